@@ -1,0 +1,52 @@
+"""Packaging. The version is the image tag in metadata.yaml, and stands nowhere else."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+
+
+def version() -> str:
+    """The connector's version, as metadata.yaml declares it."""
+    found = re.search(r"^  dockerImageTag: (\S+)$", (ROOT / "metadata.yaml").read_text("utf-8"), re.MULTILINE)
+    if not found:
+        raise RuntimeError("metadata.yaml holds no dockerImageTag")
+    return found.group(1)
+
+
+SIMULATOR = ["aiohttp>=3.10,<4"]  # the stand-in for the API is an aiohttp application
+DEMO = ["duckdb>=1.1"]  # the demo's local warehouse
+TESTS = [
+    "hypothesis>=6.100",
+    "jsonschema>=4.17",
+    "mypy>=1.15",
+    "pytest>=8",
+    "requests-mock>=1.12",
+    "ruff==0.17.6",  # exact: a newer formatter may lay out the same code otherwise
+    "types-requests",
+    "types-jsonschema",
+    "types-PyYAML",
+]
+
+setup(
+    name="airbyte-source-klaviyo",
+    version=version(),
+    description="Airbyte source connector for Klaviyo",
+    long_description=(ROOT / "README.md").read_text("utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.10,<3.14",
+    packages=find_packages(include=["source_klaviyo", "source_klaviyo.*"]),
+    package_data={"source_klaviyo": ["spec.json", "schemas/*.json", "py.typed"]},
+    install_requires=[
+        "airbyte-cdk>=7.39,<8",  # the concurrent engine is extended in engine.py: a new major is to be looked at
+        "msgspec>=0.19,<1",  # decodes pages and keeps the opaque parts as bytes
+        "pendulum>=3,<4",  # parses every date form Klaviyo and old states hold
+        "requests>=2.32,<3",
+        "urllib3>=2,<3",  # errors of bodies that break while they are read
+    ],
+    extras_require={"dev": [*SIMULATOR, *DEMO, *TESTS]},
+    entry_points={"console_scripts": ["source-klaviyo=source_klaviyo.run:run"]},
+)

@@ -1,0 +1,150 @@
+"""Klaviyo's rate limits: what may be asked now without ever earning a 429.
+
+Klaviyo counts each endpoint's requests per account in two fixed windows, of one second (burst) and of
+one minute (steady), and counts a request at some moment between its sending and its answer. A slot is
+therefore taken when a request is sent and comes back one window after it was answered: then no window
+of Klaviyo's, wherever it begins, can hold more requests than its quota. That costs latency / 60 s of the
+steady rate (0.7 % at 400 ms), and nothing has to be known about when Klaviyo's windows begin.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+BURST_SECONDS = 1.0
+STEADY_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """A tier of Klaviyo's rate limits: requests per second (burst) and per minute (steady)."""
+
+    burst: int
+    steady: int
+
+
+XS = Tier(1, 15)
+S = Tier(3, 60)
+M = Tier(10, 150)
+L = Tier(75, 750)
+XL = Tier(350, 3500)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A quota that requests draw on: an endpoint's own, or one that endpoints share."""
+
+    name: str
+    tier: Tier
+
+
+class _Bucket:
+    """The use of one limit, as seen from here. Times are monotonic seconds."""
+
+    def __init__(self, limit: Limit) -> None:
+        self.burst = limit.tier.burst
+        self.steady = limit.tier.steady
+        self.in_flight = 0
+        self.paused_until = 0.0
+        self._answered: deque[float] = deque()
+
+    def delay(self, now: float) -> float:
+        """Seconds until a slot is free; infinite when only an answer can free one."""
+        while self._answered and self._answered[0] <= now - STEADY_SECONDS:
+            self._answered.popleft()
+        return max(
+            self.paused_until - now,
+            self._free_in(self.burst, BURST_SECONDS, now),
+            self._free_in(self.steady, STEADY_SECONDS, now),
+        )
+
+    def _free_in(self, quota: int, window: float, now: float) -> float:
+        room = quota - self.in_flight
+        if room <= 0:
+            return float("inf")
+        if len(self._answered) < room:
+            return 0.0
+        return self._answered[-room] + window - now
+
+    def answered(self, now: float) -> None:
+        self.in_flight -= 1
+        self._answered.append(now)
+
+
+class Budget:
+    """The slots of all limits of one account, shared by all threads of a sync."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._buckets: dict[str, _Bucket] = {}
+        self._changed = threading.Condition()
+
+    def acquire(self, limits: Sequence[Limit]) -> float:
+        """Wait until each limit has a free slot and take one of each; returns the seconds waited.
+
+        Waiting for one limit never holds up a request that draws on others.
+        """
+        with self._changed:
+            began = self._clock()
+            buckets = list(self._of(limits))
+            while (delay := max((bucket.delay(self._clock()) for bucket in buckets), default=0.0)) > 0:
+                self._changed.wait(None if delay == float("inf") else delay)
+            for bucket in buckets:
+                bucket.in_flight += 1
+            return self._clock() - began
+
+    def release(self, limits: Sequence[Limit]) -> None:
+        """The answer is here (or will never come): the slots come back one window from now."""
+        with self._changed:
+            for bucket in self._of(limits):
+                bucket.answered(self._clock())
+            self._changed.notify_all()
+
+    def pause(self, limits: Sequence[Limit], seconds: float) -> None:
+        """Klaviyo refused a request: nobody asks again before `seconds` have passed."""
+        with self._changed:
+            for bucket in self._of(limits):
+                bucket.paused_until = max(bucket.paused_until, self._clock() + seconds)
+
+    def learn(self, limits: Sequence[Limit], headers: Mapping[str, str]) -> None:
+        """Take to heart what an answer says of the steady window.
+
+        Fewer requests left than we have in flight means that others use the account as well: ask again
+        when the window ends. A steady quota below the tier's own is believed where it can only be that
+        of this endpoint (a lower number than the burst would be one of another window).
+        """
+        remaining, reset = (
+            _number(headers.get("RateLimit-Remaining")),
+            _number(headers.get("RateLimit-Reset")),
+        )
+        quota = _number(headers.get("RateLimit-Limit"))
+        with self._changed:
+            buckets = list(self._of(limits))
+            if len(buckets) == 1 and quota is not None and buckets[0].burst < quota < buckets[0].steady:
+                buckets[0].steady = quota
+            if remaining is None or reset is None or reset > STEADY_SECONDS:
+                return
+            for bucket in buckets:
+                if remaining < bucket.in_flight or remaining == 0:
+                    bucket.paused_until = max(bucket.paused_until, self._clock() + reset)
+
+    def _of(self, limits: Sequence[Limit]) -> Iterator[_Bucket]:
+        for limit in limits:
+            bucket = self._buckets.get(limit.name)
+            if bucket is None:
+                bucket = self._buckets[limit.name] = _Bucket(limit)
+            yield bucket
+
+
+def _number(header: str | None) -> int | None:
+    """The leading integer of a RateLimit header (`150`, or `150, 10;w=1, 150;w=60`)."""
+    found = re.match(r"\s*(\d{1,9})", header or "")
+    return int(found.group(1)) if found else None

@@ -1,0 +1,213 @@
+"""One conversation with Klaviyo: key, revision, limits, retries, clock and safe links in one place."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from contextlib import closing
+from dataclasses import replace
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+
+from source_klaviyo.api.budget import Budget
+from source_klaviyo.api.errors import RateLimited, TransientError, UnsafeLink, error_of
+from source_klaviyo.api.page import decode_page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from source_klaviyo.api.budget import Limit
+    from source_klaviyo.api.page import Page
+
+logger = logging.getLogger("airbyte")
+
+HOST = "https://a.klaviyo.com"
+REVISION = "2026-07-15"
+TIMEOUT = (10, 120)
+"""Seconds to connect, and to wait for the next bytes of an answer."""
+
+TRIES = 11
+"""How often a request is made that fails for a passing reason; with the waits between, about four minutes."""
+PATIENCE = 3
+"""How many refusals for the rate count as one failed try: someone else may be using the account."""
+LONGEST_WAIT = 60.0
+"""Seconds; also the most of a Retry-After that is believed at once: afterwards one asks again."""
+
+
+class _KeyAuth(AuthBase):
+    """The one place that holds the key. Setting it as the session's auth also keeps .netrc out."""
+
+    def __init__(self, key: str) -> None:
+        self._header = f"Klaviyo-API-Key {key}"
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = self._header
+        return request
+
+    def __repr__(self) -> str:
+        return "<the API key>"
+
+
+class KlaviyoClient:
+    """Asks Klaviyo for pages, from any number of threads.
+
+    Args:
+        key: the private API key.
+        base_url: scheme, host and port; nothing else is ever talked to.
+        connections: how many requests may be under way at once.
+        tries: how often a request that fails for a passing reason is made before giving up.
+        sleep: waits between tries, in seconds.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        base_url: str = HOST,
+        *,
+        connections: int = 10,
+        tries: int = TRIES,
+        budget: Budget | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._base_url = base_url.rstrip("/")
+        self._tries = tries
+        self._budget = budget or Budget()
+        self._sleep = sleep
+        self._ahead = 0.0
+        self._session = requests.Session()
+        self._session.auth = _KeyAuth(key)
+        self._session.headers.update(
+            {
+                "Accept": "application/vnd.api+json",
+                "Accept-Encoding": "gzip, deflate",
+                "User-Agent": "airbyte-source-klaviyo",
+                "revision": REVISION,
+                # a retired revision is to be an error, not rows of another shape
+                "X-Klaviyo-Revision-Fall-Forward-Opt-Out": "1",
+            }
+        )
+        adapter = HTTPAdapter(pool_maxsize=connections)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+
+    def now(self) -> float:
+        """The time by Klaviyo's clock, as far as its answers have told it. Seconds since the epoch."""
+        return time.time() + self._ahead
+
+    def get(
+        self, address: str, params: Mapping[str, str] | None, limits: Sequence[Limit], cursor_attribute: str
+    ) -> Page:
+        """Ask for one page, again and again if need be.
+
+        Args:
+            address: a path (`/api/events`) or the `links.next` of the page before.
+            params: the query; None when the address holds it already.
+            limits: the quotas this request draws on.
+            cursor_attribute: the attribute whose values the page is to list.
+
+        Raises:
+            KlaviyoError: the answer is an error that no further try would mend, or too many tries failed.
+        """
+        url = self.own_url(address)
+        failed = refused = 0
+        while True:
+            try:
+                return self._get_once(url, params, limits, cursor_attribute)
+            except RateLimited as error:
+                refused += 1
+                reason: TransientError = error
+            except TransientError as error:
+                failed += 1
+                reason = error
+            if failed + refused // PATIENCE >= self._tries:
+                raise reason
+            wait = _wait_after(failed + refused, reason)
+            if isinstance(reason, RateLimited):
+                self._budget.pause(limits, wait)
+            logger.info("%s Asking again in %.0f s.", reason, wait)
+            self._sleep(wait)
+
+    def own_url(self, address: str) -> str:
+        """The address on our own host, its path and query untouched.
+
+        Raises:
+            UnsafeLink: it belongs to another host.
+        """
+        parts = urlsplit(urljoin(self._base_url, address))
+        if parts.netloc not in (urlsplit(self._base_url).netloc, urlsplit(HOST).netloc):
+            raise UnsafeLink(
+                f"Klaviyo's answer names {parts.hostname} as the place of the next page; the API key is never sent "
+                "to another host. If you use a proxy, let it pass Klaviyo's answers unchanged."
+            )
+        return f"{self._base_url}{parts.path}{'?' if parts.query else ''}{parts.query}"
+
+    def _get_once(
+        self, url: str, params: Mapping[str, str] | None, limits: Sequence[Limit], cursor_attribute: str
+    ) -> Page:
+        self._budget.acquire(limits)
+        asked = time.monotonic()
+        try:
+            response = self._session.get(url, params=params, stream=True, allow_redirects=False, timeout=TIMEOUT)
+        except requests.RequestException as error:
+            raise TransientError(_unreachable(error, urlsplit(url).hostname)) from None
+        finally:
+            self._budget.release(limits)
+        latency = time.monotonic() - asked
+        with closing(response):
+            self._learn(response, limits)
+            asked_at = self.now() - latency
+            try:
+                # `response.content` would read the body in small pieces
+                body: bytes = response.raw.read(decode_content=True)
+            except (urllib3.exceptions.HTTPError, OSError) as error:
+                raise TransientError(
+                    f"Klaviyo's answer broke off while it was read ({type(error).__name__})."
+                ) from None
+        refusal = error_of(response.status_code, response.headers, body)
+        if refusal is not None:
+            raise refusal
+        return replace(decode_page(body, cursor_attribute), asked_at=asked_at, latency=latency)
+
+    def _learn(self, response: requests.Response, limits: Sequence[Limit]) -> None:
+        self._budget.learn(limits, response.headers)
+        try:
+            date = parsedate_to_datetime(response.headers["Date"])
+        except (KeyError, ValueError, TypeError):
+            return
+        ahead = date.timestamp() - time.time()
+        # the header has whole seconds and is some latency old: less than two seconds say nothing
+        self._ahead = ahead if abs(ahead) > 2 else 0.0
+
+
+def _wait_after(tries: int, error: TransientError) -> float:
+    """Seconds to wait after so many vain tries: doubling from one second, with jitter so that threads part."""
+    if error.retry_after is not None:
+        return min(error.retry_after, LONGEST_WAIT) + random.uniform(0.1, 0.5)  # noqa: S311 - no secret
+    return min(2.0 ** (tries - 1), LONGEST_WAIT) * random.uniform(0.75, 1.0)  # noqa: S311 - no secret
+
+
+def _unreachable(error: requests.RequestException, host: str | None) -> str:
+    """A sentence for an answer that never came; the library's own text holds addresses and internals."""
+    text = repr(error)
+    if isinstance(error, requests.exceptions.ProxyError):
+        what = "the proxy refuses the connection"
+    elif isinstance(error, requests.exceptions.SSLError):
+        what = "its certificate cannot be verified"
+    elif isinstance(error, requests.exceptions.ConnectTimeout):
+        what = "the connection timed out"
+    elif isinstance(error, requests.exceptions.Timeout):
+        what = f"no answer within {TIMEOUT[1]} s"
+    elif "NameResolution" in text or "getaddrinfo" in text or isinstance(error, requests.exceptions.InvalidURL):
+        what = "its name cannot be resolved"
+    elif "refused" in text:
+        what = "the connection was refused"
+    else:
+        what = "the connection broke"
+    return f"Klaviyo ({host}) cannot be reached: {what}. Check network, firewall and proxy."

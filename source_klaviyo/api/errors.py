@@ -1,0 +1,160 @@
+"""Everything that can go wrong with a request, sorted once.
+
+    KlaviyoError
+    ├── ConfigError          the user can mend it: settings, key, scopes, version
+    │   ├── InvalidKey           401
+    │   └── MissingScope         403
+    ├── TransientError       worth another try: 408, 5xx, network, a body that makes no sense
+    │   └── RateLimited          429
+    ├── BadRequest           400: Klaviyo refuses the question
+    │   └── InvalidCursor        the page cursor has expired
+    ├── NotFound             404
+    └── UnsafeLink           a redirect or page link that leads away from Klaviyo
+
+Each message is one sentence or two: what happened, what it means, what to do.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Failure = Literal["config", "transient", "system"]
+
+
+class KlaviyoError(Exception):
+    """The root; `failure` says whose turn it is: the user's, time's or ours."""
+
+    failure: ClassVar[Failure] = "system"
+
+
+class ConfigError(KlaviyoError):
+    """Something the user can mend."""
+
+    failure = "config"
+
+
+class InvalidKey(ConfigError):  # noqa: N818 - a name that reads well where it is raised
+    """401: Klaviyo does not know the key."""
+
+
+class MissingScope(ConfigError):  # noqa: N818
+    """403: the key lacks a scope; `detail` is Klaviyo's own sentence."""
+
+
+class TransientError(KlaviyoError):
+    """Worth another try, after `retry_after` seconds if Klaviyo says so."""
+
+    failure = "transient"
+    retry_after: float | None = None
+
+
+class RateLimited(TransientError):  # noqa: N818
+    """429: `retry_after` is Klaviyo's wish in seconds, None when it does not say."""
+
+    def __init__(self, message: str, retry_after: float | None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class BadRequest(KlaviyoError):  # noqa: N818
+    """400: `parameter` is what Klaviyo objects to, as far as it says."""
+
+    def __init__(self, message: str, parameter: str = "") -> None:
+        super().__init__(message)
+        self.parameter = parameter
+
+
+class InvalidCursor(BadRequest):
+    """The page cursor is no longer (or never was) good: begin again from the last record's time."""
+
+
+class NotFound(KlaviyoError):  # noqa: N818
+    """404."""
+
+
+class UnsafeLink(KlaviyoError):  # noqa: N818
+    """A redirect or page link leads to another host; the key is never sent there."""
+
+
+class _Source(msgspec.Struct):
+    pointer: str | None = None
+    parameter: str | None = None
+
+
+class _Error(msgspec.Struct):
+    code: str | None = None
+    title: str | None = None
+    detail: str | None = None
+    source: _Source | None = None
+
+
+class _Errors(msgspec.Struct):
+    errors: list[_Error]
+
+
+_decode_errors = msgspec.json.Decoder(_Errors).decode
+
+
+def error_of(status: int, headers: Mapping[str, str], body: bytes) -> KlaviyoError | None:
+    """The error that an answer stands for, or None when it is a good one (2xx).
+
+    Args:
+        status: HTTP status code.
+        headers: the answer's headers.
+        body: the answer's body, decompressed.
+    """
+    if 200 <= status < 300:
+        return None
+    if 300 <= status < 400:
+        return UnsafeLink(
+            f"Klaviyo's address answered with a redirect ({status}), which is not followed so that the API key stays "
+            "safe; a proxy between here and Klaviyo is the usual cause."
+        )
+    try:
+        document = _decode_errors(body)
+        error = document.errors[0] if document.errors else _Error()
+        is_klaviyos = True
+    except msgspec.MsgspecError:
+        error, is_klaviyos = _Error(), False
+    detail = (error.detail or error.title or "").strip()
+    source = error.source or _Source()
+    about = f"{source.parameter or ''} {source.pointer or ''}".strip()
+    said = f" Klaviyo says: {detail}" if detail else ""
+
+    if status == 429:
+        return RateLimited(f"Klaviyo's rate limit is reached (429).{said}", _seconds(headers.get("Retry-After")))
+    if status == 401:
+        return InvalidKey(
+            "Klaviyo does not accept the API key (401): check that it is a private key (it begins with pk_), complete, "
+            f"and not revoked.{said}"
+        )
+    if status == 403 and is_klaviyos:
+        return MissingScope(detail or "The API key lacks a scope (403).")
+    if status == 410 or (status == 400 and re.search("revision", f"{about} {detail}", re.IGNORECASE)):
+        return ConfigError(
+            f"Klaviyo no longer serves the API revision that this version of the connector speaks ({status}): "
+            f"upgrade the connector.{said}"
+        )
+    if status == 400:
+        kind = InvalidCursor if re.search(r"cursor", f"{about} {detail}", re.IGNORECASE) else BadRequest
+        return kind(f"Klaviyo refuses a request (400, {about or 'no parameter named'}).{said}", f"{about} {detail}")
+    if status == 404 and is_klaviyos:
+        return NotFound(f"Klaviyo has no such resource (404).{said}")
+    if status in {404, 405, 409, 415}:
+        return KlaviyoError(f"Klaviyo answers in a way this connector does not know ({status}).{said}")
+    # 408, 5xx, and a 403 from the network's edge, which is HTML and passes
+    return TransientError(f"Klaviyo could not answer for now ({status}).{said}")
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    try:
+        seconds = float(retry_after or "")
+    except ValueError:
+        return None
+    return seconds if 0 <= seconds < float("inf") else None

@@ -1,0 +1,92 @@
+"""JSON:API pages: decoded once into what the sync needs, the rest kept as the bytes Klaviyo sent."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from source_klaviyo.api.errors import TransientError
+
+
+class _Links(msgspec.Struct):
+    next: str | None = None
+
+
+class _Document(msgspec.Struct):
+    data: list[msgspec.Raw]
+    links: _Links | None = None
+
+
+_decode_document = msgspec.json.Decoder(_Document).decode
+
+# any escape in a JSON string: a whole surrogate pair, (half of one), or another one
+_HALF_CHARACTER = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+
+
+def _whole_character(escape: re.Match[bytes]) -> bytes:
+    """U+FFFD for half of a surrogate pair: JavaScript lets one into a string, no destination takes it."""
+    return rb"\ufffd" if escape.group(1) else escape.group(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a collection.
+
+    Attributes:
+        resources: each resource as JSON, as Klaviyo sent it, on one line.
+        cursors: each resource's value of the cursor attribute; None where it is missing or no text.
+        next: the address of the next page, None on the last.
+        asked_at: when it was asked for, by Klaviyo's clock; seconds since the epoch.
+        latency: seconds from the question to the answer's first byte.
+    """
+
+    resources: list[msgspec.Raw]
+    cursors: list[str | None]
+    next: str | None
+    asked_at: float = 0.0
+    latency: float = 0.0
+
+
+@cache
+def _cursor_decoder(attribute: str) -> msgspec.json.Decoder[Any]:
+    attributes = msgspec.defstruct("Attributes", [(attribute, Any, None)])
+    resource = msgspec.defstruct("Resource", [("attributes", attributes | None, None)])
+    return msgspec.json.Decoder(msgspec.defstruct("Cursors", [("data", list[resource])]))  # type: ignore[valid-type]
+
+
+def decode_page(body: bytes, cursor_attribute: str) -> Page:
+    """Decode the body of a collection.
+
+    Args:
+        body: the answer's body, decompressed.
+        cursor_attribute: the attribute whose values `cursors` is to hold.
+
+    Raises:
+        TransientError: it is not the JSON:API document of a collection, or not complete.
+    """
+    try:
+        if not body.isascii():
+            body.decode()  # strings inside the raw parts are not looked at below
+        # a line of output must not hold a line break; within JSON strings they are always escaped
+        body = body.replace(b"\n", b" ").replace(b"\r", b" ")
+        try:
+            document = _decode_document(body)
+        except msgspec.DecodeError:
+            body = _HALF_CHARACTER.sub(_whole_character, body)
+            document = _decode_document(body)
+        rows = _cursor_decoder(cursor_attribute).decode(body).data
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise TransientError("Klaviyo's answer is damaged or incomplete (no JSON:API document in it).") from error
+    cursors = [getattr(row.attributes, cursor_attribute, None) for row in rows]
+    return Page(
+        resources=document.data,
+        cursors=[cursor if isinstance(cursor, str) else None for cursor in cursors],
+        next=(document.links.next or None) if document.links else None,
+    )

@@ -1,0 +1,126 @@
+"""The user's settings, parsed once into a typed object."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from source_klaviyo.api.client import HOST
+from source_klaviyo.api.errors import ConfigError
+from source_klaviyo.sync.instants import DAY, SECOND, parse_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from source_klaviyo.sync.instants import Instant
+
+API_URL_VARIABLE = "KLAVIYO_API_URL"
+DEFAULT_START_DATE = "2012-01-01T00:00:00Z"
+"""Klaviyo was founded in 2012."""
+
+_START_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}(\.\d+)?Z)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The settings of a connection, as spec.json describes them.
+
+    Attributes:
+        api_key: Klaviyo's private key; never shown.
+        start: records that changed (events: happened) before this instant are not read.
+        predictive_analytics: whether profiles come with their predictive analytics, at a lower rate limit.
+        num_workers: the most requests under way at once; None: the connector finds it by itself.
+        lookback: how far before its state an incremental read of events begins, in microseconds.
+        api_url: scheme, host and port of Klaviyo; changed by the operator's environment only.
+    """
+
+    api_key: str = field(repr=False)
+    start: Instant
+    predictive_analytics: bool
+    num_workers: int | None
+    lookback: int
+    api_url: str
+
+    @classmethod
+    def parse(cls, settings: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Config:
+        """Read the settings of a connection.
+
+        Raises:
+            ConfigError: a setting has no sense; the message names it and says what to do.
+        """
+        return cls(
+            api_key=_api_key(settings.get("api_key")),
+            start=_start(settings.get("start_date")),
+            predictive_analytics=not _flag(settings, "disable_fetching_predictive_analytics"),
+            num_workers=_whole_number(settings, "num_workers", 1, 50),
+            lookback=(_whole_number(settings, "lookback_window", 0, 36_500) or 0) * DAY,
+            api_url=_api_url(environ.get(API_URL_VARIABLE)),
+        )
+
+
+def _api_key(value: object) -> str:
+    key = value.strip() if isinstance(value, str) else ""
+    if not key:
+        raise ConfigError("The setting api_key is missing: give a private API key of your Klaviyo account.")
+    if not re.fullmatch(r"[!-~]+", key):
+        raise ConfigError(
+            "The setting api_key holds a space, a line break or another character that no key has: copy it again."
+        )
+    return key
+
+
+def _start(value: object) -> Instant:
+    text = DEFAULT_START_DATE if value is None or value == "" else value
+    if not isinstance(text, str) or not _START_DATE.fullmatch(text.strip()):
+        raise ConfigError(f"The setting start_date is {_shown(value)}: write it as YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ.")
+    try:
+        start = parse_instant(text)
+    except ValueError:
+        raise ConfigError(f"The setting start_date is {_shown(value)}, which is no date of the calendar.") from None
+    if start > time.time() * SECOND:
+        raise ConfigError(
+            f"The setting start_date is {_shown(value)}, which lies in the future: choose an earlier date."
+        )
+    return start
+
+
+def _flag(settings: Mapping[str, Any], name: str) -> bool:
+    value = settings.get(name)
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    raise ConfigError(f"The setting {name} is {_shown(value)}: it must be true or false.")
+
+
+def _whole_number(settings: Mapping[str, Any], name: str, least: int, most: int) -> int | None:
+    value = settings.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise ConfigError(f"The setting {name} is {_shown(value)}: it must be a whole number from {least} to {most}.")
+    return value
+
+
+def _api_url(value: str | None) -> str:
+    if not value:
+        return HOST
+    try:
+        parts = urlsplit(value.strip())
+        sound = parts.scheme in ("http", "https") and parts.hostname and not (parts.query or parts.fragment)
+        sound = sound and parts.path in ("", "/") and parts.username is None and (parts.port or 1) > 0
+    except ValueError:
+        sound = False
+    if not sound:
+        raise ConfigError(
+            f"The environment variable {API_URL_VARIABLE} must hold scheme, host and port only, "
+            "such as http://127.0.0.1:8080."
+        )
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else f"{text[:40]}…"

@@ -1,0 +1,150 @@
+"""The CDK's concurrent engine, taught to move pages instead of records and to speak while it waits."""
+
+from __future__ import annotations
+
+import logging
+import time
+from queue import Empty, Queue
+from typing import TYPE_CHECKING, Any
+
+from airbyte_cdk.models import (
+    AirbyteErrorTraceMessage,
+    AirbyteLogMessage,
+    AirbyteMessage,
+    AirbyteStreamStatus,
+    AirbyteTraceMessage,
+    FailureType,
+    Level,
+    StreamDescriptor,
+    TraceType,
+    Type,
+)
+from airbyte_cdk.sources.concurrent_source.concurrent_source import ConcurrentSource
+from airbyte_cdk.sources.concurrent_source.stream_thread_exception import StreamThreadException
+from airbyte_cdk.sources.message import InMemoryMessageRepository
+from airbyte_cdk.sources.utils.slice_logger import DebugSliceLogger
+from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
+from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_message
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+from source_klaviyo.records import RecordBatch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from airbyte_cdk.sources.concurrent_source.concurrent_read_processor import ConcurrentReadProcessor
+
+logger = logging.getLogger("airbyte")
+
+QUEUE_SIZE = 24
+"""Items between the workers and the output; an item is a page at most, so this bounds the memory."""
+HEARTBEAT = 30.0
+"""Seconds without output after which a line is logged: platforms take silence for death."""
+
+
+class PagedSource(ConcurrentSource):
+    """A ConcurrentSource whose queue carries whole pages.
+
+    Three things differ from the CDK's own: a `RecordBatch` counts as its records; a stream that fails
+    says so in one trace without a traceback; and a line is logged when nothing else has been for a while.
+    """
+
+    @classmethod
+    def start(cls, workers: int, generators: int, queue: Queue[Any]) -> PagedSource:
+        """Build the engine.
+
+        Args:
+            workers: threads that read.
+            generators: how many streams may begin at the same time.
+            queue: between the workers and whoever iterates over `read`.
+        """
+        source = cls.create(
+            num_workers=workers,
+            initial_number_of_partitions_to_generate=generators,
+            logger=logger,
+            slice_logger=DebugSliceLogger(),
+            # holds only what the main thread itself has to say at a stream's end, so that it comes before the status
+            message_repository=InMemoryMessageRepository(),
+            queue=queue,
+        )
+        return cls(
+            threadpool=source._threadpool,  # noqa: SLF001 - `create` builds its own class, whatever it is called on
+            logger=logger,
+            message_repository=source._message_repository,  # noqa: SLF001
+            queue=queue,
+            initial_number_partitions_to_generate=generators,
+        )
+
+    @property
+    def repository(self) -> Any:
+        """Takes what the main thread has to say."""
+        return self._message_repository
+
+    def _consume_from_queue(
+        self, queue: Queue[Any], concurrent_stream_processor: ConcurrentReadProcessor
+    ) -> Iterable[AirbyteMessage]:
+        while True:
+            try:
+                item = queue.get(timeout=HEARTBEAT)
+            except Empty:
+                yield _log("Still reading: waiting for Klaviyo's answers or its rate limits.")
+                continue
+            yield from self._handle_item(item, concurrent_stream_processor)
+            if queue.empty() and concurrent_stream_processor.is_done():
+                return
+
+    def _handle_item(
+        self, queue_item: Any, concurrent_stream_processor: ConcurrentReadProcessor
+    ) -> Iterable[AirbyteMessage]:
+        if isinstance(queue_item, RecordBatch):
+            yield from self._handle_batch(queue_item, concurrent_stream_processor)
+        elif isinstance(queue_item, StreamThreadException):
+            yield from self._handle_failure(queue_item, concurrent_stream_processor)
+        else:
+            yield from super()._handle_item(queue_item, concurrent_stream_processor)
+
+    @staticmethod
+    def _handle_batch(batch: RecordBatch, processor: ConcurrentReadProcessor) -> Iterable[Any]:
+        counts: dict[str, int] = processor._record_counter  # noqa: SLF001 - as on_record keeps it
+        if counts[batch.stream] == 0:
+            logger.info("Marking stream %s as RUNNING", batch.stream)
+            yield status_message(StreamDescriptor(name=batch.stream), AirbyteStreamStatus.RUNNING)
+        counts[batch.stream] += batch.count
+        yield batch
+
+    @staticmethod
+    def _handle_failure(failed: StreamThreadException, processor: ConcurrentReadProcessor) -> Iterable[AirbyteMessage]:
+        stream, error = failed.stream_name, failed.exception
+        repeated = stream in processor._exceptions_per_stream_name  # noqa: SLF001 - as on_exception keeps it
+        processor._flag_exception(stream, error)  # noqa: SLF001
+        if isinstance(error, AirbyteTracedException):
+            message, kind = str(error), error.failure_type
+        else:
+            logger.debug("Unexpected error in stream %s", stream, exc_info=error)
+            message = f"The connector met an error of its own ({type(error).__name__}: {error}): please report it."
+            kind = FailureType.system_error
+        if repeated:
+            yield _log(f"Stream {stream}: {message}")
+        else:
+            yield error_message(message, kind, stream)
+
+
+def _log(message: str) -> AirbyteMessage:
+    return AirbyteMessage(type=Type.LOG, log=AirbyteLogMessage(level=Level.INFO, message=filter_secrets(message)))
+
+
+def error_message(message: str, kind: FailureType, stream: str | None = None) -> AirbyteMessage:
+    """An error as a user is to meet it: one sentence, no traceback, no secret."""
+    return AirbyteMessage(
+        type=Type.TRACE,
+        trace=AirbyteTraceMessage(
+            type=TraceType.ERROR,
+            emitted_at=time.time_ns() // 1_000_000,
+            error=AirbyteErrorTraceMessage(
+                message=filter_secrets(message),
+                internal_message=filter_secrets(message),
+                failure_type=kind,
+                stream_descriptor=StreamDescriptor(name=stream) if stream else None,
+            ),
+        ),
+    )

@@ -1,0 +1,157 @@
+"""The source: settings, check, streams and reading, wired into the CDK."""
+
+from __future__ import annotations
+
+import logging
+from queue import Queue
+from typing import TYPE_CHECKING, Any
+
+from airbyte_cdk.models import (
+    AirbyteConnectionStatus,
+    AirbyteMessage,
+    AirbyteStreamStatus,
+    FailureType,
+    Status,
+    StreamDescriptor,
+    SyncMode,
+)
+from airbyte_cdk.sources import AbstractSource
+from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
+from airbyte_cdk.sources.streams.concurrent.cursor import CursorField
+from airbyte_cdk.sources.streams.concurrent.default_stream import DefaultStream
+from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_message
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+from source_klaviyo.api.client import KlaviyoClient
+from source_klaviyo.api.errors import KlaviyoError
+from source_klaviyo.check import check
+from source_klaviyo.config import Config
+from source_klaviyo.engine import QUEUE_SIZE, PagedSource, error_message
+from source_klaviyo.reading import StreamReading, as_traced
+from source_klaviyo.records import RecordBatch
+from source_klaviyo.streams import STREAMS, KlaviyoStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from airbyte_cdk.models import AirbyteStateMessage, ConfiguredAirbyteCatalog
+    from airbyte_cdk.sources.streams import Stream
+
+logger = logging.getLogger("airbyte")
+
+READERS = 40
+"""Requests under way at once where the user sets no num_workers: more than the fastest limit takes at 400 ms."""
+CHECK_TRIES = 3
+"""A person waits for the answer of a check."""
+
+
+class SourceKlaviyo(AbstractSource):
+    """Reads a Klaviyo account."""
+
+    def check_connection(self, logger: logging.Logger, config: Mapping[str, Any]) -> tuple[bool, Any]:
+        """Whether some stream can be read, and if not, why."""
+        try:
+            parsed = Config.parse(config)
+            client = _client(parsed, tries=CHECK_TRIES)
+            check(client, [stream(parsed, client) for stream in STREAMS])
+        except KlaviyoError as error:
+            return False, str(error)
+        return True, None
+
+    def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
+        """The connection's status, with the message as it is."""
+        succeeded, message = self.check_connection(logger, config)
+        return AirbyteConnectionStatus(status=Status.SUCCEEDED if succeeded else Status.FAILED, message=message)
+
+    def streams(self, config: Mapping[str, Any]) -> list[Stream]:
+        """All streams.
+
+        Raises:
+            AirbyteTracedException: a setting makes no sense.
+        """
+        parsed = _parse(config)
+        client = _client(parsed)
+        return [stream(parsed, client) for stream in STREAMS]
+
+    def read(
+        self,
+        logger: logging.Logger,
+        config: Mapping[str, Any],
+        catalog: ConfiguredAirbyteCatalog,
+        state: list[AirbyteStateMessage] | None = None,
+    ) -> Iterator[AirbyteMessage]:
+        """The messages of a sync, one by one."""
+        for item in self.read_batches(logger, config, catalog, state):
+            if isinstance(item, RecordBatch):
+                yield from item.messages()
+            else:
+                yield item
+
+    def read_batches(
+        self,
+        logger: logging.Logger,
+        config: Mapping[str, Any],
+        catalog: ConfiguredAirbyteCatalog,
+        state: list[AirbyteStateMessage] | None = None,
+    ) -> Iterator[AirbyteMessage | RecordBatch]:
+        """The messages of a sync, with a page's records as one item.
+
+        Raises:
+            AirbyteTracedException: a setting or a state makes no sense, or, at the end, streams have failed.
+        """
+        known: dict[str, Stream] = {stream.name: stream for stream in self.streams(config)}
+        states = ConnectorStateManager(state)
+        queue: Queue[Any] = Queue(QUEUE_SIZE)
+        workers = _parse(config).num_workers
+        readings, unknown = [], []
+        for configured in catalog.streams:
+            stream = known.get(configured.stream.name)
+            if not isinstance(stream, KlaviyoStream):
+                unknown.append(configured.stream.name)
+                continue
+            incremental = configured.sync_mode == SyncMode.incremental
+            blob = states.get_stream_state(stream.name, stream.namespace) if incremental else None
+            readings.append(StreamReading(stream, blob, queue, workers or READERS))
+
+        for name in unknown:
+            message = f"Stream {name} does not exist: refresh the connection's schema, or take the stream out of it."
+            yield error_message(message, FailureType.config_error, name)
+            yield status_message(StreamDescriptor(name=name), AirbyteStreamStatus.INCOMPLETE)
+        if readings:
+            yield from _engine(readings, workers, queue)
+        if unknown:
+            raise AirbyteTracedException(
+                message=f"These streams do not exist: {', '.join(unknown)}.",
+                failure_type=FailureType.config_error,
+            )
+
+
+def _engine(readings: list[StreamReading], num_workers: int | None, queue: Queue[Any]) -> Iterator[Any]:
+    # a thread for each partition besides those that split windows bring: a slow limit never keeps another waiting
+    workers = num_workers or READERS + sum(len(reading.slices) for reading in readings)
+    engine = PagedSource.start(workers, max(1, min(len(readings), workers - 1)), queue)
+    return engine.read([_as_concurrent(reading) for reading in readings])
+
+
+def _as_concurrent(reading: StreamReading) -> DefaultStream:
+    stream = reading.stream
+    return DefaultStream(
+        partition_generator=reading,
+        name=stream.name,
+        json_schema=stream.get_json_schema,
+        primary_key=[stream.primary_key],
+        cursor_field=CursorField(stream.cursor_field),
+        logger=logger,
+        cursor=reading.cursor,
+    )
+
+
+def _parse(config: Mapping[str, Any]) -> Config:
+    try:
+        return Config.parse(config)
+    except KlaviyoError as error:
+        raise as_traced(error) from None
+
+
+def _client(config: Config, **options: Any) -> KlaviyoClient:
+    return KlaviyoClient(config.api_key, config.api_url, connections=config.num_workers or READERS, **options)

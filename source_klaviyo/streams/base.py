@@ -1,0 +1,212 @@
+"""What every Klaviyo stream has in common: a stream is a declaration of what to ask."""
+
+from __future__ import annotations
+
+import json
+import re
+from abc import ABC
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airbyte_cdk.sources.streams.http import HttpStream
+
+from source_klaviyo.api.budget import Limit
+from source_klaviyo.api.page import decode_page
+from source_klaviyo.sync.instants import SECOND, for_filter, parse_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+
+    import msgspec
+    import requests
+    from airbyte_cdk.models import SyncMode
+
+    from source_klaviyo.api.budget import Tier
+    from source_klaviyo.api.client import KlaviyoClient
+    from source_klaviyo.api.errors import BadRequest
+    from source_klaviyo.api.page import Page
+    from source_klaviyo.config import Config
+    from source_klaviyo.sync.instants import Instant
+    from source_klaviyo.sync.state import Partition
+
+Slice = dict[str, Any]
+"""The partition's values, and `start` and `end` of the window as for_filter writes them (end may be absent)."""
+
+
+class KlaviyoStream(HttpStream, ABC):
+    """A collection of Klaviyo's API.
+
+    A subclass says by class attributes what its endpoint can do (the API page of the resource is the
+    source of each), and overrides a method only where the endpoint differs in kind. How windows, states,
+    limits and retries work is none of its business.
+
+    Attributes:
+        resource: the path under /api.
+        tier: the rate limit of the endpoint.
+        scope: what the key must be allowed to read.
+        cursor_attribute: the date that says what is new; copied to the top level of each record.
+        lower: the operator of the server's lower bound on it; None where there is none.
+        upper: whether the server takes `less-than` as well.
+        sortable: whether the server sorts by it.
+        ordered: whether its answers can be relied on to be sorted.
+        future_dated: whether users may write dates of the future into it.
+        page_size: the largest page; None where the endpoint has no such parameter.
+        smaller_page_size: what to ask for should Klaviyo refuse that; None leaves the parameter out.
+        options: parameters that are always sent.
+        partitions: the parts that have to be asked for one by one.
+    """
+
+    resource: ClassVar[str]
+    tier: ClassVar[Tier]
+    scope: ClassVar[str]
+    cursor_attribute: ClassVar[str] = "updated"
+    lower: ClassVar[str | None] = "greater-or-equal"
+    upper: ClassVar[bool] = True
+    sortable: ClassVar[bool] = True
+    ordered: ClassVar[bool] = True
+    future_dated: ClassVar[bool] = False
+    page_size: int | None = None
+    smaller_page_size: ClassVar[int | None] = None
+    options: Mapping[str, str] = {}
+    partitions: ClassVar[tuple[Partition, ...]] = ({},)
+
+    def __init__(self, config: Config, client: KlaviyoClient) -> None:
+        super().__init__()
+        self.config = config
+        self.client = client
+
+    @property
+    def url_base(self) -> str:
+        """Where all paths begin."""
+        return f"{self.config.api_url}/api/"
+
+    @property
+    def primary_key(self) -> str:
+        """Klaviyo's own id."""
+        return "id"
+
+    @property
+    def cursor_field(self) -> str:
+        """The copy of the cursor attribute at the top level of a record."""
+        return self.cursor_attribute
+
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        """The quotas that a request draws on."""
+        return (Limit(self.resource, self.tier),)
+
+    def earliest(self) -> Instant:
+        """Where a read without a state begins."""
+        return self.config.start
+
+    @property
+    def lookback(self) -> int:
+        """How far before its state an increment begins, in microseconds."""
+        return 0
+
+    def parts(self, *, resuming: bool) -> list[tuple[Partition, Slice]]:
+        """What is read side by side: the partition that a state speaks of, and what its requests hold besides."""
+        return [(partition, dict(partition)) for partition in self.partitions]
+
+    def is_dated(self, stream_slice: Mapping[str, Any]) -> bool:
+        """Whether the cursors of a slice's records tell which window they belong to."""
+        return True
+
+    def path(self, **_: Any) -> str:
+        """The path under `url_base`."""
+        return self.resource
+
+    def request_params(
+        self,
+        stream_state: Mapping[str, Any] | None = None,
+        stream_slice: Mapping[str, Any] | None = None,
+        next_page_token: Mapping[str, Any] | None = None,
+    ) -> MutableMapping[str, Any]:
+        """The query of a slice's first page; later pages have addresses that hold it already."""
+        if next_page_token:
+            return {}
+        params = dict(self.options)
+        conditions = self.conditions(stream_slice or {})
+        if conditions:
+            params["filter"] = ",".join(conditions)
+        if self.sortable:
+            params["sort"] = self.cursor_attribute
+        if self.page_size is not None:
+            params["page[size]"] = str(self.page_size)
+        return params
+
+    def conditions(self, stream_slice: Mapping[str, Any]) -> list[str]:
+        """The conditions of the filter, in Klaviyo's grammar."""
+        return self.bounds(stream_slice.get("start"), stream_slice.get("end"))
+
+    def bounds(self, start: str | None, end: str | None) -> list[str]:
+        """The window as conditions, as far as the server can tell it; records outside of it are dropped here."""
+        bounds = []
+        if start and self.lower == "greater-than":
+            # the only operator where `start` itself has to be part of the answer
+            start = for_filter(parse_instant(start) - SECOND)
+        if start and self.lower:
+            bounds.append(f"{self.lower}({self.cursor_attribute},{start})")
+        if end and self.upper:
+            bounds.append(f"less-than({self.cursor_attribute},{end})")
+        return bounds
+
+    def read_pages(self, stream_slice: Mapping[str, Any]) -> Iterator[Page]:
+        """The pages of a slice.
+
+        Raises:
+            KlaviyoError: what no further try would mend.
+        """
+        address: str | None = f"/api/{self.path()}"
+        params: Mapping[str, str] | None = self.request_params(stream_slice=stream_slice)
+        while address:
+            page = self.client.get(address, params, self.limits, self.cursor_attribute)
+            yield page
+            address, params = page.next, None
+
+    def adapt(self, refusal: BadRequest) -> bool:
+        """Ask for less than the best where Klaviyo refuses it; whether there is a point in asking again."""
+        if self.page_size is None or not re.search(r"page.{0,2}size", refusal.parameter, re.IGNORECASE):
+            return False
+        self.logger.warning(
+            "Klaviyo refuses pages of %s for stream %s; going on with %s.",
+            self.page_size,
+            self.name,
+            f"pages of {self.smaller_page_size}" if self.smaller_page_size else "its own page size",
+        )
+        self.page_size = self.smaller_page_size if self.page_size != self.smaller_page_size else None
+        return True
+
+    def rebuild(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> bytes | msgspec.Raw | None:
+        """The record as it is to be emitted: as Klaviyo sent it, unless a stream differs; None leaves it out."""
+        return resource
+
+    # What follows is the CDK's view of a stream, for those who use it without the concurrent engine.
+
+    def next_page_token(self, response: requests.Response) -> Mapping[str, Any] | None:
+        """The address of the next page."""
+        following = decode_page(response.content, self.cursor_attribute).next
+        return {"next": following} if following else None
+
+    def parse_response(
+        self, response: requests.Response, *, stream_slice: Mapping[str, Any] | None = None, **_: Any
+    ) -> Iterable[Mapping[str, Any]]:
+        """The records of an answer."""
+        return self._records(decode_page(response.content, self.cursor_attribute), stream_slice or {})
+
+    def read_records(
+        self,
+        sync_mode: SyncMode,
+        cursor_field: list[str] | None = None,
+        stream_slice: Mapping[str, Any] | None = None,
+        stream_state: Mapping[str, Any] | None = None,
+    ) -> Iterable[Mapping[str, Any]]:
+        """The records of a slice, one after the other; of the first partition from start_date on if none is given."""
+        wanted = stream_slice or {**self.parts(resuming=False)[0][1], "start": for_filter(self.earliest())}
+        for page in self.read_pages(wanted):
+            yield from self._records(page, wanted)
+
+    def _records(self, page: Page, stream_slice: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+        for resource, cursor in zip(page.resources, page.cursors, strict=True):
+            record = self.rebuild(resource, stream_slice)
+            if record is not None:
+                yield {**json.loads(bytes(record)), self.cursor_field: cursor}

@@ -1,0 +1,1 @@
+"""Time, windows and state. Knows nothing of HTTP."""

@@ -1,0 +1,132 @@
+"""The cursor of one stream: its windows, and the states that may be printed about them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from airbyte_cdk.sources.streams.concurrent.cursor import Cursor
+
+from source_klaviyo.sync.instants import SECOND, Instant
+from source_klaviyo.sync.state import write_state
+from source_klaviyo.sync.timeline import Timeline, Window
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, MutableMapping, Sequence
+
+    from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partition as CdkPartition
+    from airbyte_cdk.sources.types import Record
+
+    from source_klaviyo.sync.state import Partition
+
+SETTLING = 5 * SECOND
+"""Klaviyo needs a moment to show what was just written: a state keeps this far behind the present."""
+STATE_INTERVAL = 1.0
+"""Seconds between two states of a stream, at least."""
+
+
+class WindowCursor(Cursor):
+    """Keeps the promise of a state: everything before it has been emitted, before it.
+
+    A state is published only after the records it covers, covers only the finished beginning of each
+    partition, never falls, and stays behind the present by Klaviyo's clock, whatever dates records carry.
+
+    Args:
+        cursor_field: the field that a state names.
+        partitions: what distinguishes the parts of the stream.
+        starts: for each partition where the reading begins.
+        positions: for each partition what the incoming state already promises.
+        now: the present, by Klaviyo's clock.
+        publish: takes a state; called under a lock, in the order in which the states are true.
+    """
+
+    def __init__(
+        self,
+        cursor_field: str,
+        partitions: Sequence[Partition],
+        starts: Sequence[Instant],
+        positions: Sequence[Instant],
+        now: Callable[[], Instant],
+        publish: Callable[[Mapping[str, Any]], None],
+    ) -> None:
+        self._cursor_field = cursor_field
+        self._partitions = partitions
+        self._timelines = [Timeline(start) for start in starts]
+        self._promised = list(positions)
+        self._now = now
+        self._publish = publish
+        self._published: Mapping[str, Any] | None = None
+        self._published_at = 0.0
+        self._lock = threading.RLock()
+
+    @property
+    def open_windows(self) -> list[tuple[int, Window]]:
+        """The windows still to be read, each with the number of its partition."""
+        with self._lock:
+            return [(number, window) for number, line in enumerate(self._timelines) for window in line.open_windows]
+
+    def advance(self, number: int, window: Window, position: Instant) -> None:
+        """All records of the window before `position` are on their way out."""
+        with self._lock:
+            self._timelines[number].advance(window, position)
+            self._publish_news()
+
+    def split(self, number: int, window: Window) -> Window | None:
+        """Hand the later half of what is left of a window to someone else; None when it is too short."""
+        with self._lock:
+            middle = window.middle(self._now() - SETTLING)
+            return None if middle is None else self._timelines[number].split(window, middle)
+
+    def close(self, number: int, window: Window, reached: Instant) -> Window | None:
+        """All records of the window are on their way out; returns one more window if that is due.
+
+        Args:
+            number: the window's partition.
+            window: the window.
+            reached: when its last page was asked for.
+        """
+        with self._lock:
+            more = self._timelines[number].close(window, reached - SETTLING)
+            self._publish_news()
+            return more
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to be read."""
+        with self._lock:
+            return not any(line.open_windows for line in self._timelines)
+
+    @property
+    def state(self) -> MutableMapping[str, Any]:
+        """What may be promised now."""
+        with self._lock:
+            latest = self._now() - SETTLING
+            self._promised = [
+                max(promised, min(line.low_water, latest))
+                for promised, line in zip(self._promised, self._timelines, strict=True)
+            ]
+            return write_state(self._cursor_field, self._partitions, self._promised)
+
+    def _publish_news(self, *, at_once: bool = False) -> None:
+        if not (at_once or self.is_done) and time.monotonic() - self._published_at < STATE_INTERVAL:
+            return
+        state = self.state
+        if state != self._published:
+            self._publish(state)
+            self._published, self._published_at = state, time.monotonic()
+
+    def ensure_at_least_one_state_emitted(self) -> None:
+        """The stream has ended, well or not: print where it stands, unless the last state says so already."""
+        with self._lock:
+            self._publish_news(at_once=True)
+
+    def observe(self, record: Record) -> None:
+        """Pages are observed by `advance`, not records."""
+
+    def close_partition(self, partition: CdkPartition) -> None:
+        """Windows are closed by `close`, by the partition itself, which knows whether it was read to its end."""
+
+    def should_be_synced(self, record: Record) -> bool:
+        """Whether a record belongs to the sync is decided a page at a time."""
+        return True

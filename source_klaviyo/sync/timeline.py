@@ -1,0 +1,94 @@
+"""The time of one partition, cut into windows that are read side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from source_klaviyo.sync.instants import SECOND, whole_second
+
+if TYPE_CHECKING:
+    from source_klaviyo.sync.instants import Instant
+
+
+@dataclass(eq=False, slots=True)
+class Window:
+    """The half-open span `[start, end)`; `end` is None for the one that reaches the present.
+
+    `position` says how far it has been read: every record before it has been emitted.
+    """
+
+    start: Instant
+    end: Instant | None = None
+    position: Instant = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.position = self.start
+
+    def middle(self, now: Instant) -> Instant | None:
+        """Where to cut what is left in two: a whole second, or None when there is no room for a cut."""
+        end = now if self.end is None else self.end
+        middle = whole_second(self.position + (end - self.position) // 2)
+        return middle if self.position + SECOND < middle < end else None
+
+
+class Timeline:
+    """The windows of one partition, and how far all of them together have come.
+
+    It begins as a single window from `start` to the present. `split` hands the later half of what
+    is left of a window to another reader; `advance` and `close` report progress; `low_water` is the
+    only thing a state may ever claim: the end of the contiguous prefix that has been emitted.
+    Not locked: its owner serialises the calls.
+    """
+
+    def __init__(self, start: Instant) -> None:
+        self._open = [Window(start)]
+        self._reached = start
+        self._tail_is_stale = False
+
+    @property
+    def open_windows(self) -> tuple[Window, ...]:
+        """The windows that are not read to their end yet."""
+        return tuple(self._open)
+
+    @property
+    def low_water(self) -> Instant:
+        """Every record before this instant has been emitted."""
+        return min((window.position for window in self._open), default=self._reached)
+
+    def advance(self, window: Window, position: Instant) -> None:
+        """Everything in the window before `position` has been emitted; never moves back or past the end."""
+        if window.end is not None:
+            position = min(position, window.end)
+        window.position = max(window.position, position)
+
+    def split(self, window: Window, at: Instant) -> Window:
+        """End the window at `at` and return a new one for the rest.
+
+        Raises:
+            ValueError: `at` is not inside what is left of the window.
+        """
+        if at <= window.position or (window.end is not None and at >= window.end):
+            raise ValueError("a window is cut inside of what is left of it")
+        later = Window(at, window.end)
+        window.end = at
+        self._open.append(later)
+        return later
+
+    def close(self, window: Window, reached: Instant) -> Window | None:
+        """The window has been read to its end; returns the catch-up window when one is due.
+
+        `reached` is the instant up to which the last, open-ended window is known to be complete.
+        What changed while other windows were still being read has moved past it, out of their reach
+        and out of its own, so one more window then runs from there to the present.
+        """
+        self._open.remove(window)
+        if window.end is None:
+            self._reached = max(self._reached, reached)
+            self._tail_is_stale = bool(self._open)
+        if self._open or not self._tail_is_stale:
+            return None
+        self._tail_is_stale = False
+        catch_up = Window(self._reached)
+        self._open.append(catch_up)
+        return catch_up

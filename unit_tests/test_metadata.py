@@ -1,0 +1,138 @@
+"""metadata.yaml, spec.json and the documentation: as the CDK reads them, and against each other."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+import yaml
+from airbyte_cdk.models import ConnectorSpecification
+from airbyte_cdk.models.connector_metadata import ConnectorLanguage, MetadataFile
+from airbyte_cdk.sources.utils.schema_helpers import check_config_against_spec_or_exit
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def metadata() -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "metadata.yaml").read_text(encoding="utf-8"))
+
+
+def test_the_cdk_reads_it() -> None:
+    data = MetadataFile.from_file(ROOT / "metadata.yaml").data
+    assert data.language is ConnectorLanguage.PYTHON
+    assert (data.dockerRepository, data.dockerImageTag) == ("airbyte/source-klaviyo", "4.0.0")
+    assert re.fullmatch(
+        r"docker\.io/airbyte/python-connector-base:\d+\.\d+\.\d+@sha256:[0-9a-f]{64}",
+        data.connectorBuildOptions.baseImage,
+    )
+    assert data.suggestedStreams.streams == ["events", "campaigns", "lists", "metrics", "flows"]
+
+
+def test_it_is_the_connector_that_users_have(metadata: dict[str, Any]) -> None:
+    assert metadata["metadataSpecVersion"] == "1.0"
+    data = metadata["data"]
+    assert data["definitionId"] == "95e8cffd-b8c4-4039-968e-d32fb4a69bde"
+    assert (data["name"], data["connectorType"], data["connectorSubtype"]) == ("Klaviyo", "source", "api")
+    assert data["documentationUrl"] == "https://docs.airbyte.com/integrations/sources/klaviyo"
+    assert data["allowedHosts"]["hosts"] == ["a.klaviyo.com", "klaviyo.com"]
+    assert data["maxSecondsBetweenMessages"] == 60
+    assert set(data["tags"]) == {"language:python", "cdk:python"}
+
+
+def test_suggested_streams_have_schemas(metadata: dict[str, Any]) -> None:
+    for stream in metadata["data"]["suggestedStreams"]["streams"]:
+        assert (ROOT / "source_klaviyo" / "schemas" / f"{stream}.json").is_file()
+
+
+def test_breaking_changes_say_what_to_do_until_when(metadata: dict[str, Any]) -> None:
+    changes = metadata["data"]["releases"]["breakingChanges"]
+    assert list(changes) == ["1.0.0", "2.0.0", "3.0.0"]
+    for change in changes.values():
+        assert re.fullmatch(r"\d{4}-\d{2}-\d{2}", change["upgradeDeadline"])
+        assert "after upgrading" in " ".join(change["message"].split())
+
+
+def test_the_version_is_the_newest_of_both_changelogs(metadata: dict[str, Any]) -> None:
+    version = metadata["data"]["dockerImageTag"]
+    released = re.findall(r"^## \[(\d+\.\d+\.\d+)]", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    documented = re.findall(r"^\| (\d+\.\d+\.\d+) +\|", (ROOT / "docs" / "klaviyo.md").read_text("utf-8"), re.MULTILINE)
+    assert released[0] == documented[0] == version
+
+
+def test_the_icon_is_a_drawing() -> None:
+    icon = ET.fromstring((ROOT / "icon.svg").read_text(encoding="utf-8"))  # noqa: S314 our own file
+    assert icon.tag == "{http://www.w3.org/2000/svg}svg"
+
+
+# --- the specification ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def spec() -> ConnectorSpecification:
+    return ConnectorSpecification(**json.loads((ROOT / "source_klaviyo" / "spec.json").read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"start_date": "2020-01-31"},
+        {"start_date": "2020-01-31T12:00:00Z", "num_workers": 50, "lookback_window": 0},
+        {"disable_fetching_predictive_analytics": True, "metric_ids": "RESQ6t", "of": {"another": "version"}},
+    ],
+)
+def test_settings_that_users_have_are_accepted(spec: ConnectorSpecification, settings: dict[str, Any]) -> None:
+    check_config_against_spec_or_exit({"api_key": "pk_made_up", **settings}, spec)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"api_key": None},
+        {"start_date": "2020-01-31 12:00:00"},
+        {"start_date": "31.01.2020"},
+        {"num_workers": 0},
+        {"num_workers": 51},
+        {"lookback_window": -1},
+    ],
+)
+def test_settings_without_sense_are_refused(spec: ConnectorSpecification, settings: dict[str, Any]) -> None:
+    with pytest.raises(AirbyteTracedException, match="Config validation error"):
+        check_config_against_spec_or_exit({"api_key": "pk_made_up", **settings}, spec)
+
+
+def test_the_form_is_the_one_that_users_know(spec: ConnectorSpecification) -> None:
+    form = spec.connectionSpecification
+    assert (form["title"], form["required"], form["additionalProperties"]) == (
+        "Klaviyo Spec",
+        ["api_key"],
+        True,
+    )
+    assert [setting["order"] for setting in form["properties"].values()] == [0, 1, 2, 3, 4]
+    assert [name for name, setting in form["properties"].items() if setting.get("airbyte_secret")] == ["api_key"]
+    assert "default" not in form["properties"]["num_workers"]
+
+
+# --- the documentation ----------------------------------------------------------------------------------
+
+
+def first_column(heading: str) -> list[str]:
+    """The names in the first column of the table below a heading of the documentation."""
+    page = (ROOT / "docs" / "klaviyo.md").read_text(encoding="utf-8")
+    section = page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
+
+
+def test_each_setting_is_documented(spec: ConnectorSpecification) -> None:
+    assert first_column("Settings") == list(spec.connectionSpecification["properties"])
+
+
+def test_each_stream_is_documented() -> None:
+    schemas = sorted(path.stem for path in (ROOT / "source_klaviyo" / "schemas").glob("*.json"))
+    assert first_column("Supported streams") == schemas
