@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from queue import Queue
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from airbyte_cdk.sources.streams.concurrent.default_stream import DefaultStream
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_message
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_klaviyo import inputs
 from source_klaviyo.api.client import KlaviyoClient
 from source_klaviyo.api.errors import KlaviyoError
 from source_klaviyo.check import check
@@ -32,7 +34,7 @@ from source_klaviyo.records import RecordBatch
 from source_klaviyo.streams import STREAMS, KlaviyoStream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, MutableMapping
 
     from airbyte_cdk.models import AirbyteStateMessage, ConfiguredAirbyteCatalog
     from airbyte_cdk.sources.streams import Stream
@@ -47,6 +49,24 @@ CHECK_TRIES = 3
 
 class SourceKlaviyo(AbstractSource):
     """Reads a Klaviyo account."""
+
+    @staticmethod
+    def read_config(config_path: str) -> MutableMapping[str, Any]:
+        """The settings in a file."""
+        with _traced():
+            return inputs.read_config(config_path)
+
+    @classmethod
+    def read_catalog(cls, catalog_path: str) -> ConfiguredAirbyteCatalog:
+        """The configured catalog in a file."""
+        with _traced():
+            return inputs.read_catalog(catalog_path)
+
+    @classmethod
+    def read_state(cls, state_path: str) -> list[AirbyteStateMessage]:
+        """The state in a file."""
+        with _traced():
+            return inputs.read_state(state_path)
 
     def check_connection(self, logger: logging.Logger, config: Mapping[str, Any]) -> tuple[bool, Any]:
         """Whether some stream can be read, and if not, why."""
@@ -147,8 +167,15 @@ def _as_concurrent(reading: StreamReading) -> DefaultStream:
 
 
 def _parse(config: Mapping[str, Any]) -> Config:
-    try:
+    with _traced():
         return Config.parse(config)
+
+
+@contextmanager
+def _traced() -> Iterator[None]:
+    """Raise Klaviyo's errors as Airbyte's."""
+    try:
+        yield
     except KlaviyoError as error:
         raise as_traced(error) from None
 

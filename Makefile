@@ -1,0 +1,39 @@
+# Everything a person needs, on a machine with Python 3.10+ and make. README.md says more.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: help demo test lint types unit integration schemas clean
+
+help:  ## show this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 22
+
+$(READY): setup.py pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+demo: $(READY)  ## read a made-up account into a local DuckDB file, twice, and look at it
+	$(BIN)/python -m tools.demo
+
+test: lint types unit integration  ## everything that CI runs
+
+lint: $(READY)  ## style and common mistakes
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: $(READY)  ## static types
+	$(BIN)/mypy
+
+unit: $(READY)  ## tests of the parts
+	$(BIN)/python -m pytest --quiet unit_tests
+
+integration: $(READY)  ## tests of the whole, against the simulator
+	$(BIN)/python -m pytest --quiet integration_tests
+
+schemas: $(READY)  ## write the streams' JSON schemas anew from Klaviyo's OpenAPI document
+	$(BIN)/python -m tools.schemas
+
+clean:  ## remove what the other targets made
+	rm -rf .venv demo-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

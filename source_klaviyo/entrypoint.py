@@ -1,0 +1,77 @@
+"""The CDK's entry point, with pages of records on their way to stdout."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from airbyte_cdk.entrypoint import AirbyteEntrypoint
+from airbyte_cdk.logger import PRINT_BUFFER
+from airbyte_cdk.models import FailureType
+from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
+from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+from source_klaviyo.engine import error_message
+from source_klaviyo.output import Output
+from source_klaviyo.records import RecordBatch
+from source_klaviyo.source import SourceKlaviyo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification
+
+
+class KlaviyoEntrypoint(AirbyteEntrypoint):
+    """The CDK's entry point, which writes a page of records at once."""
+
+    source: SourceKlaviyo
+
+    def __init__(self, source: SourceKlaviyo, output: Output) -> None:
+        super().__init__(source)
+        self._output = output
+
+    def read(
+        self, source_spec: ConnectorSpecification, config: Any, catalog: Any, state: list[Any]
+    ) -> Iterable[AirbyteMessage]:
+        """The messages of a sync; records go straight to the output, in their place."""
+        self.set_up_secret_filter(config, source_spec.connectionSpecification)
+        self.validate_connection(source_spec, config)
+        counts: defaultdict[HashableStreamDescriptor, float] = defaultdict(float)
+        for item in self.source.read_batches(self.logger, config, catalog, state):
+            if isinstance(item, RecordBatch):
+                counts[HashableStreamDescriptor(name=item.stream, namespace=None)] += item.count
+                self._output.write(item.lines)
+            else:
+                yield self.handle_record_counts(item, counts)
+
+    def run_lines(self, arguments: list[str]) -> int:
+        """Run one command and write its messages; returns the exit code."""
+        try:
+            for line in self.run(self.parse_args(arguments)):
+                self._output.write(f"{line}\n".encode())
+        except AirbyteTracedException as error:
+            self._write_error(str(error), error.failure_type)
+        except BrokenPipeError:
+            pass  # nobody listens any more
+        except Exception as error:  # noqa: BLE001 - whatever it is, users meet a sentence
+            self._write_error(f"{type(error).__name__}: {error}", FailureType.system_error)
+        else:
+            return 0
+        return 1
+
+    def _write_error(self, message: str, kind: FailureType) -> None:
+        line = self.airbyte_message_to_string(error_message(message, kind))
+        self._output.write(f"{line}\n".encode())
+
+
+def launch(arguments: list[str]) -> NoReturn:
+    """Run one command (`spec`, `check`, `discover` or `read`, with its options) and leave."""
+    output = Output()
+    output.obey_signals()
+    try:
+        with PRINT_BUFFER:
+            code = KlaviyoEntrypoint(SourceKlaviyo(), output).run_lines(arguments)
+    except SystemExit as leaving:  # the CDK's argument parser has said what is wrong
+        code = leaving.code if isinstance(leaving.code, int) else 1
+    output.leave(code)
