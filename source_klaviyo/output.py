@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import sys
-from typing import NoReturn, TextIO, cast
+import threading
+from typing import NoReturn, cast
 
 from airbyte_cdk.logger import PRINT_BUFFER
 
-UNREAD_AFTER = 5
-"""Seconds that a line begun when the process is told to end has to be taken by its reader."""
+UNREAD_AFTER = 5.0
+"""Seconds that lines being written when the process is told to end have to be taken by their reader."""
 
 
 class Output:
@@ -23,15 +25,19 @@ class Output:
     """
 
     def __init__(self) -> None:
-        # the CDK puts its buffer for log lines in the place of sys.stdout
-        self._stdout = cast("TextIO", sys.__stdout__).buffer
-        self._writing = False
-        self._stopped_by = 0
+        # One buffered writer for records and for the CDK's log lines, which it writes to sys.__stdout__: its
+        # lock keeps lines whole. Python's own is not buffered where PYTHONUNBUFFERED is set, as in many images.
+        self._stdout = open(1, "wb", closefd=False)  # noqa: SIM115 - stays open as long as the process
+        sys.__stdout__ = io.TextIOWrapper(self._stdout, "utf-8", write_through=True)  # type: ignore[misc]
+        self._whole = threading.Lock()
 
     def obey_signals(self) -> None:
         """From now on end well when told to."""
+        told, tell = os.pipe()
+        threading.Thread(target=self._leave_when_told, args=(told,), daemon=True).start()
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stop)
+            # a handler may interrupt anything, so it does nothing itself
+            signal.signal(number, lambda number, _: cast("None", os.write(tell, bytes([number]))))
 
     def write(self, lines: bytes) -> None:
         """Write one or more lines, each with its line break.
@@ -39,11 +45,8 @@ class Output:
         Raises:
             BrokenPipeError: nobody reads any more.
         """
-        self._writing = True
-        self._stdout.write(lines)
-        self._writing = False
-        if self._stopped_by:
-            self.leave(128 + self._stopped_by)
+        with self._whole:
+            self._stdout.write(lines)
 
     def leave(self, code: int) -> NoReturn:
         """Flush what is complete and end the process, whatever its threads are doing."""
@@ -52,9 +55,8 @@ class Output:
             self._stdout.flush()
         os._exit(code)
 
-    def _stop(self, number: int, _frame: object) -> None:
-        if not self._writing:
-            self.leave(128 + number)
-        self._stopped_by = number
-        signal.signal(signal.SIGALRM, lambda *_: os._exit(128 + number))
-        signal.alarm(UNREAD_AFTER)
+    def _leave_when_told(self, told: int) -> None:
+        code = 128 + os.read(told, 1)[0]
+        threading.Timer(UNREAD_AFTER, os._exit, (code,)).start()
+        with self._whole:
+            self.leave(code)

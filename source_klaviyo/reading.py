@@ -19,7 +19,7 @@ from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partitio
 from airbyte_cdk.sources.streams.concurrent.partitions.partition_generator import PartitionGenerator
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_klaviyo.api.errors import BadRequest, ConfigError, InvalidCursor, KlaviyoError, MissingScope
+from source_klaviyo.api.errors import BadRequest, ConfigError, InvalidCursor, KlaviyoError, MissingScope, TransientError
 from source_klaviyo.records import RecordBatch
 from source_klaviyo.sync.cursor import SETTLING, WindowCursor
 from source_klaviyo.sync.instants import SECOND, for_filter, for_state, whole_second
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("airbyte")
 
+FUTURE_IS_READ = "future_is_read"
+"""The key of a state which says that records dated ahead of it have been emitted."""
 RESTARTS = 5
 """How often in a row a window may begin again from where it stands without getting further."""
 
@@ -60,8 +62,7 @@ class StreamReading(PartitionGenerator):
         self.queue = queue
         self.failure: AirbyteTracedException | None = None
         self.parallelism = Parallelism(min(limit.tier.steady for limit in stream.limits) / 60, workers)
-        resuming = bool(state)
-        parts = stream.parts(resuming=resuming)
+        parts = stream.parts(resuming=bool(state))
         partitions = [partition for partition, _ in parts]
         self.slices = [stream_slice for _, stream_slice in parts]
         try:
@@ -69,7 +70,7 @@ class StreamReading(PartitionGenerator):
         except ConfigError as error:
             raise as_traced(error) from None
         positions = [self._repaired(position) for position in found]
-        self.cuts_future = stream.future_dated and any(position is not None for position in found)
+        self.future_is_read = bool((state or {}).get(FUTURE_IS_READ))
         self.cursor = WindowCursor(
             cursor_field=stream.cursor_field,
             partitions=partitions,
@@ -78,6 +79,8 @@ class StreamReading(PartitionGenerator):
             now=self.now,
             publish=lambda blob: queue.put(self._state_message(blob)),
         )
+        if self.future_is_read:
+            self.cursor.notes[FUTURE_IS_READ] = True
 
     def now(self) -> Instant:
         """The present, by Klaviyo's clock."""
@@ -99,6 +102,10 @@ class StreamReading(PartitionGenerator):
             error = ConfigError(
                 f"Stream {self.stream.name} needs the scope {self.stream.scope}, which the API key lacks (403): "
                 f"give it to the key in Klaviyo, or deselect the stream. Klaviyo says: {error}"
+            )
+        if isinstance(error, TransientError):
+            error = TransientError(
+                f"{error} The sync has given up for now; the next one goes on here.{self.stream.advice}"
             )
         traced = as_traced(error)
         if isinstance(error, ConfigError):
@@ -144,6 +151,7 @@ class WindowPartition(Partition):
         # pages tell how far the window has been read as long as they come in order
         self._in_order = reading.stream.ordered and reading.stream.is_dated(reading.slices[number])
         self._last: Instant | None = None
+        self._began: Instant | None = None
 
     def stream_name(self) -> str:
         """The name of the stream."""
@@ -183,25 +191,29 @@ class WindowPartition(Partition):
         stream_slice = self.to_slice()
         reached = reading.now()
         for page in self._pages():
+            asked = int(page.asked_at * SECOND)
+            self._began = asked if self._began is None else self._began
             if reading.failure:
                 return
             if not reading.stream.is_dated(stream_slice):
                 batch, beyond = self._batch(page, range(len(page.resources)), stream_slice), False
             else:
-                end = window.end if window.end is not None or not reading.cuts_future else reading.now()
-                chosen = select(page.cursors, window.start, end, self._last)
+                chosen = select(page.cursors, window.start, self._end(), self._last)
                 self._last = self._last if chosen.last is None else chosen.last
                 self._notice_disorder(chosen.ordered)
                 batch, beyond = self._batch(page, chosen.keep, stream_slice), chosen.beyond and self._in_order
             if batch.count:
                 yield batch
-            reached = int(page.asked_at * SECOND)
+            # what changes while a window is read moves to its end, if there is an order to move in
+            reached = asked if self._in_order else self._began
             if self._in_order and self._last is not None:
                 self._report(page, whole_second(self._last), last=beyond or page.next is None)
             if beyond:
                 break
         if reading.failure:
             return
+        if window.end is None and reading.stream.future_dated:
+            reading.cursor.notes[FUTURE_IS_READ] = True
         reading.hand_over(self._number, reading.cursor.close(self._number, window, reached))
 
     def _pages(self) -> Iterator[Page]:
@@ -209,7 +221,7 @@ class WindowPartition(Partition):
         stream, restarts = self._reading.stream, 0
         while True:
             position = self._window.position
-            self._last = None
+            self._last = self._began = None
             seen: set[str] = set()
             try:
                 for page in stream.read_pages(self.to_slice()):
@@ -224,9 +236,16 @@ class WindowPartition(Partition):
                     raise
                 logger.info("%s Stream %s goes on from %s.", refusal, stream.name, self.to_slice()["start"])
 
+    def _end(self) -> Instant | None:
+        """Where the window ends; what is dated ahead is read by the first read that gets to the present, then not."""
+        window, reading = self._window, self._reading
+        if window.end is None and reading.stream.future_dated and (reading.future_is_read or window.catches_up):
+            return reading.now()
+        return window.end
+
     def _batch(self, page: Page, keep: Iterable[int], stream_slice: Mapping[str, Any]) -> RecordBatch:
         stream = self._reading.stream
-        records = ((stream.rebuild(page.resources[place], stream_slice), page.cursors[place]) for place in keep)
+        records = [(stream.rebuild(page.resources[place], stream_slice), page.cursors[place]) for place in keep]
         return RecordBatch.build(stream.name, stream.cursor_field, records)
 
     def _notice_disorder(self, ordered: bool) -> None:

@@ -7,13 +7,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
 from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage, Type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_encode = msgspec.json.encode
+    import msgspec
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class RecordBatch:
 
     @classmethod
     def build(
-        cls, stream: str, cursor_field: str, records: Iterable[tuple[bytes | msgspec.Raw | None, str | None]]
+        cls, stream: str, cursor_field: str, records: Iterable[tuple[bytes | msgspec.Raw | None, bytes]]
     ) -> RecordBatch:
         """Wrap each resource, with its cursor copied to the top level.
 
@@ -42,17 +41,20 @@ class RecordBatch:
         Args:
             stream: the stream's name.
             cursor_field: the name of the copy.
-            records: pairs of a resource (a JSON object, not empty, on one line; None is left out) and its cursor.
+            records: pairs of a resource (a JSON object, not empty, on one line; None is left out) and its
+                cursor as JSON.
         """
-        head = b'{"type":"RECORD","record":{"stream":%s,"data":' % _encode(stream)
-        middle = b",%s:" % _encode(cursor_field)
+        head = b'{"type":"RECORD","record":{"stream":"%s","data":' % stream.encode()
+        middle = b',"%s":' % cursor_field.encode()
         tail = b'},"emitted_at":%d}}\n' % (time.time_ns() // 1_000_000)
-        parts: list[bytes | memoryview] = []
+        between = tail + head
+        parts: list[bytes | memoryview] = [head]
         for resource, cursor in records:
             if resource is not None:
                 # the closing brace gives way to the copy
-                parts += (head, memoryview(resource)[:-1], middle, _encode(cursor), tail)
-        return cls(stream, len(parts) // 5, b"".join(parts))
+                parts += (memoryview(resource)[:-1], middle + cursor + between)
+        parts[-1] = parts[-1][: -len(head)]
+        return cls(stream, len(parts) // 2, b"".join(parts))
 
     def messages(self) -> Iterator[AirbyteMessage]:
         """The same records as messages, for those who iterate over the source in Python."""

@@ -110,7 +110,9 @@ class Demo:
         return {
             "seconds": seconds,
             "records": dict(counts.fetchall()),
-            "requests": call(f"{self._url}/_simulator/stats")["requests"],
+            "requests": {
+                path: counts["requests"] for path, counts in call(f"{self._url}/_simulator/stats")["endpoints"].items()
+            },
         }
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from source_klaviyo.api.errors import TransientError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class _Links(msgspec.Struct):
@@ -21,6 +24,7 @@ class _Document(msgspec.Struct):
     links: _Links | None = None
 
 
+_NULL = msgspec.Raw(b"null")
 _decode_document = msgspec.json.Decoder(_Document).decode
 
 # any escape in a JSON string: a whole surrogate pair, (half of one), or another one
@@ -41,24 +45,23 @@ class Page:
 
     Attributes:
         resources: each resource as JSON, as Klaviyo sent it, on one line.
-        cursors: each resource's value of the cursor attribute; None where it is missing or no text.
+        cursors: each resource's value of the cursor attribute, as JSON; `null` where it is missing.
         next: the address of the next page, None on the last.
         asked_at: when it was asked for, by Klaviyo's clock; seconds since the epoch.
         latency: seconds from the question to the answer's first byte.
     """
 
     resources: list[msgspec.Raw]
-    cursors: list[str | None]
+    cursors: list[bytes]
     next: str | None
     asked_at: float = 0.0
     latency: float = 0.0
 
 
 @cache
-def _cursor_decoder(attribute: str) -> msgspec.json.Decoder[Any]:
-    attributes = msgspec.defstruct("Attributes", [(attribute, Any, None)])
-    resource = msgspec.defstruct("Resource", [("attributes", attributes | None, None)])
-    return msgspec.json.Decoder(msgspec.defstruct("Cursors", [("data", list[resource])]))  # type: ignore[valid-type]
+def _cursor_decoder(attribute: str) -> Callable[[msgspec.Raw], Any]:
+    attributes = msgspec.defstruct("Attributes", [(attribute, msgspec.Raw, _NULL)], frozen=True)
+    return msgspec.json.Decoder(msgspec.defstruct("Resource", [("attributes", attributes, attributes())])).decode
 
 
 def decode_page(body: bytes, cursor_attribute: str) -> Page:
@@ -81,12 +84,12 @@ def decode_page(body: bytes, cursor_attribute: str) -> Page:
         except msgspec.DecodeError:
             body = _HALF_CHARACTER.sub(_whole_character, body)
             document = _decode_document(body)
-        rows = _cursor_decoder(cursor_attribute).decode(body).data
+        decode_cursor = _cursor_decoder(cursor_attribute)
+        cursors = [bytes(getattr(decode_cursor(resource).attributes, cursor_attribute)) for resource in document.data]
     except (ValueError, msgspec.MsgspecError) as error:
         raise TransientError("Klaviyo's answer is damaged or incomplete (no JSON:API document in it).") from error
-    cursors = [getattr(row.attributes, cursor_attribute, None) for row in rows]
     return Page(
         resources=document.data,
-        cursors=[cursor if isinstance(cursor, str) else None for cursor in cursors],
+        cursors=cursors,
         next=(document.links.next or None) if document.links else None,
     )

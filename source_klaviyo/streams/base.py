@@ -52,6 +52,7 @@ class KlaviyoStream(HttpStream, ABC):
         page_size: the largest page; None where the endpoint has no such parameter.
         smaller_page_size: what to ask for should Klaviyo refuse that; None leaves the parameter out.
         options: parameters that are always sent.
+        advice: what a user may do when Klaviyo keeps failing.
         partitions: the parts that have to be asked for one by one.
     """
 
@@ -67,6 +68,7 @@ class KlaviyoStream(HttpStream, ABC):
     page_size: int | None = None
     smaller_page_size: ClassVar[int | None] = None
     options: Mapping[str, str] = {}
+    advice: str = ""
     partitions: ClassVar[tuple[Partition, ...]] = ({},)
 
     def __init__(self, config: Config, client: KlaviyoClient) -> None:
@@ -209,4 +211,4 @@ class KlaviyoStream(HttpStream, ABC):
         for resource, cursor in zip(page.resources, page.cursors, strict=True):
             record = self.rebuild(resource, stream_slice)
             if record is not None:
-                yield {**json.loads(bytes(record)), self.cursor_field: cursor}
+                yield {**json.loads(bytes(record)), self.cursor_field: json.loads(cursor)}

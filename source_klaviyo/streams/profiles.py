@@ -38,6 +38,12 @@ class Profiles(KlaviyoStream):
         return {"additional-fields[profile]": f"subscriptions{analytics}"}
 
     @property
+    def advice(self) -> str:  # type: ignore[override]
+        """Predictive analytics are known to make Klaviyo fail on large accounts."""
+        hint = " If this goes on, turn on the setting disable_fetching_predictive_analytics."
+        return hint if self.config.predictive_analytics else ""
+
+    @property
     def limits(self) -> tuple[Limit, ...]:
         """The endpoint's own, and that of the predictive analytics."""
         return (*super().limits, *((PREDICTIVE_ANALYTICS,) if self.config.predictive_analytics else ()))

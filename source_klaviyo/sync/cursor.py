@@ -39,6 +39,9 @@ class WindowCursor(Cursor):
         positions: for each partition what the incoming state already promises.
         now: the present, by Klaviyo's clock.
         publish: takes a state; called under a lock, in the order in which the states are true.
+
+    Attributes:
+        notes: what a state says besides.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class WindowCursor(Cursor):
         self._promised = list(positions)
         self._now = now
         self._publish = publish
+        self.notes: dict[str, Any] = {}
         self._published: Mapping[str, Any] | None = None
         self._published_at = 0.0
         self._lock = threading.RLock()
@@ -106,7 +110,7 @@ class WindowCursor(Cursor):
                 max(promised, min(line.low_water, latest))
                 for promised, line in zip(self._promised, self._timelines, strict=True)
             ]
-            return write_state(self._cursor_field, self._partitions, self._promised)
+            return write_state(self._cursor_field, self._partitions, self._promised) | self.notes
 
     def _publish_news(self, *, at_once: bool = False) -> None:
         if not (at_once or self.is_done) and time.monotonic() - self._published_at < STATE_INTERVAL:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from source_klaviyo.sync.instants import parse_instant
 
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from source_klaviyo.sync.instants import Instant
+
+
+_SHORTEST = len('"2026-11-20T10:00:00Z"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +35,11 @@ class Selection:
     beyond: bool
 
 
-def select(
-    cursors: Sequence[str | None], start: Instant, end: Instant | None, before: Instant | None = None
-) -> Selection:
+def select(cursors: Sequence[bytes], start: Instant, end: Instant | None, before: Instant | None = None) -> Selection:
     """Sort a page's records by the window `[start, end)`.
 
     Args:
-        cursors: the cursor of each record, as Klaviyo wrote it.
+        cursors: the cursor of each record, as JSON; what is no date counts as none.
         start: the first instant of the window.
         end: the first instant after the window; None when it is open.
         before: the last cursor of the page before.
@@ -45,7 +47,7 @@ def select(
     everything = range(len(cursors))
     if not cursors:
         return Selection(everything, ordered=True, last=None, beyond=False)
-    if _comparable(cursors) and sorted(cast("Sequence[str]", cursors)) == list(cursors):
+    if _comparable(cursors) and sorted(cursors) == list(cursors):
         first, last = _instant(cursors[0]), _instant(cursors[-1])
         if first is not None and last is not None and first >= start and (end is None or last < end):
             return Selection(everything, ordered=before is None or before <= first, last=last, beyond=False)
@@ -64,20 +66,23 @@ def select(
     )
 
 
-def _comparable(cursors: Sequence[str | None]) -> bool:
-    """Whether the texts sort as the instants do: all of one length, one separator and one offset."""
-    if None in cursors:
+def _comparable(cursors: Sequence[bytes]) -> bool:
+    """Whether the texts sort as the instants do: all of one length, one separator and one offset.
+
+    Looks at the same place of all texts at once, since this is done for each page.
+    """
+    length = len(cursors[0])
+    if length < _SHORTEST or len(set(map(len, cursors))) > 1:
         return False
-    texts = cast("Sequence[str]", cursors)
-    return (
-        len({len(text) for text in texts}) == 1
-        and len({text[10:11] for text in texts}) == 1
-        and (len({text[19:][-6:] for text in texts}) == 1 or all(text.endswith("Z") for text in texts))
-    )
+    together = b"".join(cursors)
+    # behind the opening quote and the date; the closing quote and the offset before it
+    places = [11, -2] if cursors[0].endswith(b'Z"') else [11, *range(-7, -1)]
+    return all(len(set(together[place % length :: length])) == 1 for place in places)
 
 
-def _instant(cursor: str | None) -> Instant | None:
+def _instant(cursor: bytes) -> Instant | None:
     try:
-        return None if cursor is None else parse_instant(cursor)
+        text = json.loads(cursor)
+        return parse_instant(text) if isinstance(text, str) else None
     except ValueError:
         return None

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 class Window:
     """The half-open span `[start, end)`; `end` is None for the one that reaches the present.
 
-    `position` says how far it has been read: every record before it has been emitted.
+    `position` says how far it has been read: every record before it has been emitted. A window that
+    catches up reads again from where the present was before.
     """
 
     start: Instant
     end: Instant | None = None
+    catches_up: bool = False
     position: Instant = field(init=False)
 
     def __post_init__(self) -> None:
@@ -70,7 +72,7 @@ class Timeline:
         """
         if at <= window.position or (window.end is not None and at >= window.end):
             raise ValueError("a window is cut inside of what is left of it")
-        later = Window(at, window.end)
+        later = Window(at, window.end, window.catches_up)
         window.end = at
         self._open.append(later)
         return later
@@ -89,6 +91,6 @@ class Timeline:
         if self._open or not self._tail_is_stale:
             return None
         self._tail_is_stale = False
-        catch_up = Window(self._reached)
+        catch_up = Window(self._reached, catches_up=True)
         self._open.append(catch_up)
         return catch_up

@@ -1,0 +1,1 @@
+"""Tests of the whole connector, as users run it, against the simulator."""

@@ -1,0 +1,27 @@
+"""A shop behind the simulator, and the connector pointed at it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from integration_tests.connector import KEY, Connector
+from klaviyo_simulator import Simulator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def shop() -> Iterator[Simulator]:
+    """A small shop without limits or latency, for one test."""
+    with Simulator(key=KEY, limits=False, events=5_000, profiles=900, campaigns=120, flows=60, lists=35) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def connector(shop: Simulator, tmp_path: Path) -> Connector:
+    """The connector, pointed at the shop."""
+    return Connector(shop.url, tmp_path)

@@ -1,0 +1,127 @@
+"""The connector as Airbyte runs it: a process, files, and messages on stdout."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+STREAMS = ("campaigns", "email_templates", "events", "flows", "global_exclusions", "lists", "metrics", "profiles")
+KEY = "pk_demo"
+
+
+@dataclass
+class Output:
+    """What a run printed, sorted by kind."""
+
+    code: int = 0
+    lines: int = 0
+    records: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+    states: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+    statuses: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    logs: list[str] = field(default_factory=list)
+    others: list[dict[str, Any]] = field(default_factory=list)
+    stderr: str = ""
+
+    def ids(self, stream: str) -> list[str]:
+        """The ids of a stream's records, in the order they came."""
+        return [record["id"] for record in self.records[stream]]
+
+    def state(self) -> list[dict[str, Any]]:
+        """What Airbyte would hand to the next sync."""
+        return [messages[-1] for messages in self.states.values()]
+
+    def last(self, stream: str) -> dict[str, Any]:
+        """The last state of a stream."""
+        blob: dict[str, Any] = self.states[stream][-1]["stream"]["stream_state"]
+        return blob
+
+    @classmethod
+    def parse(cls, text: bytes, code: int = 0, stderr: str = "") -> Output:
+        """Sort the lines of a run; each has to be a message."""
+        output = cls(code=code, stderr=stderr)
+        for line in text.splitlines():
+            output.add(json.loads(line))
+        return output
+
+    def add(self, message: dict[str, Any]) -> None:
+        """Sort in one message."""
+        self.lines += 1
+        kind, trace = message["type"], message.get("trace", {})
+        if kind == "RECORD":
+            self.records[message["record"]["stream"]].append(message["record"]["data"])
+        elif kind == "STATE":
+            self.states[message["state"]["stream"]["stream_descriptor"]["name"]].append(message["state"])
+        elif kind == "LOG":
+            self.logs.append(f"{message['log']['level']} {message['log']['message']}")
+        elif trace.get("type") == "STREAM_STATUS":
+            status = trace["stream_status"]
+            self.statuses[status["stream_descriptor"]["name"]].append(status["status"])
+        elif trace.get("type") == "ERROR":
+            self.errors.append(trace["error"])
+        else:
+            self.others.append(message)
+
+
+def catalog(*streams: str, mode: str = "incremental") -> dict[str, Any]:
+    """A configured catalog of the given streams, of all if none is named."""
+    return {
+        "streams": [
+            {
+                "stream": {"name": name, "json_schema": {}, "supported_sync_modes": ["full_refresh", "incremental"]},
+                "sync_mode": mode,
+                "destination_sync_mode": "append_dedup",
+            }
+            for name in streams or STREAMS
+        ]
+    }
+
+
+@dataclass
+class Connector:
+    """Runs commands against one simulator.
+
+    Attributes:
+        url: the simulator.
+        folder: where the files go.
+        settings: besides the key.
+    """
+
+    url: str
+    folder: Path
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def command(self, name: str, **files: Any) -> list[str]:
+        """The command line, its files written."""
+        arguments = [sys.executable, str(ROOT / "main.py"), name]
+        if name != "spec":
+            files = {"config": {"api_key": KEY, **self.settings}, **files}
+        for option, content in files.items():
+            path = self.folder / f"{option}.json"
+            path.write_text(json.dumps(content), "utf-8")
+            arguments += [f"--{option}", str(path)]
+        return arguments
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment, with the simulator in the place of Klaviyo."""
+        return {**os.environ, "KLAVIYO_API_URL": self.url}
+
+    def run(self, name: str, **files: Any) -> Output:
+        """Run a command to its end."""
+        done = subprocess.run(
+            self.command(name, **files), env=self.environment, capture_output=True, check=False, timeout=300
+        )
+        return Output.parse(done.stdout, done.returncode, done.stderr.decode())
+
+    def read(self, *streams: str, state: Any = None, mode: str = "incremental") -> Output:
+        """Read streams, all if none is named."""
+        files = {"catalog": catalog(*streams, mode=mode)} | ({"state": state} if state is not None else {})
+        return self.run("read", **files)

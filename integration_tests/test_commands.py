@@ -1,0 +1,122 @@
+"""spec, check and discover, and what a user meets when something is wrong."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from integration_tests.connector import KEY, STREAMS, Connector, catalog
+from klaviyo_simulator import Simulator
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SECRET = "pk_do_not_show_this_anywhere"
+
+
+def status(connector: Connector) -> tuple[str, str, str]:
+    """The status and message of a check, and all that it printed besides."""
+    output = connector.run("check")
+    (message,) = output.others
+    connection = message["connectionStatus"]
+    printed = "\n".join([connection.get("message") or "", *output.logs, output.stderr])
+    assert SECRET not in printed
+    assert "Traceback" not in printed
+    return connection["status"], connection.get("message") or "", "\n".join(output.logs)
+
+
+def test_spec_is_the_same_with_and_without_the_cdk(connector: Connector) -> None:
+    (quick,) = connector.run("spec").others
+    assert quick["spec"]["connectionSpecification"]["required"] == ["api_key"]
+    assert quick["spec"]["connectionSpecification"]["properties"]["api_key"]["airbyte_secret"] is True
+
+
+def test_discover_lists_every_stream_with_key_cursor_and_modes(connector: Connector) -> None:
+    (message,) = connector.run("discover").others
+    streams = {stream["name"]: stream for stream in message["catalog"]["streams"]}
+
+    assert sorted(streams) == sorted(STREAMS)
+    for stream in streams.values():
+        assert stream["source_defined_primary_key"] == [["id"]]
+        assert stream["source_defined_cursor"] is True
+        assert stream["supported_sync_modes"] == ["full_refresh", "incremental"]
+        assert stream["is_resumable"] is True
+        assert stream["default_cursor_field"][0] in stream["json_schema"]["properties"]
+
+
+def test_check_succeeds_and_names_the_account(connector: Connector) -> None:
+    result, message, logs = status(connector)
+
+    assert (result, message) == ("SUCCEEDED", "")
+    assert "belongs to the Klaviyo account" in logs
+
+
+def test_a_wrong_key_is_one_sentence_that_says_what_to_do(connector: Connector) -> None:
+    connector.settings["api_key"] = SECRET
+    result, message, _ = status(connector)
+
+    assert result == "FAILED"
+    assert "does not accept the API key" in message
+
+
+def test_a_key_for_some_streams_is_enough_and_says_what_it_costs(tmp_path: Path) -> None:
+    with Simulator(key=KEY, limits=False, events=10, profiles=10, scopes=["events:read", "lists:read"]) as shop:
+        result, _, logs = status(Connector(shop.url, tmp_path))
+
+    assert result == "SUCCEEDED"
+    assert "profiles:read" in logs
+    assert "global_exclusions, profiles" in logs
+
+
+def test_a_key_for_no_stream_fails_and_lists_the_scopes(tmp_path: Path) -> None:
+    with Simulator(key=KEY, limits=False, events=10, profiles=10, scopes=["accounts:read"]) as shop:
+        result, message, _ = status(Connector(shop.url, tmp_path))
+
+    assert result == "FAILED"
+    assert "events:read" in message
+
+
+def test_a_missing_scope_costs_only_its_streams(tmp_path: Path) -> None:
+    with Simulator(key=KEY, limits=False, events=10, profiles=10, scopes=["events:read", "lists:read"]) as shop:
+        output = Connector(shop.url, tmp_path).read("lists", "profiles")
+
+    assert output.code == 1
+    assert output.statuses["lists"][-1] == "COMPLETE"
+    assert output.statuses["profiles"][-1] == "INCOMPLETE"
+    (error,) = [error for error in output.errors if error.get("stream_descriptor")]
+    assert error["failure_type"] == "config_error"
+    assert "profiles:read" in error["message"]
+    assert not any("Traceback" in log for log in output.logs)
+
+
+def test_an_unreachable_host_is_one_sentence(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        result, message, _ = status(Connector(f"http://127.0.0.1:{taken.getsockname()[1]}", tmp_path))
+
+    assert result == "FAILED"
+    assert "cannot be reached" in message
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        pytest.param({"catalog": {"streams": "none"}}, "catalog", id="catalog of another shape"),
+        pytest.param({"catalog": catalog("nonsense")}, "nonsense", id="unknown stream"),
+        pytest.param({"catalog": catalog("lists"), "state": "nothing"}, "state", id="state that is a text"),
+        pytest.param(
+            {"catalog": catalog("lists"), "state": {"lists": {"updated": "yesterday"}}},
+            "yesterday",
+            id="state that is no date",
+        ),
+    ],
+)
+def test_input_that_makes_no_sense_is_a_config_error(connector: Connector, files: dict[str, Any], words: str) -> None:
+    output = connector.run("read", **files)
+
+    assert output.code == 1
+    assert {error["failure_type"] for error in output.errors} == {"config_error"}
+    assert words in output.errors[0]["message"]
+    assert "Traceback" not in "".join([*output.logs, output.stderr])

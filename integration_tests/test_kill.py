@@ -1,0 +1,64 @@
+"""Stopped at any moment, the next sync goes on from the last state without a gap."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from integration_tests.connector import KEY, STREAMS, Connector, Output, catalog
+from integration_tests.test_sync import expected
+from klaviyo_simulator import Simulator
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def read_and_stop(connector: Connector, after: int, number: signal.Signals) -> tuple[Output, bytes]:
+    """Read until so many records have come, then stop; returns whole lines, and what stood behind the last."""
+    command = connector.command("read", catalog=catalog())
+    with subprocess.Popen(command, env=connector.environment, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        output, seen = Output(), 0
+        for line in process.stdout:
+            output.add(json.loads(line))
+            seen += b'"RECORD"' in line[:20]
+            if seen == after:
+                process.send_signal(number)
+                break
+        rest = process.stdout.read()
+        *lines, half = rest.split(b"\n")
+        for line in lines:
+            output.add(json.loads(line))
+        process.wait(timeout=20)
+        output.code = process.returncode
+    return output, half
+
+
+@pytest.mark.parametrize("after", [1, 400, 2_500, 5_500])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_what_is_left_comes_with_the_next_sync(
+    shop: Simulator, connector: Connector, after: int, number: signal.Signals
+) -> None:
+    stopped, half = read_and_stop(connector, after, number)
+    resumed = connector.read(state=stopped.state())
+
+    assert resumed.code == 0, resumed.logs
+    for stream in STREAMS:
+        assert {*stopped.ids(stream), *resumed.ids(stream)} == expected(shop, stream), stream
+    if number == signal.SIGTERM:
+        assert half == b""
+        assert stopped.code == 128 + signal.SIGTERM
+
+
+def test_a_long_read_is_not_begun_anew(tmp_path: Path) -> None:
+    with Simulator(key=KEY, limits=False, events=40_000, profiles=10, latency=0.1) as shop:
+        connector = Connector(shop.url, tmp_path)
+        stopped, _ = read_and_stop(connector, 25_000, signal.SIGKILL)
+        resumed = connector.read("events", state=stopped.state())
+
+        assert {*stopped.ids("events"), *resumed.ids("events")} == expected(shop, "events")
+        assert len(resumed.ids("events")) < 40_000
