@@ -16,11 +16,15 @@ def version() -> str:
     return found.group(1)
 
 
-SIMULATOR = ["aiohttp>=3.10,<4"]  # the stand-in for the API is an aiohttp application
+SIMULATOR = [
+    "aiohttp>=3.10,<4",  # the stand-in for the API is an aiohttp application
+    "numpy>=1.26,<3",  # and puts pages of events together faster than they can be read
+]
 DEMO = ["duckdb>=1.1"]  # the demo's local warehouse
 TESTS = [
     "hypothesis>=6.100",
     "jsonschema>=4.17",
+    "klaviyo-api==24.0.0",  # Klaviyo's own client of this revision has to understand the simulator
     "mypy>=1.15",
     "pytest>=8",
     "requests-mock>=1.12",

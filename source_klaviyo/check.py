@@ -80,9 +80,10 @@ def _account_name(client: KlaviyoClient) -> str | None:
         page = client.get("/api/accounts", None, (ACCOUNTS,), cursor_attribute="locale")
     except MissingScope:
         return None
-    for account in page.resources:
-        return _decode_account(account).attributes.contact_information.organization_name
-    return None
+    try:
+        return _decode_account(page.resources[0]).attributes.contact_information.organization_name
+    except (IndexError, msgspec.ValidationError):
+        return None
 
 
 def _refusal(stream: KlaviyoStream) -> KlaviyoError | None:

@@ -85,7 +85,7 @@ def _start(value: object) -> Instant:
         raise ConfigError(
             f"The setting start_date is {_shown(value)}, which lies in the future: choose an earlier date."
         )
-    return start
+    return max(start, DAY)  # nothing is older, and filters before 1970 are not to be relied on
 
 
 def _flag(settings: Mapping[str, Any], name: str) -> bool:
@@ -99,6 +99,8 @@ def _whole_number(settings: Mapping[str, Any], name: str, least: int, most: int)
     value = settings.get(name)
     if value is None:
         return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # JSON knows no difference
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise ConfigError(f"The setting {name} is {_shown(value)}: it must be a whole number from {least} to {most}.")
     return value
@@ -109,8 +111,14 @@ def _api_url(value: str | None) -> str:
         return HOST
     try:
         parts = urlsplit(value.strip())
-        sound = parts.scheme in ("http", "https") and parts.hostname and not (parts.query or parts.fragment)
-        sound = sound and parts.path in ("", "/") and parts.username is None and (parts.port or 1) > 0
+        sound = bool(
+            parts.scheme in {"http", "https"}
+            and parts.hostname
+            and re.fullmatch(r"[!-~]+", parts.netloc)
+            and parts.username is None
+            and (parts.port or 1) > 0
+            and not (parts.path.strip("/") or parts.query or parts.fragment)
+        )
     except ValueError:
         sound = False
     if not sound:

@@ -21,7 +21,6 @@ from airbyte_cdk.models import (
 )
 from airbyte_cdk.sources.concurrent_source.concurrent_source import ConcurrentSource
 from airbyte_cdk.sources.concurrent_source.stream_thread_exception import StreamThreadException
-from airbyte_cdk.sources.message import InMemoryMessageRepository
 from airbyte_cdk.sources.utils.slice_logger import DebugSliceLogger
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_message
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from airbyte_cdk.sources.concurrent_source.concurrent_read_processor import ConcurrentReadProcessor
+    from airbyte_cdk.sources.message import MessageRepository
 
 logger = logging.getLogger("airbyte")
 
@@ -50,35 +50,30 @@ class PagedSource(ConcurrentSource):
     """
 
     @classmethod
-    def start(cls, workers: int, generators: int, queue: Queue[Any]) -> PagedSource:
+    def start(cls, workers: int, generators: int, queue: Queue[Any], repository: MessageRepository) -> PagedSource:
         """Build the engine.
 
         Args:
             workers: threads that read.
             generators: how many streams may begin at the same time.
             queue: between the workers and whoever iterates over `read`.
+            repository: what the main thread itself has to say at a stream's end, so that it comes before the status.
         """
         source = cls.create(
             num_workers=workers,
             initial_number_of_partitions_to_generate=generators,
             logger=logger,
             slice_logger=DebugSliceLogger(),
-            # holds only what the main thread itself has to say at a stream's end, so that it comes before the status
-            message_repository=InMemoryMessageRepository(),
+            message_repository=repository,
             queue=queue,
         )
         return cls(
             threadpool=source._threadpool,  # noqa: SLF001 - `create` builds its own class, whatever it is called on
             logger=logger,
-            message_repository=source._message_repository,  # noqa: SLF001
+            message_repository=repository,
             queue=queue,
             initial_number_partitions_to_generate=generators,
         )
-
-    @property
-    def repository(self) -> Any:
-        """Takes what the main thread has to say."""
-        return self._message_repository
 
     def _consume_from_queue(
         self, queue: Queue[Any], concurrent_stream_processor: ConcurrentReadProcessor
@@ -90,7 +85,7 @@ class PagedSource(ConcurrentSource):
                 yield _log("Still reading: waiting for Klaviyo's answers or its rate limits.")
                 continue
             yield from self._handle_item(item, concurrent_stream_processor)
-            if queue.empty() and concurrent_stream_processor.is_done():
+            if queue.empty() and _all_ended(concurrent_stream_processor):
                 return
 
     def _handle_item(
@@ -127,6 +122,27 @@ class PagedSource(ConcurrentSource):
             yield _log(f"Stream {stream}: {message}")
         else:
             yield error_message(message, kind, stream)
+
+
+def _all_ended(processor: ConcurrentReadProcessor) -> bool:
+    """Whether every stream has ended, as the processor's `is_done`, with another sentence for those that failed.
+
+    Raises:
+        AirbyteTracedException: some have failed; its kind is the most hopeful one, so that platforms try again.
+    """
+    if len(processor._streams_done) < len(processor._stream_name_to_instance):  # noqa: SLF001 - as is_done does
+        return False
+    failed: dict[str, list[Exception]] = processor._exceptions_per_stream_name  # noqa: SLF001
+    if failed:
+        kinds = {
+            getattr(error, "failure_type", FailureType.system_error) for errors in failed.values() for error in errors
+        }
+        hopeful = (FailureType.transient_error, FailureType.system_error, FailureType.config_error)
+        raise AirbyteTracedException(
+            message=f"Not read to the end: {', '.join(sorted(failed))}. The errors of these streams say why.",
+            failure_type=next(kind for kind in hopeful if kind in kinds),
+        )
+    return True
 
 
 def _log(message: str) -> AirbyteMessage:

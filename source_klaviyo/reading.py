@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from typing import TYPE_CHECKING, Any
 
 from airbyte_cdk.models import (
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from queue import Queue
 
+    from airbyte_cdk.sources.message import MessageRepository
+
     from source_klaviyo.api.page import Page
     from source_klaviyo.streams import KlaviyoStream
     from source_klaviyo.sync.instants import Instant
@@ -51,15 +54,25 @@ class StreamReading(PartitionGenerator):
         stream: what to ask.
         state: the incoming state; None or empty for a read from the beginning.
         queue: takes batches, states and new windows.
+        repository: takes the states that the queue's own consumer publishes, who must not wait for room in it.
         workers: the most requests under way at once.
 
     Raises:
         AirbyteTracedException: the state makes no sense.
     """
 
-    def __init__(self, stream: KlaviyoStream, state: Mapping[str, Any] | None, queue: Queue[Any], workers: int) -> None:
+    def __init__(
+        self,
+        stream: KlaviyoStream,
+        state: Mapping[str, Any] | None,
+        queue: Queue[Any],
+        repository: MessageRepository,
+        workers: int,
+    ) -> None:
         self.stream = stream
         self.queue = queue
+        self._repository = repository
+        self._consumer = threading.get_ident()
         self.failure: AirbyteTracedException | None = None
         self.parallelism = Parallelism(min(limit.tier.steady for limit in stream.limits) / 60, workers)
         parts = stream.parts(resuming=bool(state))
@@ -77,7 +90,7 @@ class StreamReading(PartitionGenerator):
             starts=[self._start(position) for position in positions],
             positions=[stream.earliest() if position is None else position for position in positions],
             now=self.now,
-            publish=lambda blob: queue.put(self._state_message(blob)),
+            publish=self._publish,
         )
         if self.future_is_read:
             self.cursor.notes[FUTURE_IS_READ] = True
@@ -100,13 +113,11 @@ class StreamReading(PartitionGenerator):
         """What to raise; after an error that every other window would meet as well, they are left alone."""
         if isinstance(error, MissingScope):
             error = ConfigError(
-                f"Stream {self.stream.name} needs the scope {self.stream.scope}, which the API key lacks (403): "
-                f"give it to the key in Klaviyo, or deselect the stream. Klaviyo says: {error}"
+                f"Stream {self.stream.name} needs the scope {self.stream.scope}: add it in Klaviyo, or deselect the "
+                f"stream. {error}"
             )
         if isinstance(error, TransientError):
-            error = TransientError(
-                f"{error} The sync has given up for now; the next one goes on here.{self.stream.advice}"
-            )
+            error = TransientError(f"{error} The sync has given up for now; the {self.stream.advice}")
         traced = as_traced(error)
         if isinstance(error, ConfigError):
             self.failure = traced
@@ -128,8 +139,8 @@ class StreamReading(PartitionGenerator):
         earliest = self.stream.earliest()
         return earliest if position is None else max(earliest, position - self.stream.lookback)
 
-    def _state_message(self, blob: Mapping[str, Any]) -> AirbyteMessage:
-        return AirbyteMessage(
+    def _publish(self, blob: Mapping[str, Any]) -> None:
+        message = AirbyteMessage(
             type=Type.STATE,
             state=AirbyteStateMessage(
                 type=AirbyteStateType.STREAM,
@@ -139,6 +150,10 @@ class StreamReading(PartitionGenerator):
                 ),
             ),
         )
+        if threading.get_ident() == self._consumer:
+            self._repository.emit_message(message)
+        else:
+            self.queue.put(message)
 
 
 class WindowPartition(Partition):
@@ -151,7 +166,8 @@ class WindowPartition(Partition):
         # pages tell how far the window has been read as long as they come in order
         self._in_order = reading.stream.ordered and reading.stream.is_dated(reading.slices[number])
         self._last: Instant | None = None
-        self._began: Instant | None = None
+        self._passed: Instant | None = None
+        self._pages_read = 0
 
     def stream_name(self) -> str:
         """The name of the stream."""
@@ -179,6 +195,8 @@ class WindowPartition(Partition):
         Raises:
             AirbyteTracedException: what the user is to be told.
         """
+        if self._reading.failure:
+            return
         try:
             yield from self._read()
         except KlaviyoError as error:
@@ -189,10 +207,9 @@ class WindowPartition(Partition):
     def _read(self) -> Iterator[RecordBatch]:
         reading, window = self._reading, self._window
         stream_slice = self.to_slice()
-        reached = reading.now()
+        reached = window.start
         for page in self._pages():
             asked = int(page.asked_at * SECOND)
-            self._began = asked if self._began is None else self._began
             if reading.failure:
                 return
             if not reading.stream.is_dated(stream_slice):
@@ -204,10 +221,9 @@ class WindowPartition(Partition):
                 batch, beyond = self._batch(page, chosen.keep, stream_slice), chosen.beyond and self._in_order
             if batch.count:
                 yield batch
-            # what changes while a window is read moves to its end, if there is an order to move in
-            reached = asked if self._in_order else self._began
+            reached = self._settled(asked)
             if self._in_order and self._last is not None:
-                self._report(page, whole_second(self._last), last=beyond or page.next is None)
+                self._report(page, min(whole_second(self._last), reached), last=beyond or page.next is None)
             if beyond:
                 break
         if reading.failure:
@@ -216,12 +232,24 @@ class WindowPartition(Partition):
             reading.cursor.notes[FUTURE_IS_READ] = True
         reading.hand_over(self._number, reading.cursor.close(self._number, window, reached))
 
+    def _settled(self, asked: Instant) -> Instant:
+        """Up to when the pages so far are known to be complete, of which the last has just been asked for.
+
+        Klaviyo needs a moment to show what was written. And where there is an order, what changes while a
+        window is read moves to its end, so the last page counts; else the first one does. The last page
+        that was asked for before the reading reached the present, that is: what shows up behind it is missed.
+        """
+        latest = asked - SETTLING
+        if self._passed is None and (not self._in_order or (self._last is not None and self._last >= latest)):
+            self._passed = latest
+        return latest if self._passed is None else self._passed
+
     def _pages(self) -> Iterator[Page]:
         """The window's pages; begins again from where it stands when Klaviyo wants to be asked otherwise."""
         stream, restarts = self._reading.stream, 0
         while True:
-            position = self._window.position
-            self._last = self._began = None
+            position, adaptations = self._window.position, stream.adaptations
+            self._last = self._passed = None
             seen: set[str] = set()
             try:
                 for page in stream.read_pages(self.to_slice()):
@@ -232,7 +260,9 @@ class WindowPartition(Partition):
                 return
             except BadRequest as refusal:
                 restarts = restarts + 1 if self._window.position == position else 1
-                if restarts > RESTARTS or not (isinstance(refusal, InvalidCursor) or stream.adapt(refusal)):
+                if restarts > RESTARTS or not (
+                    isinstance(refusal, InvalidCursor) or stream.adapt_to(refusal, adaptations)
+                ):
                     raise
                 logger.info("%s Stream %s goes on from %s.", refusal, stream.name, self.to_slice()["start"])
 
@@ -260,13 +290,13 @@ class WindowPartition(Partition):
     def _report(self, page: Page, position: Instant, *, last: bool) -> None:
         """Tell how far the window is read, and give half of the rest away if more readers are of use."""
         reading, window = self._reading, self._window
-        came_from = window.position
         reading.cursor.advance(self._number, window, position)
         if last:
             return
-        span = max(window.position - came_from, SECOND)
+        self._pages_read += 1
+        covered = max(window.position - window.start, SECOND)
         left = max((window.end or reading.now()) - window.position, 0)
-        reading.parallelism.page_read(id(self), page.latency, expected=left / span)
+        reading.parallelism.page_read(id(self), page.latency, expected=self._pages_read * left / covered)
         if reading.stream.lower and reading.parallelism.wants_another(len(reading.cursor.open_windows)):
             reading.hand_over(self._number, reading.cursor.split(self._number, window))
 

@@ -18,6 +18,7 @@ from airbyte_cdk.models import (
 )
 from airbyte_cdk.sources import AbstractSource
 from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
+from airbyte_cdk.sources.message import InMemoryMessageRepository
 from airbyte_cdk.sources.streams.concurrent.cursor import CursorField
 from airbyte_cdk.sources.streams.concurrent.default_stream import DefaultStream
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_message
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, MutableMapping
 
     from airbyte_cdk.models import AirbyteStateMessage, ConfiguredAirbyteCatalog
+    from airbyte_cdk.sources.message import MessageRepository
     from airbyte_cdk.sources.streams import Stream
 
 logger = logging.getLogger("airbyte")
@@ -122,6 +124,7 @@ class SourceKlaviyo(AbstractSource):
         known: dict[str, Stream] = {stream.name: stream for stream in self.streams(config)}
         states = ConnectorStateManager(state)
         queue: Queue[Any] = Queue(QUEUE_SIZE)
+        repository = InMemoryMessageRepository()
         workers = _parse(config).num_workers
         readings, unknown = [], []
         for configured in catalog.streams:
@@ -131,14 +134,14 @@ class SourceKlaviyo(AbstractSource):
                 continue
             incremental = configured.sync_mode == SyncMode.incremental
             blob = states.get_stream_state(stream.name, stream.namespace) if incremental else None
-            readings.append(StreamReading(stream, blob, queue, workers or READERS))
+            readings.append(StreamReading(stream, blob, queue, repository, workers or READERS))
 
         for name in unknown:
             message = f"Stream {name} does not exist: refresh the connection's schema, or take the stream out of it."
             yield error_message(message, FailureType.config_error, name)
             yield status_message(StreamDescriptor(name=name), AirbyteStreamStatus.INCOMPLETE)
         if readings:
-            yield from _engine(readings, workers, queue)
+            yield from _engine(readings, workers, queue, repository)
         if unknown:
             raise AirbyteTracedException(
                 message=f"These streams do not exist: {', '.join(unknown)}.",
@@ -146,10 +149,12 @@ class SourceKlaviyo(AbstractSource):
             )
 
 
-def _engine(readings: list[StreamReading], num_workers: int | None, queue: Queue[Any]) -> Iterator[Any]:
+def _engine(
+    readings: list[StreamReading], num_workers: int | None, queue: Queue[Any], repository: MessageRepository
+) -> Iterator[Any]:
     # a thread for each partition besides those that split windows bring: a slow limit never keeps another waiting
     workers = num_workers or READERS + sum(len(reading.slices) for reading in readings)
-    engine = PagedSource.start(workers, max(1, min(len(readings), workers - 1)), queue)
+    engine = PagedSource.start(workers, max(1, min(len(readings), workers - 1)), queue, repository)
     return engine.read([_as_concurrent(reading) for reading in readings])
 
 

@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 import requests
 import urllib3
@@ -37,6 +37,8 @@ TRIES = 11
 """How often a request is made that fails for a passing reason; with the waits between, about four minutes."""
 PATIENCE = 3
 """How many refusals for the rate count as one failed try: someone else may be using the account."""
+_SHORTEST_KEY = 8  # what is shorter is no key, and part of too many words
+_LONGEST_SKEW = 86_400  # seconds; a clock that is wrong by more is the answer's rather than ours
 LONGEST_WAIT = 60.0
 """Seconds; also the most of a Retry-After that is believed at once: afterwards one asks again."""
 
@@ -53,6 +55,11 @@ class _KeyAuth(AuthBase):
 
     def __repr__(self) -> str:
         return "<the API key>"
+
+    def hidden(self, body: bytes) -> bytes:
+        """The body of an answer without the key, should it repeat it."""
+        key = self._header.split()[1].encode()
+        return body.replace(key, b"****") if len(key) >= _SHORTEST_KEY else body
 
 
 class KlaviyoClient:
@@ -81,8 +88,9 @@ class KlaviyoClient:
         self._budget = budget or Budget()
         self._sleep = sleep
         self._ahead = 0.0
+        self._auth = _KeyAuth(key)
         self._session = requests.Session()
-        self._session.auth = _KeyAuth(key)
+        self._session.auth = self._auth
         self._session.headers.update(
             {
                 "Accept": "application/vnd.api+json",
@@ -127,7 +135,12 @@ class KlaviyoClient:
                 failed += 1
                 reason = error
             if failed + refused // PATIENCE >= self._tries:
-                raise reason
+                tries = failed + refused
+                raise (
+                    reason
+                    if tries == 1
+                    else type(reason)(f"{reason} Given up after {tries} tries: run the sync again later.")
+                )
             wait = _wait_after(failed + refused, reason)
             if isinstance(reason, RateLimited):
                 self._budget.pause(limits, wait)
@@ -140,8 +153,12 @@ class KlaviyoClient:
         Raises:
             UnsafeLink: it belongs to another host.
         """
-        parts = urlsplit(urljoin(self._base_url, address))
-        if parts.netloc not in (urlsplit(self._base_url).netloc, urlsplit(HOST).netloc):
+        try:
+            parts = urlsplit(urljoin(self._base_url, address))
+            place = _place(parts)
+        except ValueError:
+            parts, place = urlsplit("//nowhere"), ("nowhere", None)
+        if place not in {_place(urlsplit(self._base_url)), _place(urlsplit(HOST))}:
             raise UnsafeLink(
                 f"Klaviyo's answer names {parts.hostname} as the place of the next page; the API key is never sent "
                 "to another host. If you use a proxy, let it pass Klaviyo's answers unchanged."
@@ -170,7 +187,7 @@ class KlaviyoClient:
                 raise TransientError(
                     f"Klaviyo's answer broke off while it was read ({type(error).__name__})."
                 ) from None
-        refusal = error_of(response.status_code, response.headers, body)
+        refusal = error_of(response.status_code, response.headers, self._auth.hidden(body))
         if refusal is not None:
             raise refusal
         return replace(decode_page(body, cursor_attribute), asked_at=asked_at, latency=latency)
@@ -183,7 +200,13 @@ class KlaviyoClient:
             return
         ahead = date.timestamp() - time.time()
         # the header has whole seconds and is some latency old: less than two seconds say nothing
-        self._ahead = ahead if abs(ahead) > 2 else 0.0
+        self._ahead = ahead if 2 < abs(ahead) < _LONGEST_SKEW else 0.0
+
+
+def _place(parts: SplitResult) -> tuple[str | None, int | None]:
+    """Host and port that an address leads to, whatever its scheme; one with a user or password in it never fits."""
+    host = parts.hostname if parts.username is None and parts.password is None else parts.netloc
+    return host, None if parts.port == {"https": 443, "http": 80}.get(parts.scheme) else parts.port
 
 
 def _wait_after(tries: int, error: TransientError) -> float:

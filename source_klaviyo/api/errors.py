@@ -11,7 +11,8 @@
     ├── NotFound             404
     └── UnsafeLink           a redirect or page link that leads away from Klaviyo
 
-Each message is one sentence or two: what happened, what it means, what to do.
+Each message is one sentence or two: what happened, what it means, what to do. (With transient ones
+that is said when they are given up.)
 """
 
 from __future__ import annotations
@@ -44,22 +45,21 @@ class InvalidKey(ConfigError):  # noqa: N818 - a name that reads well where it i
 
 
 class MissingScope(ConfigError):  # noqa: N818
-    """403: the key lacks a scope; `detail` is Klaviyo's own sentence."""
+    """403: the key lacks a scope."""
 
 
 class TransientError(KlaviyoError):
-    """Worth another try, after `retry_after` seconds if Klaviyo says so."""
+    """Worth another try; `retry_after` is Klaviyo's wish in seconds, None when it does not say."""
 
     failure = "transient"
-    retry_after: float | None = None
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class RateLimited(TransientError):  # noqa: N818
-    """429: `retry_after` is Klaviyo's wish in seconds, None when it does not say."""
-
-    def __init__(self, message: str, retry_after: float | None) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
+    """429."""
 
 
 class BadRequest(KlaviyoError):  # noqa: N818
@@ -98,6 +98,7 @@ class _Errors(msgspec.Struct):
     errors: list[_Error]
 
 
+_LONGEST_DETAIL = 300
 _decode_errors = msgspec.json.Decoder(_Errors).decode
 
 
@@ -114,42 +115,61 @@ def error_of(status: int, headers: Mapping[str, str], body: bytes) -> KlaviyoErr
     if 300 <= status < 400:
         return UnsafeLink(
             f"Klaviyo's address answered with a redirect ({status}), which is not followed so that the API key stays "
-            "safe; a proxy between here and Klaviyo is the usual cause."
+            "safe: check the proxy between here and Klaviyo."
         )
-    try:
-        document = _decode_errors(body)
-        error = document.errors[0] if document.errors else _Error()
-        is_klaviyos = True
-    except msgspec.MsgspecError:
-        error, is_klaviyos = _Error(), False
-    detail = (error.detail or error.title or "").strip()
+    error = _first_error(body)
+    is_klaviyos, error = error is not None, error or _Error()
+    said = _said(error.detail or error.title)
     source = error.source or _Source()
-    about = f"{source.parameter or ''} {source.pointer or ''}".strip()
-    said = f" Klaviyo says: {detail}" if detail else ""
+    place = f"{source.parameter or ''} {source.pointer or ''}".strip()
+    about = f"{place} {error.detail or ''}".strip()
 
-    if status == 429:
-        return RateLimited(f"Klaviyo's rate limit is reached (429).{said}", _seconds(headers.get("Retry-After")))
     if status == 401:
         return InvalidKey(
             "Klaviyo does not accept the API key (401): check that it is a private key (it begins with pk_), complete, "
             f"and not revoked.{said}"
         )
     if status == 403 and is_klaviyos:
-        return MissingScope(detail or "The API key lacks a scope (403).")
-    if status == 410 or (status == 400 and re.search("revision", f"{about} {detail}", re.IGNORECASE)):
+        return MissingScope(f"The API key lacks a scope (403): give it to the key in Klaviyo.{said}")
+    if status == 410 or (status == 400 and re.search("revision", about, re.IGNORECASE)):
         return ConfigError(
             f"Klaviyo no longer serves the API revision that this version of the connector speaks ({status}): "
             f"upgrade the connector.{said}"
         )
     if status == 400:
-        kind = InvalidCursor if re.search(r"cursor", f"{about} {detail}", re.IGNORECASE) else BadRequest
-        return kind(f"Klaviyo refuses a request (400, {about or 'no parameter named'}).{said}", f"{about} {detail}")
+        kind = InvalidCursor if re.search("cursor", about, re.IGNORECASE) else BadRequest
+        return kind(f"Klaviyo refuses a request (400, {place or 'no parameter named'}): please report it.{said}", about)
     if status == 404 and is_klaviyos:
-        return NotFound(f"Klaviyo has no such resource (404).{said}")
-    if status in {404, 405, 409, 415}:
-        return KlaviyoError(f"Klaviyo answers in a way this connector does not know ({status}).{said}")
-    # 408, 5xx, and a 403 from the network's edge, which is HTML and passes
-    return TransientError(f"Klaviyo could not answer for now ({status}).{said}")
+        return NotFound(f"Klaviyo has no such resource (404): it may have been deleted, check it in Klaviyo.{said}")
+    if status in _PASSING or status >= 500:
+        retry_after = _seconds(headers.get("Retry-After"))
+        if status == 429:
+            return RateLimited(
+                f"Klaviyo asks to wait (429): check if other programs use the same account.{said}", retry_after
+            )
+        return TransientError(f"Klaviyo could not answer for now ({status}).{said}", retry_after)
+    return KlaviyoError(f"Klaviyo gave an answer that the connector does not know ({status}): please report it.{said}")
+
+
+# 403 here is that of the network's edge, whose HTML passes; Klaviyo's own has been seen to above
+_PASSING = frozenset({403, 408, 421, 425, 429})
+
+
+def _first_error(body: bytes) -> _Error | None:
+    try:
+        errors = _decode_errors(body).errors
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    return errors[0] if errors else _Error()
+
+
+def _said(detail: str | None) -> str:
+    """Klaviyo's own sentence, on one line and of bearable length."""
+    text = " ".join((detail or "").split())
+    if not text:
+        return ""
+    text = text if len(text) <= _LONGEST_DETAIL else f"{text[:_LONGEST_DETAIL]}…"
+    return f" Klaviyo says: {text}{'' if text[-1] in '.!?…' else '.'}"
 
 
 def _seconds(retry_after: str | None) -> float | None:

@@ -61,7 +61,7 @@ class Page:
 @cache
 def _cursor_decoder(attribute: str) -> Callable[[msgspec.Raw], Any]:
     attributes = msgspec.defstruct("Attributes", [(attribute, msgspec.Raw, _NULL)], frozen=True)
-    return msgspec.json.Decoder(msgspec.defstruct("Resource", [("attributes", attributes, attributes())])).decode
+    return msgspec.json.Decoder(msgspec.defstruct("Resource", [("attributes", attributes | None, None)])).decode
 
 
 def decode_page(body: bytes, cursor_attribute: str) -> Page:
@@ -85,8 +85,10 @@ def decode_page(body: bytes, cursor_attribute: str) -> Page:
             body = _HALF_CHARACTER.sub(_whole_character, body)
             document = _decode_document(body)
         decode_cursor = _cursor_decoder(cursor_attribute)
-        cursors = [bytes(getattr(decode_cursor(resource).attributes, cursor_attribute)) for resource in document.data]
-    except (ValueError, msgspec.MsgspecError) as error:
+        cursors = [
+            bytes(getattr(decode_cursor(resource).attributes, cursor_attribute, _NULL)) for resource in document.data
+        ]
+    except (ValueError, RecursionError, msgspec.MsgspecError) as error:
         raise TransientError("Klaviyo's answer is damaged or incomplete (no JSON:API document in it).") from error
     return Page(
         resources=document.data,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from abc import ABC
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -75,6 +76,8 @@ class KlaviyoStream(HttpStream, ABC):
         super().__init__()
         self.config = config
         self.client = client
+        self.adaptations = 0
+        self._adapting = threading.Lock()
 
     @property
     def url_base(self) -> str:
@@ -165,8 +168,20 @@ class KlaviyoStream(HttpStream, ABC):
             yield page
             address, params = page.next, None
 
+    def adapt_to(self, refusal: BadRequest, adaptations: int) -> bool:
+        """Ask for less than the best where Klaviyo refuses it; whether there is a point in asking again.
+
+        Args:
+            refusal: what Klaviyo said.
+            adaptations: the count of them when the request was made; others may have been refused as well.
+        """
+        with self._adapting:
+            if self.adaptations == adaptations:
+                self.adaptations += self.adapt(refusal)
+            return self.adaptations > adaptations
+
     def adapt(self, refusal: BadRequest) -> bool:
-        """Ask for less than the best where Klaviyo refuses it; whether there is a point in asking again."""
+        """Make one change to how is asked, if there is one that the refusal suggests; whether there was."""
         if self.page_size is None or not re.search(r"page.{0,2}size", refusal.parameter, re.IGNORECASE):
             return False
         self.logger.warning(

@@ -9,6 +9,7 @@ import msgspec
 from source_klaviyo.api.budget import L, Limit, M
 from source_klaviyo.streams.base import KlaviyoStream, Slice
 from source_klaviyo.sync.instants import parse_instant
+from source_klaviyo.sync.selection import instant_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
@@ -115,7 +116,7 @@ class GlobalExclusions(KlaviyoStream):
         ]
 
     def adapt(self, refusal: BadRequest) -> bool:
-        """Do without one of the two dates where Klaviyo refuses to combine them."""
+        """Or do without one of the two dates where Klaviyo refuses to combine them."""
         if super().adapt(refusal):
             return True
         combined, self._combines = self._combines, False
@@ -148,8 +149,8 @@ class GlobalExclusions(KlaviyoStream):
         return rebuilt
 
     def _is_changed(self, attributes: Mapping[str, msgspec.Raw], since: str) -> bool:
-        updated = msgspec.json.decode(attributes.get(self.cursor_attribute, _NULL))
-        return isinstance(updated, str) and parse_instant(updated) >= parse_instant(since)
+        updated = instant_of(bytes(attributes.get(self.cursor_attribute, _NULL)))
+        return updated is not None and updated >= parse_instant(since)
 
 
 _NULL = msgspec.Raw(b"null")

@@ -88,10 +88,10 @@ class WindowCursor(Cursor):
         Args:
             number: the window's partition.
             window: the window.
-            reached: when its last page was asked for.
+            reached: up to when it is known to be complete, should it have no end.
         """
         with self._lock:
-            more = self._timelines[number].close(window, reached - SETTLING)
+            more = self._timelines[number].close(window, reached)
             self._publish_news()
             return more
 

@@ -19,7 +19,8 @@ SECOND = 1_000_000
 DAY = 86_400 * SECOND
 
 _EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - all here is UTC
-_DATE = re.compile(r"\s*\d{4}-\d{2}-\d{2}")  # the library takes times of day and periods for dates as well
+# the library takes times of day and periods for dates as well
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?", re.ASCII)
 
 
 def parse_instant(text: str) -> Instant:
@@ -28,10 +29,10 @@ def parse_instant(text: str) -> Instant:
     Raises:
         ValueError: it is no date, or one beyond the calendar.
     """
-    if not _DATE.match(text):
+    if not _DATE.fullmatch(text.strip()):
         raise ValueError(f"{text!r} is not a date")
     try:
-        parsed = cast("pendulum.DateTime", pendulum.parse(text.strip()))
+        parsed = cast("pendulum.DateTime", pendulum.parse(text.strip())).in_timezone("UTC")
     except (OverflowError, ValueError) as error:
         raise ValueError(f"{text!r} is not a date") from error
     return parsed.int_timestamp * SECOND + parsed.microsecond

@@ -8,8 +8,8 @@ SPARE = 2
 """Readers beyond what the rate limit takes: some are always busy with the page they have."""
 HEADROOM = 1.5
 """Latency varies; the mean would leave the limit unused half of the time."""
-PAGES_A_SPLIT = 20
-"""A split costs about one page that is not full: at most one for so many pages keeps requests within 5 %."""
+PAGES_A_SPLIT = 25
+"""A split costs about one page that is not full: at most one for so many pages keeps requests within 4 %."""
 TRUST = 4.0
 """How many pages to come are believed in for each that has been read: the density of one page is a guess."""
 

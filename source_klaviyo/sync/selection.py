@@ -48,10 +48,10 @@ def select(cursors: Sequence[bytes], start: Instant, end: Instant | None, before
     if not cursors:
         return Selection(everything, ordered=True, last=None, beyond=False)
     if _comparable(cursors) and sorted(cursors) == list(cursors):
-        first, last = _instant(cursors[0]), _instant(cursors[-1])
+        first, last = instant_of(cursors[0]), instant_of(cursors[-1])
         if first is not None and last is not None and first >= start and (end is None or last < end):
             return Selection(everything, ordered=before is None or before <= first, last=last, beyond=False)
-    instants = [_instant(cursor) for cursor in cursors]
+    instants = [instant_of(cursor) for cursor in cursors]
     known = [instant for instant in instants if instant is not None]
     chain = known if before is None else [before, *known]
     return Selection(
@@ -80,7 +80,8 @@ def _comparable(cursors: Sequence[bytes]) -> bool:
     return all(len(set(together[place % length :: length])) == 1 for place in places)
 
 
-def _instant(cursor: bytes) -> Instant | None:
+def instant_of(cursor: bytes) -> Instant | None:
+    """The instant that a cursor, as JSON, stands for; None if it is no date."""
     try:
         text = json.loads(cursor)
         return parse_instant(text) if isinstance(text, str) else None

@@ -76,10 +76,11 @@ class _StateReader:
         common: Instant | None,
         listed: list[tuple[Mapping[str, Any], Instant]],
     ) -> Instant | None:
-        if partition.get("archived") == "true" and "archived" in state:
-            # the 2.x form: the flat cursor is that of the others
-            return self._flat(self._mapping(state["archived"], "archived"))
-        own = [position for key, position in listed if not partition or self._same(key, partition)]
+        own: list[Instant | None] = [
+            position for key, position in listed if not partition or self._same(key, partition)
+        ]
+        if partition.get("archived") == "true":
+            own += [self._flat(self._mapping(state.get("archived") or {}, "archived"))]
         return self._smallest([common, *own])
 
     @staticmethod

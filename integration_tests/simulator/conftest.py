@@ -1,0 +1,88 @@
+"""Fixtures: simulators to ask, a plain HTTP client, and Klaviyo's own description of its API."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from contextlib import ExitStack
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from klaviyo_simulator import Simulator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+NOW = datetime(2026, 11, 20, 10, tzinfo=timezone.utc)
+HEADERS = {"Authorization": "Klaviyo-API-Key pk_demo", "revision": "2026-07-15"}
+DOCUMENT = Path(__file__).parents[3] / "shared" / "klaviyo" / "openapi-2026-07-15.json.gz"
+
+
+class Client:
+    """Asks one simulator."""
+
+    def __init__(self, simulator: Simulator, session: requests.Session) -> None:
+        self.simulator = simulator
+        self.session = session
+
+    def get(self, path: str, headers: dict[str, str | None] | None = None, **parameters: Any) -> requests.Response:
+        url = path if path.startswith("http") else self.simulator.url + path
+        given = {name: value for name, value in {**HEADERS, **(headers or {})}.items() if value is not None}
+        return self.session.get(url, headers=given, params=parameters, timeout=10, allow_redirects=False)
+
+    def ask(self, path: str, parameters: dict[str, Any] | None = None) -> Any:
+        answer = self.get(path, **(parameters or {}))
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def walk(self, path: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+        """All records of a collection, by following the links."""
+        records: list[dict[str, Any]] = []
+        page = self.ask(path, parameters)
+        records += page["data"]
+        while page["links"].get("next"):
+            page = self.ask(page["links"]["next"])
+            records += page["data"]
+        return records
+
+    def refusal(self, path: str, parameters: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
+        """Status and error of a request that is refused."""
+        answer = self.get(path, **(parameters or {}))
+        (error,) = answer.json()["errors"]
+        assert answer.headers["Content-Type"] == "application/vnd.api+json"
+        assert {"id", "status", "code", "title", "detail", "source"} <= error.keys()
+        assert error["status"] == answer.status_code
+        return answer.status_code, error
+
+
+@pytest.fixture(scope="session")
+def client() -> Iterator[Client]:
+    """A client of a simulator without limits, for tests that only read."""
+    with Simulator(now=NOW, limits=False) as simulator, requests.Session() as session:
+        yield Client(simulator, session)
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Client]]:
+    """Starts simulators of a test's own."""
+    with ExitStack() as stack:
+
+        def started(**settings: Any) -> Client:
+            small = {"now": NOW, "limits": False, "events": 500, "profiles": 50, "campaigns": 40}
+            simulator = stack.enter_context(Simulator(**{**small, **settings}))
+            return Client(simulator, stack.enter_context(requests.Session()))
+
+        yield started
+
+
+@pytest.fixture(scope="session")
+def openapi() -> Any:
+    """Klaviyo's OpenAPI document."""
+    if not DOCUMENT.exists():
+        pytest.skip(f"Klaviyo's OpenAPI document is not at {DOCUMENT}")
+    with gzip.open(DOCUMENT, "rt", encoding="utf-8") as file:
+        return json.load(file)

@@ -1,0 +1,125 @@
+"""The data: repeatable, lifelike, and awkward."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
+
+import pytest
+
+from klaviyo_simulator import Settings
+from klaviyo_simulator.data.shop import Shop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from integration_tests.simulator.conftest import Client
+
+NOW = datetime(2026, 11, 20, 10, tzinfo=timezone.utc)
+
+
+@pytest.fixture(scope="module")
+def shop() -> Shop:
+    return Shop(Settings(now=NOW, events=50_000, profiles=2000))
+
+
+def test_the_same_seed_makes_the_same_data(start: Callable[..., Client]) -> None:
+    once, again, other = (start(seed=seed) for seed in (3, 3, 4))
+    for path in ("events", "profiles", "lists", "flows", "templates", "metrics", "accounts"):
+        data = once.ask(f"/api/{path}")["data"]
+        assert again.ask(f"/api/{path}")["data"] == data
+        assert other.ask(f"/api/{path}")["data"] != data
+
+
+def test_a_later_start_moves_the_data_along(start: Callable[..., Client]) -> None:
+    first = start().walk("/api/events", {"page[size]": 1000})
+    later = start(now=NOW + timedelta(days=1)).walk("/api/events", {"page[size]": 1000})
+    assert [record["id"] for record in first] == [record["id"] for record in later]
+    moved = {b["attributes"]["timestamp"] - a["attributes"]["timestamp"] for a, b in zip(first, later, strict=True)}
+    assert moved == {86400}
+
+
+def test_many_events_share_a_second(shop: Shop) -> None:
+    counts = Counter(shop.events._seconds.tolist())
+    assert max(counts.values()) > 200
+    big = Shop(Settings(now=NOW, events=200_000, profiles=10)).events._seconds
+    assert max(Counter(big.tolist()).values()) > 1000  # more than a page
+
+
+def test_some_events_are_dated_ahead(shop: Shop) -> None:
+    ahead = [second for second in shop.events._seconds.tolist() if second > shop.started]
+    assert 20 < len(ahead) < 1000
+    assert max(ahead) - shop.started > 30 * 86400
+
+
+@pytest.mark.parametrize("skew", [0.01, 0.1, 0.5, 0.9])
+def test_skew_is_the_share_of_the_last_hundredth(skew: float) -> None:
+    shop = Shop(Settings(now=NOW, events=20_000, profiles=10, skew=skew))
+    recent = shop.started - shop.timeline.span / 100
+    share = sum(recent <= second <= shop.started for second in shop.events._seconds.tolist()) / 20_000
+    assert abs(share - skew) < 0.09  # bulk imports may fall into it or not
+
+
+def test_events_are_about_as_long_as_real_ones(client: Client) -> None:
+    for record in client.ask("/api/events", {"page[size]": 100})["data"]:
+        assert 1300 <= len(json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()) <= 1500
+
+
+def test_ids_look_like_klaviyos(client: Client) -> None:
+    lengths = {"events": 11, "profiles": 26, "campaigns": 26, "metrics": 6, "lists": 6, "flows": 6, "templates": 6}
+    for path, length in lengths.items():
+        ids = client.simulator.ids(path)
+        assert {len(identity) for identity in ids} == {length}
+        assert len(set(ids)) == len(ids)
+        assert all(identity.isalnum() for identity in ids)
+
+
+def test_events_know_profiles_and_metrics(client: Client) -> None:
+    profiles, metrics = set(client.simulator.ids("profiles")), set(client.simulator.ids("metrics"))
+    for record in client.ask("/api/events", {"page[size]": 1000})["data"]:
+        assert record["relationships"]["profile"]["data"]["id"] in profiles
+        assert record["relationships"]["metric"]["data"]["id"] in metrics
+
+
+def test_numbers_and_letters_are_awkward(client: Client) -> None:
+    text = client.get("/api/events", **{"page[size]": 1000}).content.decode()
+    for awkward in (str(2**64 + 1), str(10**30), "0.30000000000000004", "1e-07", "☕", "قميص", "\\u", '\\"', "\\n"):
+        assert awkward in text
+
+
+def test_profiles_are_suppressed_in_all_ways(shop: Shop) -> None:
+    profiles = shop.profiles.records()
+    assert any(len(profile.elements("suppression")) > 1 for profile in profiles)
+    assert any(profile.elements("list_suppressions") for profile in profiles)
+    assert sum(not profile.elements("suppression") for profile in profiles) > 1500
+    assert any(profile.value("email") is None for profile in profiles)
+
+
+def test_campaigns_have_all_channels_and_microseconds(shop: Shop) -> None:
+    campaigns = shop.campaigns.records()
+    kinds = {(record.value("messages.channel"), record.value("archived")) for record in campaigns}
+    assert len(kinds) == 6
+    assert any("." in record.value("updated_at") for record in campaigns)
+    assert all(record.value("created_at") <= record.value("updated_at") for record in campaigns)
+
+
+def test_updated_is_never_before_created(shop: Shop) -> None:
+    for table in (shop.profiles, shop.flows, shop.lists, shop.templates):
+        for record in table.records():
+            assert record.value("created") <= record.value("updated") < NOW.isoformat()
+
+
+@pytest.mark.parametrize("name", ["events", "profiles", "campaigns", "flows", "lists", "metrics", "templates"])
+def test_accounts_may_lack_anything(start: Callable[..., Client], name: str) -> None:
+    client = start(**{name: 0})
+    given = {"filter": "equals(messages.channel,'email')"} if name == "campaigns" else {}
+    assert client.ask(f"/api/{name}", given)["data"] == []
+    client.ask("/api/events")
+
+
+def test_an_item_is_the_record_of_its_collection(client: Client) -> None:
+    for path in ("events", "profiles", "lists", "flows", "templates", "metrics"):
+        record = client.ask(f"/api/{path}")["data"][0]
+        assert client.ask(f"/api/{path}/{record['id']}")["data"] == record

@@ -1,0 +1,145 @@
+"""The endpoint table against Klaviyo's OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from klaviyo_simulator.endpoints import ENDPOINTS, all_scopes, find
+from klaviyo_simulator.resources import TYPES
+
+if TYPE_CHECKING:
+    from klaviyo_simulator.declarations import Endpoint
+
+KINDS = {
+    ("string", None): "str",
+    ("string", "date-time"): "dt",
+    ("boolean", None): "bool",
+    ("number", None): "num",
+    ("integer", None): "num",
+}
+
+
+@pytest.fixture(params=list(ENDPOINTS))
+def endpoint(request: pytest.FixtureRequest) -> Endpoint:
+    return ENDPOINTS[request.param]
+
+
+@pytest.fixture
+def operation(endpoint: Endpoint, openapi: Any) -> Any:
+    return openapi["paths"][endpoint.path]["get"]
+
+
+@pytest.fixture
+def parameters(operation: Any) -> dict[str, Any]:
+    return {each["name"]: each for each in operation["parameters"] if each["in"] == "query"}
+
+
+def test_parameters(endpoint: Endpoint, parameters: dict[str, Any]) -> None:
+    known = {"page[size]"} if endpoint.page and endpoint.page.maximum else set()
+    known |= {"page[cursor]"} if endpoint.page else set()
+    known |= {"filter"} if endpoint.filters else set()
+    known |= {"sort"} if endpoint.sorts else set()
+    known |= {"include"} if endpoint.includes else set()
+    known |= {f"additional-fields[{endpoint.type}]"} if endpoint.additional else set()
+    assert {name for name in parameters if not name.startswith("fields[")} == known
+
+
+def test_page_sizes(endpoint: Endpoint, parameters: dict[str, Any]) -> None:
+    schema = parameters.get("page[size]", {}).get("schema", {})
+    if endpoint.page and endpoint.page.maximum:
+        assert (schema["default"], schema["maximum"]) == (endpoint.page.default, endpoint.page.maximum)
+        assert schema["minimum"] == 1
+    else:
+        assert not schema
+
+
+def test_filters(endpoint: Endpoint, operation: Any) -> None:
+    documented = operation.get("x-klaviyo-filters", {})
+    assert endpoint.filters.keys() == documented.keys()
+    for name, rule in endpoint.filters.items():
+        operators, value = documented[name]["operators"], documented[name].get("value", {})
+        single = {*operators.get("single", ()), *operators.get("none", ())}
+        assert (rule.single, rule.listed) == (single, set(operators.get("list", ()))), name
+        kind = KINDS[value["type"], value.get("format")] if value else "none"
+        assert rule.kind.value == kind, name
+        assert set(rule.choices) == set(value.get("enum", ())), name
+
+
+def test_required_filters(endpoint: Endpoint, parameters: dict[str, Any]) -> None:
+    assert bool(endpoint.required) == parameters.get("filter", {}).get("required", False)
+
+
+def test_sorts(endpoint: Endpoint, parameters: dict[str, Any]) -> None:
+    documented = parameters.get("sort", {}).get("schema", {}).get("enum", [])
+    assert endpoint.sorts | {f"-{name}" for name in endpoint.sorts} == set(documented)
+
+
+def test_includes(endpoint: Endpoint, parameters: dict[str, Any]) -> None:
+    documented = parameters.get("include", {}).get("schema", {}).get("items", {}).get("enum", [])
+    assert endpoint.includes == set(documented)
+
+
+def test_additional_fields(endpoint: Endpoint, parameters: dict[str, Any]) -> None:
+    name = f"additional-fields[{endpoint.type}]"
+    documented = parameters.get(name, {}).get("schema", {}).get("items", {}).get("enum", [])
+    assert endpoint.additional == set(documented)
+
+
+def test_fields(endpoint: Endpoint, parameters: dict[str, Any]) -> None:
+    related = {TYPES[endpoint.type].relationships[name].type for name in endpoint.includes}
+    fieldsets = {name for name in parameters if name.startswith("fields[")}
+    assert fieldsets == {f"fields[{name}]" for name in (endpoint.type, *related)}
+    for fieldset in fieldsets:
+        declared = TYPES[fieldset[7:-1]]
+        hidden = declared.hidden - (endpoint.additional if declared.name == endpoint.type else frozenset())
+        known = {name for name in declared.fields if name.split(".")[0] not in hidden} | {"id"}
+        documented = set(parameters[fieldset]["schema"]["items"]["enum"])
+        closed = {name for name in documented if "." not in name or name.split(".")[0] not in declared.open_fields}
+        assert known == closed, fieldset
+
+
+def test_tiers(endpoint: Endpoint, operation: Any) -> None:
+    plain, *dear = operation["x-tiers"]
+    assert (endpoint.tier.burst, endpoint.tier.steady) == (plain["burst"], plain["steady"])
+    for documented in dear:
+        parameter, name = documented["when"]
+        # The document says include=list where the parameter says lists.
+        cost = endpoint.costs.get((parameter, name)) or endpoint.costs[parameter, f"{name}s"]
+        assert (cost.tier.burst, cost.tier.steady) == (documented["burst"], documented["steady"])
+
+
+def test_scopes(endpoint: Endpoint, operation: Any) -> None:
+    assert list(endpoint.scopes) == operation["x-klaviyo-scopes"]
+    assert set(endpoint.scopes) <= all_scopes()
+
+
+def test_relationships(endpoint: Endpoint, openapi: Any) -> None:
+    relationships = relationships_of(openapi, endpoint.path)
+    declared = TYPES[endpoint.type].relationships
+    assert declared.keys() == relationships.keys()
+    for name, documented in relationships.items():
+        assert declared[name].many == (documented["properties"]["data"]["type"] == "array"), name
+
+
+def relationships_of(openapi: Any, path: str) -> dict[str, Any]:
+    def resolved(schema: Any) -> Any:
+        while "$ref" in schema:
+            schema = openapi["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
+        return schema
+
+    answer = openapi["paths"][path]["get"]["responses"]["200"]["content"]["application/vnd.api+json"]["schema"]
+    data = resolved(answer)["properties"]["data"]
+    data = data["items"] if data.get("type") == "array" else data
+    found: dict[str, Any] = {}
+    for part in [resolved(each) for each in data.get("allOf", [data])]:
+        found |= part["properties"].get("relationships", {}).get("properties", {})
+    return found
+
+
+def test_paths_are_found_with_their_ids() -> None:
+    assert find("/api/events") == (ENDPOINTS["/api/events"], None)
+    assert find("/api/events/x") == (ENDPOINTS["/api/events/{id}"], "x")
+    assert find("/api/events/") is None
+    assert find("/api") is None

@@ -1,0 +1,246 @@
+"""The filter grammar and its rules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from integration_tests.simulator.conftest import Client
+
+EMAIL = "equals(messages.channel,'email')"
+AGES_AGO = "2001-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("profiles", f"greater-than(updated,{AGES_AGO})"),
+        ("profiles", f"and(greater-than(updated,{AGES_AGO}),less-than(updated,2026-11-20T09:00:00+00:00))"),
+        ("profiles", f"greater-than(updated,{AGES_AGO}),less-than(updated,2026-11-20T12:00:00+03:00)"),
+        ("profiles", 'any(email,["a@example.com","b@example.com"])'),
+        ("profiles", "equals(email,'o\\'neil@example.com')"),
+        ("profiles", "equals(phone_number,null)"),
+        ("profiles", "greater-or-equal(subscriptions.email.marketing.suppression.timestamp,2001-01-01T00:00:00.5Z)"),
+        ("events", "has(profile),has(metric)"),
+        ("events", "equals(metric_id,['a','b'])"),
+        ("events", "greater-or-equal(timestamp,1500000000)"),
+        ("campaigns", f"{EMAIL},equals(archived,true)"),
+        ("campaigns", f"{EMAIL},any(status,['Sent','Draft'])"),
+        ("campaigns", f"{EMAIL},less-than(scheduled_at,2099-01-01T00:00:00Z)"),
+        ("flows", "starts-with(name,'A'),equals(archived,false),equals(trigger_type,'Metric')"),
+        ("lists", 'any(name,["x"])'),
+        ("templates", "contains(name,'x')"),
+        ("metrics", "equals(integration.name,'Shopify')"),
+    ],
+)
+def test_what_is_allowed(client: Client, path: str, text: str) -> None:
+    assert client.get(f"/api/{path}", filter=text).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("profiles", ""),
+        ("profiles", "greater-than(updated)"),
+        ("profiles", "greater-than(updated,)"),
+        ("profiles", f"greater-than(updated,{AGES_AGO}"),
+        ("profiles", f"greater-than(updated,{AGES_AGO}))"),
+        ("profiles", f"greater-than(updated,{AGES_AGO}) "),
+        ("profiles", f"greater-than(updated, {AGES_AGO})"),
+        ("profiles", f'greater-than(updated,"{AGES_AGO}")'),
+        ("profiles", "greater-than(updated,2001-01-01)"),
+        ("profiles", "greater-than(updated,2001-01-01T00:00:00)"),
+        ("profiles", "greater-than(updated,2001-01-01t00:00:00z)"),
+        ("profiles", "greater-than(updated,2001-13-01T00:00:00Z)"),
+        ("profiles", "greater-than(updated,2001-01-01T00:00:00 00:00)"),  # a plus sign that was not encoded
+        ("profiles", f"greater-or-equal(updated,{AGES_AGO})"),
+        ("profiles", f"equals(updated,{AGES_AGO})"),
+        ("profiles", "equals(first_name,'x')"),
+        ("profiles", "equals(email,bare)"),
+        ("profiles", "equals(email,'open)"),
+        ("profiles", "any(email,'not a list')"),
+        ("profiles", "any(email,[])"),
+        ("profiles", "equal(email,'x')"),
+        ("profiles", f"or(greater-than(updated,{AGES_AGO}),equals(email,'x'))"),
+        ("profiles", "not(equals(email,'x'))"),
+        ("events", "has(profile,'x')"),
+        ("events", "has(datetime)"),
+        ("events", "any(metric_id,['a'])"),
+        ("events", "greater-than(timestamp,'1500000000')"),
+        ("events", f"greater-than(timestamp,{AGES_AGO})"),
+        ("campaigns", "equals(messages.channel,'fax')"),
+        ("campaigns", f"{EMAIL},equals(archived,'true')"),
+        ("campaigns", f"{EMAIL},equals(id,'x')"),
+        ("campaigns", "equals(archived,true)"),
+        ("flows", "equals(trigger_type,'Something')"),
+        ("lists", f"less-than(updated,{AGES_AGO})"),
+        ("lists", "equals(name,'x')"),
+        ("metrics", f"greater-than(updated,{AGES_AGO})"),
+    ],
+)
+def test_what_is_refused(client: Client, path: str, text: str) -> None:
+    status, error = client.refusal(f"/api/{path}", {"filter": text})
+    assert (status, error["code"], error["source"]) == (400, "invalid", {"parameter": "filter"})
+
+
+def test_campaigns_need_a_channel(client: Client) -> None:
+    assert client.refusal("/api/campaigns")[1]["source"] == {"parameter": "filter"}
+
+
+def test_accounts_take_no_filter(client: Client) -> None:
+    assert client.refusal("/api/accounts", {"filter": "equals(id,'x')"})[1]["source"] == {"parameter": "filter"}
+
+
+@pytest.mark.parametrize("upper", ["10:00:00", "10:00:00.9", "09:00:00"])
+def test_ranges_of_events_below_a_second_are_refused(client: Client, upper: str) -> None:
+    text = f"greater-or-equal(datetime,2026-11-19T10:00:00Z),less-than(datetime,2026-11-19T{upper}Z)"
+    assert "empty or invalid" in client.refusal("/api/events", {"filter": text})[1]["detail"]
+
+
+def test_ranges_of_events_of_a_second_are_allowed(client: Client) -> None:
+    text = "greater-or-equal(datetime,2026-11-19T10:00:00Z),less-than(datetime,2026-11-19T10:00:01Z)"
+    client.ask("/api/events", {"filter": text})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "less-than(datetime,2030-01-01T00:00:00Z)",
+        "less-or-equal(datetime,2030-01-01T00:00:00Z)",
+    ],
+)
+def test_upper_bounds_in_the_future_are_refused(client: Client, text: str) -> None:
+    assert client.refusal("/api/events", {"filter": text})[1]["detail"] == "End date may not be in the future."
+
+
+def test_now_is_too_late_for_an_upper_bound(start: Callable[..., Client]) -> None:
+    # The clock has run on since the start, by less than the time these two bounds are away from it.
+    client = start()
+    assert client.get("/api/events", filter="less-than(datetime,2026-11-20T10:10:00Z)").status_code == 400
+    assert client.get("/api/events", filter="less-than(datetime,2026-11-20T09:59:58Z)").status_code == 200
+
+
+def test_lower_bounds_in_the_future_find_nothing_but_the_future(client: Client) -> None:
+    found = client.walk("/api/events", {"filter": "greater-than(datetime,2026-11-20T10:30:00Z)"})
+    assert found
+    assert all(record["attributes"]["datetime"] > "2026-11-20T10:30:00" for record in found)
+
+
+@pytest.mark.parametrize(
+    ("operator", "expected"),
+    [
+        ("greater-than", lambda value, bound: value > bound),
+        ("greater-or-equal", lambda value, bound: value >= bound),
+        ("less-than", lambda value, bound: value < bound),
+        ("less-or-equal", lambda value, bound: value <= bound),
+    ],
+)
+def test_event_bounds_are_exact(client: Client, operator: str, expected: Callable[[str, str], bool]) -> None:
+    everything = client.walk("/api/events", {"page[size]": 1000})
+    past = sorted(record["attributes"]["datetime"] for record in everything)
+    bound = past[len(past) // 2]
+    found = client.walk("/api/events", {"page[size]": 1000, "filter": f"{operator}(datetime,{bound})"})
+    wanted = {record["id"] for record in everything if expected(record["attributes"]["datetime"], bound)}
+    assert {record["id"] for record in found} == wanted
+    seconds = next(r["attributes"]["timestamp"] for r in everything if r["attributes"]["datetime"] == bound)
+    found = client.walk("/api/events", {"page[size]": 1000, "filter": f"{operator}(timestamp,{seconds})"})
+    assert {record["id"] for record in found} == wanted
+
+
+def test_profile_bounds_are_exact(client: Client) -> None:
+    everything = client.walk("/api/profiles", {"page[size]": 100})
+    bound = sorted(record["attributes"]["updated"] for record in everything)[250]
+    later = client.walk("/api/profiles", {"page[size]": 100, "filter": f"greater-than(updated,{bound})"})
+    earlier = client.walk("/api/profiles", {"page[size]": 100, "filter": f"less-than(updated,{bound})"})
+    assert {r["id"] for r in later} == {r["id"] for r in everything if r["attributes"]["updated"] > bound}
+    assert {r["id"] for r in earlier} == {r["id"] for r in everything if r["attributes"]["updated"] < bound}
+
+
+def test_greater_than_may_return_its_bound(start: Callable[..., Client]) -> None:
+    client = start(gt_returns_boundary=True)
+    for path, name in (("events", "datetime"), ("profiles", "updated")):
+        one = client.ask(f"/api/{path}", {"page[size]": 1, "sort": f"-{name}"})["data"][0]
+        found = client.ask(f"/api/{path}", {"filter": f"greater-than({name},{one['attributes'][name]})"})["data"]
+        assert one["id"] in {record["id"] for record in found}
+
+
+@pytest.mark.parametrize("field", ["metric_id", "profile_id"])
+def test_events_of_a_metric_or_profile(client: Client, field: str) -> None:
+    relation = field.removesuffix("_id")
+    everything = client.walk("/api/events", {"page[size]": 1000})
+    wanted = everything[7]["relationships"][relation]["data"]["id"]
+    found = client.walk("/api/events", {"page[size]": 10, "filter": f"equals({field},'{wanted}')"})
+    assert {record["id"] for record in found} == {
+        record["id"] for record in everything if record["relationships"][relation]["data"]["id"] == wanted
+    }
+
+
+@pytest.mark.parametrize("path", ["flows", "campaigns"])
+def test_archived_ones_come_only_when_asked_for(client: Client, path: str) -> None:
+    channel = f"{EMAIL}," if path == "campaigns" else ""
+
+    def archived(text: str) -> set[bool]:
+        given = {"filter": text} if text else {}
+        return {record["attributes"]["archived"] for record in client.walk(f"/api/{path}", given)}
+
+    assert archived(channel.rstrip(",")) == {False}
+    assert archived(f"{channel}equals(archived,false)") == {False}
+    assert archived(f"{channel}equals(archived,true)") == {True}
+
+
+def test_all_campaigns_are_found_by_channel_and_archived(client: Client) -> None:
+    found = [
+        record["id"]
+        for channel in ("email", "sms", "mobile_push")
+        for archived in ("true", "false")
+        for record in client.walk(
+            "/api/campaigns", {"filter": f"equals(messages.channel,'{channel}'),equals(archived,{archived})"}
+        )
+    ]
+    assert sorted(found) == sorted(client.simulator.ids("campaigns"))
+
+
+SUPPRESSED = "subscriptions.email.marketing.suppression"
+WITH_SUBSCRIPTIONS = {"page[size]": 100, "additional-fields[profile]": "subscriptions"}
+
+
+def suppressions(record: dict[str, Any]) -> list[dict[str, Any]]:
+    return record["attributes"]["subscriptions"]["email"]["marketing"]["suppression"]
+
+
+def test_one_suppression_must_meet_all_conditions(start: Callable[..., Client]) -> None:
+    client = start(profiles=3000)
+    everything = client.walk("/api/profiles", WITH_SUBSCRIPTIONS)
+    twice = next(record for record in everything if len({s["timestamp"] for s in suppressions(record)}) > 1)
+    first, second = sorted(s["timestamp"] for s in suppressions(twice))[:2]
+    between = f"greater-than({SUPPRESSED}.timestamp,{first}),less-than({SUPPRESSED}.timestamp,{second})"
+    found = client.walk("/api/profiles", {**WITH_SUBSCRIPTIONS, "filter": between})
+    assert twice["id"] not in {record["id"] for record in found}
+    assert {record["id"] for record in found} == {
+        record["id"]
+        for record in everything
+        if any(first < each["timestamp"] < second for each in suppressions(record))
+    }
+
+
+def test_sorting_by_suppression_goes_by_the_latest(start: Callable[..., Client]) -> None:
+    client = start(profiles=1000)
+    name = f"{SUPPRESSED}.timestamp"
+    found = client.walk(
+        "/api/profiles", {**WITH_SUBSCRIPTIONS, "filter": f"greater-or-equal({name},{AGES_AGO})", "sort": name}
+    )
+    latest = [max(each["timestamp"] for each in suppressions(record)) for record in found]
+    assert len(latest) > 20
+    assert latest == sorted(latest)
+
+
+def test_suppression_and_updated_together_can_be_refused(start: Callable[..., Client]) -> None:
+    text = f"greater-than({SUPPRESSED}.timestamp,{AGES_AGO}),greater-than(updated,{AGES_AGO})"
+    client = start()
+    assert client.get("/api/profiles", filter=text).status_code == 200
+    client.simulator.switch(refuse_combined_suppression_filter=True)
+    assert client.refusal("/api/profiles", {"filter": text})[0] == 400

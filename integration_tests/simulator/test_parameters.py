@@ -1,0 +1,184 @@
+"""Page sizes, sorts, includes, additional fields, sparse fieldsets, and what no endpoint knows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from integration_tests.simulator.conftest import Client
+
+LARGEST = {"events": 1000, "profiles": 100}
+EMAIL = {"filter": "equals(messages.channel,'email')"}
+
+
+@pytest.mark.parametrize(
+    ("path", "parameters", "blamed"),
+    [
+        ("events", {"page[size]": 1001}, "page[size]"),
+        ("events", {"page[size]": 0}, "page[size]"),
+        ("events", {"page[size]": "ten"}, "page[size]"),
+        ("profiles", {"page[size]": 101}, "page[size]"),
+        ("lists", {"page[size]": 11}, "page[size]"),
+        ("metrics", {"page[size]": 100}, "page[size]"),
+        ("accounts", {"page[size]": 1}, "page[size]"),
+        ("accounts", {"page[cursor]": "x"}, "page[cursor]"),
+        ("events", {"sort": "id"}, "sort"),
+        ("events", {"sort": "--datetime"}, "sort"),
+        ("metrics", {"sort": "name"}, "sort"),
+        ("profiles", {"include": "lists"}, "include"),
+        ("events", {"include": "profile, metric"}, "include"),
+        ("templates", {"include": "tags"}, "include"),
+        ("profiles", {"additional-fields[profile]": "everything"}, "additional-fields[profile]"),
+        ("flows", {"additional-fields[flow]": "definition"}, "additional-fields[flow]"),
+        ("profiles", {"additional-fields[list]": "profile_count"}, "additional-fields[list]"),
+        ("profiles", {"fields[profile]": "shoe_size"}, "fields[profile]"),
+        ("events", {"fields[profile]": "subscriptions"}, "fields[profile]"),
+        ("events", {"fields[list]": "name"}, "fields[list]"),
+        ("events", {"page": 2}, "page"),
+        ("events", {"since": "x"}, "since"),
+        ("events", {"sort": ["datetime", "-datetime"]}, "sort"),
+    ],
+)
+def test_what_is_refused(client: Client, path: str, parameters: dict[str, Any], blamed: str) -> None:
+    status, error = client.refusal(f"/api/{path}", parameters)
+    assert (status, error["code"], error["source"]) == (400, "invalid", {"parameter": blamed})
+
+
+def test_items_take_no_paging(client: Client) -> None:
+    identity = client.simulator.ids("profiles")[0]
+    assert client.refusal(f"/api/profiles/{identity}", {"page[size]": 1})[0] == 400
+    assert client.refusal(f"/api/profiles/{identity}", {"sort": "id"})[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "size"), [("events", 200), ("profiles", 20), ("lists", 10), ("templates", 10), ("flows", 50)]
+)
+def test_default_page_sizes(client: Client, path: str, size: int) -> None:
+    assert len(client.ask(f"/api/{path}")["data"]) == size
+
+
+def test_metrics_come_by_two_hundreds(start: Callable[..., Client]) -> None:
+    client = start(metrics=450)
+    page = client.ask("/api/metrics")
+    assert len(page["data"]) == 200
+    assert len(client.walk("/api/metrics")) == 450
+
+
+def test_the_largest_page_of_events_can_be_200(start: Callable[..., Client]) -> None:
+    client = start(events_max_page=200)
+    assert client.refusal("/api/events", {"page[size]": 201})[0] == 400
+    assert len(client.ask("/api/events", {"page[size]": 200})["data"]) == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        *(("events", name) for name in ("datetime", "timestamp")),
+        *(("profiles", name) for name in ("created", "updated", "email", "id")),
+        *(("flows", name) for name in ("created", "id", "name", "status", "trigger_type", "updated")),
+        *(("lists", name) for name in ("created", "id", "name", "updated")),
+        *(("templates", name) for name in ("created", "id", "name", "updated")),
+        *(("campaigns", name) for name in ("created_at", "id", "name", "scheduled_at", "updated_at")),
+    ],
+)
+def test_sorting_is_by_the_key_with_nulls_last(client: Client, path: str, name: str) -> None:
+    given: dict[str, Any] = {"sort": name, **(EMAIL if path == "campaigns" else {})}
+    given |= {"page[size]": LARGEST[path]} if path in LARGEST else {}
+
+    def key(record: dict[str, Any]) -> tuple[bool, Any]:
+        value = record["id"] if name == "id" else record["attributes"][name]
+        return (value is None, value or "")
+
+    ascending = client.walk(f"/api/{path}", given)
+    assert [key(record) for record in ascending] == sorted(map(key, ascending))
+    descending = client.walk(f"/api/{path}", {**given, "sort": f"-{name}"})
+    assert [record["id"] for record in descending] == [record["id"] for record in reversed(ascending)]
+
+
+def test_campaigns_can_come_unsorted(start: Callable[..., Client]) -> None:
+    client = start(campaigns_unsorted=True)
+    found = [r["attributes"]["updated_at"] for r in client.walk("/api/campaigns", {**EMAIL, "sort": "updated_at"})]
+    assert found != sorted(found)
+
+
+def test_additional_fields_come_only_when_asked_for(client: Client) -> None:
+    assert not {"subscriptions", "predictive_analytics"} & client.ask("/api/profiles")["data"][0]["attributes"].keys()
+    one = client.ask("/api/profiles", {"additional-fields[profile]": "subscriptions"})["data"][0]["attributes"]
+    assert "subscriptions" in one
+    assert "predictive_analytics" not in one
+    identity = client.simulator.ids("lists")[0]
+    assert "profile_count" not in client.ask(f"/api/lists/{identity}")["data"]["attributes"]
+    given = {"additional-fields[list]": "profile_count"}
+    assert "profile_count" in client.ask(f"/api/lists/{identity}", given)["data"]["attributes"]
+
+
+def test_only_draggable_templates_have_a_definition(client: Client) -> None:
+    for record in client.walk("/api/templates", {"additional-fields[template]": "definition"}):
+        draggable = record["attributes"]["editor_type"] == "SYSTEM_DRAGGABLE"
+        assert ("definition" in record["attributes"]) == draggable
+
+
+def test_sparse_fieldsets(client: Client) -> None:
+    given = {"fields[profile]": "email,location.city"}
+    for record in client.walk("/api/profiles", {**given, "page[size]": 100}):
+        attributes = record["attributes"]
+        assert attributes.keys() == {"email", "location"}
+        assert attributes["location"] is None or attributes["location"].keys() == {"city"}
+    event = client.ask("/api/events", {"fields[event]": "datetime"})["data"][0]
+    assert event["attributes"].keys() == {"datetime"}
+    assert event["relationships"]["profile"]["data"]["id"]
+
+
+def test_included_resources_come_once(client: Client) -> None:
+    page = client.ask("/api/events", {"include": "metric,profile,attributions", "page[size]": 200})
+    keys = [(record["type"], record["id"]) for record in page["included"]]
+    assert len(keys) == len(set(keys))
+    wanted = set()
+    for record in page["data"]:
+        for relation in record["relationships"].values():
+            data = relation["data"]
+            wanted |= {(each["type"], each["id"]) for each in (data if isinstance(data, list) else [data])}
+    assert set(keys) == wanted
+    assert {kind for kind, _ in keys} == {"metric", "profile", "attribution"}
+
+
+@pytest.mark.parametrize(
+    ("path", "include", "kind"),
+    [
+        ("campaigns", "campaign-messages", "campaign-message"),
+        ("campaigns", "tags", "tag"),
+        ("flows", "flow-actions", "flow-action"),
+        ("lists", "flow-triggers", "flow"),
+        ("metrics", "flow-triggers", "flow"),
+        ("profiles", "push-tokens", "push-token"),
+        ("profiles", "conversations", "conversation"),
+    ],
+)
+def test_relationships_have_data_only_when_included(client: Client, path: str, include: str, kind: str) -> None:
+    given = EMAIL if path == "campaigns" else {}
+    given = {**given, "page[size]": 100} if path == "profiles" else given
+    plain = client.walk(f"/api/{path}", given)
+    assert all("data" not in record["relationships"][include] for record in plain)
+    records = [client.ask(f"/api/{path}", {**given, "include": include})]
+    while records[-1]["links"].get("next"):
+        records.append(client.ask(records[-1]["links"]["next"]))
+    assert {record["type"] for page in records for record in page["included"]} == {kind}
+    assert any(record["relationships"][include]["data"] for page in records for record in page["data"])
+
+
+def test_a_profile_with_its_lists_and_segments(client: Client) -> None:
+    answers = (
+        client.ask(f"/api/profiles/{identity}", {"include": "lists,segments"})
+        for identity in client.simulator.ids("profiles")
+    )
+    found = next(answer for answer in answers if answer["included"])
+    assert {record["type"] for record in found["included"]} == {"list", "segment"}
+
+
+def test_datetimes_of_events_can_have_a_blank(start: Callable[..., Client]) -> None:
+    client = start(space_datetimes=True)
+    assert client.ask("/api/events")["data"][0]["attributes"]["datetime"][10] == " "

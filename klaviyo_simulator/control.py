@@ -1,0 +1,82 @@
+"""The simulator's own paths, under `/_simulator/`: watching, changing and disturbing it from outside."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from klaviyo_simulator.api import Api
+
+_COLLECTIONS = {
+    "accounts": "account",
+    "campaigns": "campaign",
+    "events": "event",
+    "flows": "flow",
+    "lists": "list",
+    "metrics": "metric",
+    "profiles": "profile",
+    "segments": "segment",
+    "tags": "tag",
+    "templates": "template",
+}
+
+
+class Control:
+    """Each method and path is one call; what comes in and goes out is JSON."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._calls: dict[tuple[str, str], Callable[[dict[str, Any]], Any]] = {
+            ("GET", "stats"): lambda _: api.statistics.document(),
+            ("POST", "stats/reset"): lambda _: api.statistics.reset(),
+            ("GET", "requests"): lambda given: api.statistics.requests(_integer(given.get("last"))),
+            ("GET", "ids"): lambda given: self.ids(given["resource"]),
+            ("GET", "mutations"): lambda _: api.mutations.made,
+            ("POST", "mutate"): lambda given: self.mutate(**given),
+            ("POST", "mutate_continuously"): lambda given: self.mutate_continuously(**given),
+            ("POST", "faults"): lambda given: self.add_faults(given["faults"]),
+            ("DELETE", "faults"): lambda _: api.faults.clear(),
+            ("POST", "switches"): api.switch,
+        }
+
+    def ids(self, resource: str) -> list[str]:
+        """All ids of a collection, archived ones among them."""
+        if resource not in _COLLECTIONS:
+            raise ValueError(f"no resource is called {resource!r}; there are {', '.join(_COLLECTIONS)}")
+        return self._api.shop.tables[_COLLECTIONS[resource]].ids()
+
+    def mutate(self, **changes: Any) -> dict[str, list[str]]:
+        """Change data; see `Mutations.play`."""
+        return self._api.mutations.play(self._api.now(), **changes)
+
+    def mutate_continuously(self, every: int, **changes: Any) -> None:
+        """Change data after every so many requests; 0 ends it."""
+        self._api.mutations.repeat(every, changes)
+
+    def add_faults(self, descriptions: list[dict[str, Any]]) -> None:
+        """Add faults by their descriptions."""
+        self._api.faults.add(descriptions)
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer a request to one of these paths."""
+        name = request.path.removeprefix("/_simulator/")
+        if (request.method, name) not in self._calls:
+            return web.json_response({"error": f"no {request.method} {name}"}, status=404)
+        body = await request.read()
+        given: Any = json.loads(body) if body else dict(request.query)
+        if isinstance(given, list):
+            given = {name: given}  # `POST faults` takes the bare list as well
+        try:
+            result = self._calls[request.method, name](given)
+        except (KeyError, TypeError, ValueError) as error:
+            return web.json_response({"error": str(error)}, status=400)
+        return web.json_response(result)
+
+
+def _integer(text: str | int | None) -> int | None:
+    return None if text is None else int(text)

@@ -1,0 +1,1 @@
+"""The made-up shop whose data the simulator serves."""

@@ -1,0 +1,195 @@
+"""Pages of events as bytes, a thousand in about a millisecond.
+
+All events are equally long, so a page is a matrix of bytes with an event in each row: rows are copied from a pool
+of finished events, and ids, times, profiles and attributions are written over their columns.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from klaviyo_simulator.moments import day_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from klaviyo_simulator.data.event_bodies import Body
+
+    Bytes = NDArray[np.uint8]
+    Numbers = NDArray[np.uint64]
+    Seconds = NDArray[np.int64]
+
+_LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYab"  # 32 letters, five bits each, make an id of eleven
+_ID_BITS = 55
+_STEP = 0x5851F42D4C957F2D  # odd, so that numbers and ids map onto each other
+_IDS: int = 2**_ID_BITS
+_BACK = pow(_STEP, -1, _IDS)
+
+_ATTRIBUTED = 5  # every so many events there is one with an attribution
+_ATTRIBUTION = f'{{"type":"attribution","id":"{0:032x}"}}'
+
+# Characters that occur nowhere else mark the places of what differs.
+_ID, _SECOND, _DATETIME, _UUID, _PROFILE = "\1" * 11, "\2" * 10, "\3" * 25, "\4" * 36, "\5" * 26
+_LINKAGE = "\6" * len(_ATTRIBUTION)
+_URL = f"https://a.klaviyo.com/api/events/{_ID}"
+_HEAD = f'{{"type":"event","id":"{_ID}","attributes":{{"timestamp":{_SECOND},"event_properties":'
+_MIDDLE = (
+    f',"datetime":"{_DATETIME}","uuid":"{_UUID}"}},"relationships":{{'
+    f'"profile":{{"data":{{"type":"profile","id":"{_PROFILE}"}},'
+    f'"links":{{"self":"{_URL}/relationships/profile","related":"{_URL}/profile"}}}},'
+    '"metric":{"data":{"type":"metric","id":"'
+)
+_TAIL = (
+    f'"}},"links":{{"self":"{_URL}/relationships/metric","related":"{_URL}/metric"}}}},'
+    f'"attributions":{{"links":{{"self":"{_URL}/relationships/attributions",'
+    f'"related":"{_URL}/attributions"}}}}}},"links":{{"self":"{_URL}"}}}},'
+)
+_TAIL_WITH_LINKAGE = _TAIL.replace('"attributions":{', f'"attributions":{{"data":[{_LINKAGE}],')
+
+
+def _letters(text: str | bytes) -> Bytes:
+    return np.frombuffer(text.encode() if isinstance(text, str) else text, np.uint8)
+
+
+_TWO = _letters("".join(f"{number:02d}" for number in range(60))).reshape(60, 2)
+_ALPHABET = _letters(_LETTERS)
+_TENS = 10 ** np.arange(9, -1, -1, dtype=np.int64)
+
+
+class EventIds:
+    """Ids that follow from an event's number and show nothing of it."""
+
+    def __init__(self, seed: int) -> None:
+        self._offset = seed * 0x9E3779B97F4A7C15 % _IDS
+        self._shifts = np.arange(_ID_BITS - 5, -1, -5, dtype=np.uint64)
+
+    def of(self, numbers: Numbers) -> Bytes:
+        """The ids of some numbers, a row of letters each."""
+        codes = numbers * np.uint64(_STEP) + np.uint64(self._offset)
+        letters: Bytes = _ALPHABET[(codes[:, None] >> self._shifts & np.uint64(31)).astype(np.intp)]
+        return letters
+
+    def texts(self, numbers: Numbers) -> list[str]:
+        """The ids of some numbers."""
+        return [row.tobytes().decode() for row in self.of(numbers)]
+
+    def number(self, identity: str) -> int | None:
+        """The number behind an id, if it can be one."""
+        if len(identity) != len(_ID) or any(letter not in _LETTERS for letter in identity):
+            return None
+        code = 0
+        for letter in identity:
+            code = code << 5 | _LETTERS.index(letter)
+        return (code - self._offset) * _BACK % _IDS
+
+
+class EventPages:
+    """Writes events as JSON."""
+
+    def __init__(self, ids: EventIds, bodies: Sequence[Body], profiles: Sequence[str]) -> None:
+        self._ids = ids
+        self._metrics = [body.metric for body in bodies]
+        self._layouts = {False: _Layout(bodies, _TAIL), True: _Layout(bodies, _TAIL_WITH_LINKAGE)}
+        self._profile_ids = profiles
+        self._profiles = _letters("".join(profiles)).reshape(-1, len(_PROFILE))
+
+    def body_of(self, numbers: Numbers) -> Numbers:
+        """Which bodies some events show."""
+        bodies: Numbers = (numbers * np.uint64(2654435761) >> np.uint64(7)) % np.uint64(len(self._metrics))
+        return bodies
+
+    def related(self, relation: str, numbers: Numbers) -> Sequence[str | None]:
+        """The metrics, profiles or attributions of some events."""
+        if relation == "metric":
+            return [self._metrics[at] for at in self.body_of(numbers).tolist()]
+        if relation == "profile":
+            return [self._profile_ids[at] for at in self._profile_of(numbers).tolist()]
+        return [None if number % _ATTRIBUTED else f"{number:032x}" for number in numbers.tolist()]
+
+    def with_metric(self, numbers: Numbers, metrics: set[str]) -> NDArray[np.bool_]:
+        """Which of some events are of one of some metrics."""
+        wanted = np.array([metric in metrics for metric in self._metrics])
+        found: NDArray[np.bool_] = wanted[self.body_of(numbers)]
+        return found
+
+    def with_profile(self, numbers: Numbers, profiles: set[str]) -> NDArray[np.bool_]:
+        """Which of some events are of one of some profiles."""
+        wanted = np.array([at for at, profile in enumerate(self._profile_ids) if profile in profiles], np.uint64)
+        return np.isin(self._profile_of(numbers), wanted)
+
+    def write(self, seconds: Seconds, numbers: Numbers, blank: str, linked: bool = False) -> bytes:
+        """Some events as JSON, with commas between them; their attributions among it if they are to be linked."""
+        layout = self._layouts[linked]
+        page = layout.pool[self.body_of(numbers)]
+        columns = {
+            _ID: self._ids.of(numbers),
+            _SECOND: (seconds[:, None] // _TENS % 10 + ord("0")).astype(np.uint8),
+            _DATETIME: _datetimes(seconds, blank),
+            _UUID: _uuids(seconds, numbers),
+            _PROFILE: self._profiles[self._profile_of(numbers)],
+        }
+        if linked:
+            columns[_LINKAGE] = _linkages(numbers)
+        for mark, letters in columns.items():
+            for place in layout.places[mark]:
+                page[:, place : place + len(mark)] = letters
+        return page.reshape(-1)[:-1].tobytes()
+
+    def _profile_of(self, numbers: Numbers) -> Numbers:
+        mixed: Numbers = numbers * np.uint64(2246822519) >> np.uint64(5)
+        profiles: Numbers = mixed % np.uint64(len(self._profile_ids))
+        return profiles
+
+
+class _Layout:
+    """Finished events as the rows of a matrix, and the places in them of what differs."""
+
+    def __init__(self, bodies: Sequence[Body], tail: str) -> None:
+        rows = [
+            b"".join((_HEAD.encode(), body.properties, _MIDDLE.encode(), body.metric.encode(), tail.encode()))
+            for body in bodies
+        ]
+        self.pool = _letters(b"".join(rows)).reshape(len(rows), -1)
+        self.places = {
+            mark: [found.start() for found in re.finditer(mark.encode(), rows[0])]
+            for mark in (_ID, _SECOND, _DATETIME, _UUID, _PROFILE, _LINKAGE)
+        }
+
+
+def _datetimes(seconds: Seconds, blank: str) -> Bytes:
+    days, rest = np.divmod(seconds, 86400)
+    different, which = np.unique(days, return_inverse=True)
+    dates = _letters("".join(day_text(int(day)) for day in different)).reshape(-1, 10)
+    letters = np.empty((len(seconds), len(_DATETIME)), np.uint8)
+    letters[:] = _letters(f"0000-00-00{blank}00:00:00+00:00")
+    letters[:, :10] = dates[which]
+    letters[:, 11:13] = _TWO[rest // 3600]
+    letters[:, 14:16] = _TWO[rest // 60 % 60]
+    letters[:, 17:19] = _TWO[rest % 60]
+    return letters
+
+
+def _uuids(seconds: Seconds, numbers: Numbers) -> Bytes:
+    letters = np.empty((len(seconds), len(_UUID)), np.uint8)
+    letters[:] = _letters("00000000-0000-11ed-8001-000000000000")
+    letters[:, :8] = _hex(seconds.astype(np.uint64), 8)
+    letters[:, 24:] = _hex(numbers, 12)
+    return letters
+
+
+def _linkages(numbers: Numbers) -> Bytes:
+    letters = np.empty((len(numbers), len(_LINKAGE)), np.uint8)
+    letters[:] = _letters(_ATTRIBUTION)
+    letters[:, -18:-2] = _hex(numbers, 16)
+    letters[numbers % np.uint64(_ATTRIBUTED) != 0] = ord(" ")  # rows stay equally long, and JSON allows blanks
+    return letters
+
+
+def _hex(numbers: Numbers, width: int) -> Bytes:
+    letters = _letters(numbers.astype(">u8").tobytes().hex())
+    return letters.reshape(len(numbers), 16)[:, -width:]

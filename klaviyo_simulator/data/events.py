@@ -1,0 +1,207 @@
+"""Events by the million: an array of seconds, from which each page is put together when it is asked for.
+
+An event is known by its number. Its id, its body and its profile follow from the number, its second stands in
+the array. Events that come later lie in a short sorted list besides.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_left, bisect_right, insort
+from itertools import chain, repeat
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from klaviyo_simulator.data.event_pages import EventIds, EventPages
+from klaviyo_simulator.declarations import LOWER_BOUNDS, UPPER_BOUNDS
+from klaviyo_simulator.moments import SECOND
+from klaviyo_simulator.records import Record
+from klaviyo_simulator.tables import Selection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from klaviyo_simulator.cursors import Place
+    from klaviyo_simulator.data.event_bodies import Body
+    from klaviyo_simulator.data.event_pages import Numbers, Seconds
+    from klaviyo_simulator.filters import Condition
+    from klaviyo_simulator.queries import Query
+    from klaviyo_simulator.settings import Settings
+
+_SCAN = 50_000  # events that a filter on metric or profile looks at in one go
+
+Row = tuple[int, int]  # second and number, which together are the order of events
+
+
+class EventTable:
+    """All events of the account."""
+
+    def __init__(self, seconds: Seconds, bodies: Sequence[Body], profiles: Sequence[str], seed: int) -> None:
+        self._seconds = seconds
+        self._ids = EventIds(seed)
+        self._pages = EventPages(self._ids, bodies, profiles) if len(seconds) else None
+        self._later: list[Row] = []
+        self._later_seconds: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._seconds) + len(self._later)
+
+    def add(self, second: int) -> str:
+        """One more event at a second; its id."""
+        if not self._pages:
+            raise ValueError("an account that began without events gets none")
+        number = len(self)
+        insort(self._later, (second, number))
+        self._later_seconds[number] = second
+        return self._ids.texts(np.array([number], np.uint64))[0]
+
+    def ids(self) -> list[str]:
+        """All ids."""
+        return self._ids.texts(np.arange(len(self), dtype=np.uint64))
+
+    def get(self, identity: str) -> Record | None:
+        """The event of an id."""
+        number = self._ids.number(identity)
+        if number is None or number >= len(self):
+            return None
+        stored = number < len(self._seconds)
+        return self._record((int(self._seconds[number]) if stored else self._later_seconds[number], number))
+
+    def select(self, query: Query, after: Place | None, settings: Settings) -> Selection:
+        """One page of a query, behind a place."""
+        size = query.size or 1
+        low, high = _bounds(query.conditions, gt_returns_boundary=settings.gt_returns_boundary)
+        place: Row | None = (int(after[0]), int(after[1])) if after else None
+        seconds, numbers = self._rows(query, low, high, place, size + 1)
+        more = (int(seconds[size - 1]), int(numbers[size - 1])) if len(numbers) > size else None
+        seconds, numbers = seconds[:size], numbers[:size]
+        blank = " " if settings.space_datetimes else "T"
+        # Attributes that were asked for one by one need the records themselves.
+        if query.endpoint.type in query.fields:
+            rows = zip(seconds.tolist(), numbers.tolist(), strict=True)
+            return Selection([self._record(row, blank) for row in rows], more, length=len(numbers))
+        if not self._pages or not len(numbers):
+            return Selection([], more, b"")
+        body = self._pages.write(seconds, numbers, blank, "attributions" in query.includes)
+        return Selection([], more, body, len(numbers), _related(self._pages, query.includes, numbers))
+
+    def _rows(
+        self, query: Query, low: int | None, high: int | None, after: Row | None, wanted: int
+    ) -> tuple[Seconds, Numbers]:
+        """The first rows with low <= second < high behind a place, in order."""
+        stock = len(self._seconds)
+        start = 0 if low is None else int(np.searchsorted(self._seconds, low))
+        end = stock if high is None else int(np.searchsorted(self._seconds, high))
+        first = 0 if low is None else bisect_left(self._later, (low, 0))
+        last = len(self._later) if high is None else bisect_left(self._later, (high, 0))
+        if after:
+            # In the array numbers ascend with the seconds; of one second, they come before all later ones.
+            known = after[1] < stock
+            behind = after[1] if known else int(np.searchsorted(self._seconds, after[0], "right"))
+            if query.descending:
+                end = min(end, behind)
+                last = min(last, bisect_left(self._later, after))
+            else:
+                start = max(start, behind + known)
+                first = max(first, bisect_right(self._later, after))
+        numbers = self._stored(query, start, end, wanted)
+        seconds = self._seconds[numbers]
+        if first >= last:
+            return seconds, numbers
+        later = np.array(self._later[first:last], np.int64)
+        later = later[self._test(query.conditions, later[:, 1].astype(np.uint64))]
+        seconds = np.concatenate((seconds, later[:, 0]))
+        numbers = np.concatenate((numbers, later[:, 1].astype(np.uint64)))
+        order = np.lexsort((numbers, seconds))
+        order = (order[::-1] if query.descending else order)[:wanted]
+        return seconds[order], numbers[order]
+
+    def _stored(self, query: Query, start: int, end: int, wanted: int) -> Numbers:
+        """The first numbers of a stretch of the array that meet the conditions on metric and profile."""
+        found: list[Numbers] = [np.empty(0, np.uint64)]
+        step = _SCAN if _tests(query.conditions) else wanted
+        while start < end and wanted > 0:
+            length = min(step, end - start)
+            if query.descending:
+                numbers = np.arange(end - 1, end - 1 - length, -1).astype(np.uint64)
+                end -= length
+            else:
+                numbers = np.arange(start, start + length, dtype=np.uint64)
+                start += length
+            numbers = numbers[self._test(query.conditions, numbers)][:wanted]
+            wanted -= len(numbers)
+            found.append(numbers)
+        return np.concatenate(found)
+
+    def _test(self, conditions: Iterable[Condition], numbers: Numbers) -> NDArray[np.bool_]:
+        """Which events meet the conditions; `has(profile)` and `has(metric)` are true of every event."""
+        passed = np.ones(len(numbers), np.bool_)
+        pages = self._pages
+        if pages is None:
+            return passed
+        for condition in _tests(conditions):
+            values: set[Any] = set(condition.value if isinstance(condition.value, tuple) else (condition.value,))
+            test = pages.with_metric if condition.field == "metric_id" else pages.with_profile
+            passed &= test(numbers, values)
+        return passed
+
+    def _record(self, row: Row, blank: str = "T") -> Record:
+        pages: EventPages = self._pages  # type: ignore[assignment] # there is no row without it
+        seconds, numbers = np.array(row[:1], np.int64), np.array(row[1:], np.uint64)
+        document = json.loads(pages.write(seconds, numbers, blank))
+        relations = {name: pages.related(name, numbers)[0] for name in ("profile", "metric", "attributions")}
+        return Record(document["id"], document["attributes"], {**relations})
+
+
+class AttributionTable:
+    """Attributions follow from the events that they belong to."""
+
+    def __len__(self) -> int:
+        return 0
+
+    def get(self, identity: str) -> Record | None:
+        """An attribution, which has no attributes."""
+        return Record(identity, {})
+
+    def ids(self) -> list[str]:
+        """None: attributions have no collection."""
+        return []
+
+    def select(self, query: Query, after: Place | None, settings: Settings) -> Selection:
+        """Nothing: attributions have no collection."""
+        del query, after, settings
+        return Selection([], None)
+
+
+def _related(pages: EventPages, relations: Iterable[str], numbers: Numbers) -> list[tuple[str, str]]:
+    """What some events relate to, as pairs of relation and id, each once and in the order of the events."""
+    columns = (zip(repeat(relation), pages.related(relation, numbers), strict=False) for relation in relations)
+    pairs = dict.fromkeys(chain.from_iterable(zip(*columns, strict=True)))
+    return [(relation, identity) for relation, identity in pairs if identity]
+
+
+def _tests(conditions: Iterable[Condition]) -> list[Condition]:
+    return [condition for condition in conditions if condition.field in {"metric_id", "profile_id"}]
+
+
+def _bounds(conditions: Iterable[Condition], *, gt_returns_boundary: bool) -> tuple[int | None, int | None]:
+    """The seconds that datetime and timestamp conditions leave: from the first, up to before the second."""
+    low: int | None = None
+    high: int | None = None
+    for condition in conditions:
+        if condition.field not in {"datetime", "timestamp"} or not isinstance(condition.value, (int, float)):
+            continue
+        unit = SECOND if condition.field == "datetime" else 1
+        floor = int(condition.value // unit)
+        ceiling = int(-(-condition.value // unit))
+        if condition.operator in LOWER_BOUNDS:
+            inclusive = condition.operator == "greater-or-equal" or gt_returns_boundary
+            bound = ceiling if inclusive else floor + 1
+            low = bound if low is None else max(low, bound)
+        elif condition.operator in UPPER_BOUNDS:
+            bound = floor + 1 if condition.operator == "less-or-equal" else ceiling
+            high = bound if high is None else min(high, bound)
+    return low, high

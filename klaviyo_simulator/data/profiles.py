@@ -1,0 +1,250 @@
+"""Profiles: a few hundred persons drawn in full, and any number that look like one of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from klaviyo_simulator.data import words
+from klaviyo_simulator.moments import iso
+from klaviyo_simulator.records import Record, Related
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from random import Random
+
+    from klaviyo_simulator.data.timeline import Timeline
+
+_LOOKS = 256
+_REASONS = ("HARD_BOUNCE", "INVALID_EMAIL", "SPAM_COMPLAINT", "UNSUBSCRIBE", "USER_SUPPRESSED")
+
+Suppressions = list[dict[str, Any]]
+
+
+class Profile(Record):
+    """A profile that keeps only what is its own; the rest it shares with all who look like it."""
+
+    __slots__ = ("_changes", "_look", "created", "last_event", "list_suppressions", "number", "suppression")
+
+    def __init__(self, identity: str, number: int, look: dict[str, Any], created: int, updated: int) -> None:
+        super().__init__(identity, {})
+        self.number = number
+        self._look = look
+        self.created = created
+        self.last_event: int | None = None
+        self.suppression: Suppressions | None = None
+        self.list_suppressions: Suppressions | None = None
+        self._changes: dict[str, Any] = {"updated": iso(updated)}
+
+    @property
+    def email(self) -> str | None:
+        """The address; some profiles have a telephone number only."""
+        return None if self.number % 29 == 28 else f"person.{self.number}@example.com"
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """All attributes."""
+        own = {
+            "email": self.email,
+            "phone_number": f"+1500{self.number:07d}" if self.number % 3 == 0 else None,
+            "external_id": f"customer-{self.number}" if self.number % 2 else None,
+            "created": iso(self.created),
+            "last_event_date": None if self.last_event is None else iso(self.last_event),
+            "subscriptions": self._subscriptions(),
+        }
+        return {**self._look, **own, **self._changes}
+
+    def change(self, **attributes: Any) -> None:
+        """Set some attributes."""
+        self._changes = {**self._changes, **attributes}
+
+    def value(self, name: str) -> Any:
+        """The value behind a dotted path; the usual ones without building all attributes."""
+        if name in self._changes:
+            return self._changes[name]
+        if name == "created":
+            return iso(self.created)
+        if name == "email":
+            return self.email
+        return super().value(name)
+
+    def elements(self, name: str) -> list[dict[str, Any]]:
+        """The suppressions of one kind."""
+        return (self.list_suppressions if name.endswith("list_suppressions") else self.suppression) or []
+
+    def _subscriptions(self) -> dict[str, Any]:
+        shared = self._look["subscriptions"]
+        marketing = {
+            **shared["email"]["marketing"],
+            "suppression": self.suppression or [],
+            "list_suppressions": self.list_suppressions or [],
+        }
+        if self.suppression:
+            marketing.update(can_receive_email_marketing=False, consent="UNSUBSCRIBED")
+        return {**shared, "email": {**shared["email"], "marketing": marketing}}
+
+
+class ProfileMaker:
+    """Makes profiles, for the first stock and for those that come later."""
+
+    def __init__(self, random: Random, timeline: Timeline, lists: Sequence[str]) -> None:
+        self._random = random
+        self._timeline = timeline
+        self._lists = lists
+        self._looks = [_look(random, timeline) for _ in range(_LOOKS)]
+        self._made = 0
+
+    def stock(self, count: int) -> Iterator[Profile]:
+        """The profiles that are there from the beginning."""
+        random, timeline = self._random, self._timeline
+        imported = timeline.some(random)
+        for _ in range(count):
+            created = timeline.some(random)
+            draw = random.random()
+            # A tenth came with one import, and all of them were touched in the same second.
+            updated = max(created, imported) if draw < 0.1 else timeline.later(random, created)
+            profile = self.make(created, updated)
+            if draw > 0.3:
+                profile.last_event = timeline.later(random, created)
+            if random.random() < 0.08:
+                times = random.choices((1, 2, 3), (8, 3, 1))[0]
+                profile.suppression = sorted(
+                    ({"reason": random.choice(_REASONS), "timestamp": self._since(created)} for _ in range(times)),
+                    key=lambda each: each["timestamp"],
+                )
+            if self._lists and random.random() < 0.04:
+                profile.list_suppressions = [self._list_suppression(created)]
+            yield profile
+
+    def make(self, created: int, updated: int) -> Profile:
+        """One more profile."""
+        number, self._made = self._made, self._made + 1
+        look = self._looks[self._random.randrange(_LOOKS)]
+        return Profile(words.ulid(self._random, created), number, look, created, updated)
+
+    def reason(self) -> str:
+        """Why a profile is suppressed."""
+        return self._random.choice(_REASONS)
+
+    def _since(self, created: int) -> str:
+        return iso(self._timeline.later(self._random, created))
+
+    def _list_suppression(self, created: int) -> dict[str, Any]:
+        random = self._random
+        list_id, reason = random.choice(self._lists), random.choice(_REASONS)
+        return {"list_id": list_id, "reason": reason, "timestamp": self._since(created)}
+
+
+def devices(random: Random, profiles: list[Record]) -> tuple[list[Record], list[Record]]:
+    """Push tokens and conversations of some of the profiles."""
+    tokens: list[Record] = []
+    conversations: list[Record] = []
+    for profile in random.sample(profiles, len(profiles) // 20):
+        relations: dict[str, Related] = {"push-tokens": [], "conversations": []}
+        if random.random() < 0.7:
+            tokens.append(Record(words.uuid_text(random), _token(random), {"profile": profile.id}))
+            relations["push-tokens"] = [tokens[-1].id]
+        if random.random() < 0.5:
+            channel = {"channel": random.choice(("instagram", "sms", "whatsapp"))}
+            conversations.append(Record(words.ulid(random, 1700000000), channel, {"profile": profile.id}))
+            relations["conversations"] = [conversations[-1].id]
+        profile.relations = {**profile.relations, **relations}
+    return tokens, conversations
+
+
+def _token(random: Random) -> dict[str, Any]:
+    moment = iso(1700000000 + random.randrange(10**7))
+    return {
+        "created": moment,
+        "token": f"{random.getrandbits(256):064x}",
+        "enablement_status": random.choice(("AUTHORIZED", "DENIED", "PROVISIONAL")),
+        "platform": random.choice(("android", "ios")),
+        "vendor": random.choice(("APNs", "FCM")),
+        "background": random.choice(("AVAILABLE", "DENIED")),
+        "recorded_date": moment,
+        "metadata": {"device_id": f"{random.getrandbits(64):x}", "os_name": "ios", "app_build": None},
+    }
+
+
+def _look(random: Random, timeline: Timeline) -> dict[str, Any]:
+    city, region, country, zone, latitude, longitude = random.choice(words.PLACES)
+    location = {
+        "address1": words.or_null(random, f"{random.randrange(1, 200)} E 42nd St"),
+        "address2": words.or_null(random, "1st floor", 0.7),
+        "city": words.or_null(random, city),
+        "country": country,
+        "latitude": random.choice((latitude, str(latitude), None)),
+        "longitude": random.choice((longitude, str(longitude), None)),
+        "region": words.or_null(random, region),
+        "zip": words.or_null(random, f"{random.randrange(10000, 99999)}"),
+        "timezone": words.or_null(random, zone),
+        "ip": words.or_null(random, f"192.0.2.{random.randrange(256)}"),
+    }
+    return {
+        "first_name": words.or_null(random, random.choice(words.FIRST_NAMES)),
+        "last_name": words.or_null(random, random.choice(words.LAST_NAMES)),
+        "organization": words.or_null(random, "Example Corporation", 0.8),
+        "locale": random.choice(words.LOCALES),
+        "title": words.or_null(random, "Regional Manager", 0.8),
+        "image": words.or_null(random, "https://images.example.com/photo.jpeg", 0.8),
+        "location": words.or_null(random, location, 0.02),
+        "properties": _properties(random),
+        "subscriptions": _subscriptions(random, timeline),
+        "predictive_analytics": _predictions(random, timeline),
+    }
+
+
+def _properties(random: Random) -> dict[str, Any]:
+    return {
+        "loyalty_points": random.choice((*words.HUGE, random.randrange(10000))),
+        "average_basket": random.choice((0.1 + 0.2, 1e-7, 19.99, 1.0, 12345678901234.5)),
+        "favourites": random.sample(words.PRODUCTS, 2),
+        "$consent": random.choice((["email"], [], None)),
+        "nested": {"level": {"deep": [1, {"x": None}], "empty": {}}},
+        "note": words.filler(random, random.randrange(20, 200)),
+        "is_member": random.choice((True, False, None)),
+        "": "a key without a name",
+    }
+
+
+def _subscriptions(random: Random, timeline: Timeline) -> dict[str, Any]:
+    consent = random.choice(("SUBSCRIBED", "NEVER_SUBSCRIBED", "UNSUBSCRIBED"))
+    since = None if consent == "NEVER_SUBSCRIBED" else iso(timeline.some(random))
+    how = {"method": words.or_null(random, "PREFERENCE_PAGE"), "method_detail": "example.com/signup"}
+    email = {
+        "can_receive_email_marketing": consent != "UNSUBSCRIBED",
+        "consent": consent,
+        "consent_timestamp": since,
+        "last_updated": since,
+        **how,
+        "custom_method_detail": None,
+        "double_optin": random.choice((True, False, None)),
+    }
+    text = {"consent": consent, "consent_timestamp": since, **how, "last_updated": since}
+    may = consent == "SUBSCRIBED"
+    return {
+        "email": {"marketing": email},
+        "sms": {
+            "marketing": {"can_receive_sms_marketing": may, **text},
+            "transactional": {"can_receive_sms_transactional": may, **text},
+        },
+        "mobile_push": {
+            "marketing": {"can_receive_push_marketing": may, "consent": consent, "consent_timestamp": since}
+        },
+        "whatsapp": None,
+    }
+
+
+def _predictions(random: Random, timeline: Timeline) -> dict[str, Any]:
+    orders = random.randrange(0, 12)
+    return {
+        "historic_clv": round(random.random() * 900, 2),
+        "predicted_clv": round(random.random() * 100, 2),
+        "total_clv": round(random.random() * 1000, 2),
+        "historic_number_of_orders": orders,
+        "predicted_number_of_orders": random.random(),
+        "average_days_between_orders": words.or_null(random, 30.5),
+        "average_order_value": round(random.random() * 80, 2),
+        "churn_probability": random.random(),
+        "expected_date_of_next_order": iso(timeline.now + random.randrange(10**7)) if orders else None,
+        "ranked_channel_affinity": random.choice((["sms", "email", "push"], None)),
+    }

@@ -1,0 +1,141 @@
+"""The vocabulary in which resources and endpoints are declared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+OPERATORS = {
+    "eq": "equals",
+    "any": "any",
+    "has": "has",
+    "contains": "contains",
+    "sw": "starts-with",
+    "ew": "ends-with",
+    "gt": "greater-than",
+    "ge": "greater-or-equal",
+    "lt": "less-than",
+    "le": "less-or-equal",
+}
+UPPER_BOUNDS = frozenset({"less-than", "less-or-equal"})
+LOWER_BOUNDS = frozenset({"greater-than", "greater-or-equal"})
+
+
+class Tier(Enum):
+    """Klaviyo's rate-limit tiers: requests in a second (burst) and in a minute (steady)."""
+
+    XS = (1, 15)
+    S = (3, 60)
+    M = (10, 150)
+    L = (75, 750)
+    XL = (350, 3500)
+
+    @property
+    def burst(self) -> int:
+        """Requests allowed in one second."""
+        return self.value[0]
+
+    @property
+    def steady(self) -> int:
+        """Requests allowed in one minute."""
+        return self.value[1]
+
+
+class Kind(Enum):
+    """What a filter compares with."""
+
+    STR = "str"
+    DATETIME = "dt"
+    BOOL = "bool"
+    NUMBER = "num"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Filter:
+    """One field that can be filtered on."""
+
+    kind: Kind
+    single: frozenset[str]  # operators that take one value
+    listed: frozenset[str]  # operators that take a list of values
+    choices: tuple[str, ...] = ()
+    may_be_future: bool = False  # whether an upper bound may lie in the future
+    narrow: bool = True  # whether a range may be narrower than a second
+    each: str | None = None  # the list whose elements the field belongs to
+
+    @classmethod
+    def of(cls, text: str, **more: Any) -> Filter:
+        """Read the short form: `"dt: ge gt"`, `"str: eq any[]"`; `[]` marks what takes a list."""
+        kind, _, operators = text.partition(":")
+        names = operators.split()
+        return cls(
+            Kind(kind),
+            frozenset(OPERATORS[name] for name in names if not name.endswith("[]")),
+            frozenset(OPERATORS[name[:-2]] for name in names if name.endswith("[]")),
+            **more,
+        )
+
+
+@dataclass(frozen=True)
+class Page:
+    """Page sizes of a collection; without a maximum there is no `page[size]` to choose."""
+
+    default: int
+    maximum: int | None = None
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Requests that ask for something dear draw on one more bucket, shared by all endpoints."""
+
+    bucket: str
+    tier: Tier
+
+
+@dataclass(frozen=True)
+class Relationship:
+    """One relationship of a resource type."""
+
+    type: str
+    many: bool = True
+    always: bool = False  # whether its data come without being included
+
+
+@dataclass(frozen=True)
+class ResourceType:
+    """One type of resource: where it lives, its attributes and its relationships."""
+
+    name: str
+    collection: str  # the path of its collection, also where its links lead
+    fields: frozenset[str]  # attributes by dotted path, for sparse fieldsets
+    relationships: Mapping[str, Relationship] = field(default_factory=dict)
+    open_fields: frozenset[str] = frozenset()  # attributes below which any path is taken
+    hidden: frozenset[str] = frozenset()  # attributes that only come when asked for as additional fields
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One GET operation."""
+
+    path: str
+    type: str
+    tier: Tier
+    scopes: tuple[str, ...]
+    page: Page | None = None
+    filters: Mapping[str, Filter] = field(default_factory=dict)
+    required: tuple[tuple[str, str], ...] = ()  # (operator, field) that the filter must hold
+    unless_filtered: Mapping[str, Any] = field(default_factory=dict)  # values of fields nobody filters on
+    sorts: frozenset[str] = frozenset()
+    default_sort: str = "id"
+    includes: frozenset[str] = frozenset()
+    additional: frozenset[str] = frozenset()  # names for additional-fields[type]
+    costs: Mapping[tuple[str, str], Cost] = field(default_factory=dict)  # by parameter and name in it
+
+    @property
+    def many(self) -> bool:
+        """Whether the answer is a collection."""
+        return not self.path.endswith("{id}")

@@ -1,0 +1,121 @@
+"""JSON:API documents."""
+
+from __future__ import annotations
+
+import json
+from itertools import chain, repeat
+from typing import TYPE_CHECKING, Any
+
+from klaviyo_simulator.resources import TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from klaviyo_simulator.queries import Query
+    from klaviyo_simulator.records import Record, Related
+    from klaviyo_simulator.tables import Selection, Table
+
+_HOST = "https://a.klaviyo.com"  # resources name their home, wherever they are served from
+
+
+def collection(query: Query, selection: Selection, tables: Mapping[str, Table], links: dict[str, str | None]) -> bytes:
+    """The document of a page."""
+    document: dict[str, Any] = {
+        "data": [_resource(record, query.endpoint.type, query) for record in selection.records],
+        "links": links,
+    }
+    if query.includes:
+        document["included"] = _included(chain(selection.related, _related(selection.records, query)), query, tables)
+    if selection.body is None:
+        return _dumps(document).encode()
+    del document["data"]
+    return b"".join((b'{"data":[', selection.body, b"],", _dumps(document)[1:].encode()))
+
+
+def item(query: Query, record: Record, tables: Mapping[str, Table], url: str) -> bytes:
+    """The document of one resource."""
+    document: dict[str, Any] = {
+        "data": _resource(record, query.endpoint.type, query),
+        "links": {"self": url},
+    }
+    if query.includes:
+        document["included"] = _included(_related([record], query), query, tables)
+    return _dumps(document).encode()
+
+
+def _resource(record: Record, name: str, query: Query) -> dict[str, Any]:
+    declared = TYPES[name]
+    asked = query.additional if name == query.endpoint.type else frozenset[str]()
+    attributes = {
+        key: value
+        for key, value in record.attributes.items()
+        if key not in declared.hidden or (key in asked and not _omitted(name, key, value))
+    }
+    if name in query.fields:
+        attributes = _sparse(attributes, query.fields[name])
+    here = f"{_HOST}{declared.collection}/{record.id}"
+    relationships: dict[str, Any] = {}
+    for relation, target in declared.relationships.items():
+        links = {"self": f"{here}/relationships/{relation}", "related": f"{here}/{relation}"}
+        relationships[relation] = {"links": links}
+        included = name == query.endpoint.type and relation in query.includes
+        if included or target.always:
+            data = _linkage(record.relations.get(relation), target.type, many=target.many)
+            relationships[relation] = {"data": data, "links": links} if data is not None else {"links": links}
+    resource: dict[str, Any] = {"type": name, "id": record.id}
+    if declared.fields:
+        resource["attributes"] = attributes
+    if relationships:
+        resource["relationships"] = relationships
+    resource["links"] = {"self": here}
+    return resource
+
+
+def _omitted(name: str, key: str, value: Any) -> bool:
+    # The definition of a template is left out, not null, where its editor has none.
+    return (name, key, value) == ("template", "definition", None)
+
+
+def _linkage(related: Related, name: str, *, many: bool) -> Any:
+    if many:
+        return [{"type": name, "id": each} for each in _ids(related)]
+    return {"type": name, "id": related} if related else None
+
+
+def _related(records: Iterable[Record], query: Query) -> Iterator[tuple[str, str]]:
+    """Relation and id of all that the records relate to."""
+    for record in records:
+        for relation in query.includes:
+            yield from zip(repeat(relation), _ids(record.relations.get(relation)), strict=False)
+
+
+def _included(related: Iterable[tuple[str, str]], query: Query, tables: Mapping[str, Table]) -> list[dict[str, Any]]:
+    """The resources of some relations and ids, each of them once."""
+    relationships = TYPES[query.endpoint.type].relationships
+    wanted = dict.fromkeys((relationships[relation].type, identity) for relation, identity in related)
+    records = ((name, tables[name].get(identity)) for name, identity in wanted)
+    return [_resource(record, name, query) for name, record in records if record]
+
+
+def _ids(related: Related) -> list[str]:
+    return [related] if isinstance(related, str) else related or []
+
+
+def _sparse(attributes: Mapping[str, Any], paths: Iterable[str]) -> dict[str, Any]:
+    """The attributes that dotted paths pick."""
+    picked: dict[str, Any] = {}
+    for path in sorted(paths):
+        top, _, rest = path.partition(".")
+        if top not in attributes:
+            continue
+        value = attributes[top]
+        if rest and isinstance(value, dict):
+            below = picked.get(top)
+            picked[top] = {**(below if isinstance(below, dict) else {}), **_sparse(value, [rest])}
+        else:
+            picked[top] = value
+    return picked
+
+
+def _dumps(document: Any) -> str:
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,69 @@
+"""Who may come in: key, revision, accepted media types, path, method, scopes; in this order."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from klaviyo_simulator import endpoints
+from klaviyo_simulator.answers import MEDIA_TYPE
+from klaviyo_simulator.errors import ApiError, unauthenticated
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from klaviyo_simulator.answers import Call
+    from klaviyo_simulator.declarations import Endpoint
+    from klaviyo_simulator.settings import Settings
+
+REVISION = "2026-07-15"
+_OLDEST_LIVING = "2024-07-15"  # a revision is retired two years after it came out
+_DATE = re.compile(r"\d{4}-\d\d-\d\d(\.[\w-]+)?")
+_SCHEME = "Klaviyo-API-Key "
+_ACCEPTED = {MEDIA_TYPE, "application/json", "application/*", "*/*"}
+
+
+def admit(call: Call, settings: Settings) -> tuple[Endpoint, str | None]:
+    """The endpoint that a request is for, and the id in its path; or the reason why not."""
+    if re.match(r"/api/v[12](/|$)", call.path):
+        raise ApiError(410, "The v1 and v2 APIs are retired.")
+    _authenticate(call.headers, settings.key)
+    _check_revision(call.headers)
+    accepted = [each.split(";")[0].strip() for each in call.headers.get("Accept", "*/*").split(",")]
+    if not _ACCEPTED.intersection(accepted):
+        raise ApiError(406, f"Only '{MEDIA_TYPE}' can be answered.")
+    found = endpoints.find(call.path)
+    if not found:
+        raise ApiError(404, f"The path '{call.path}' could not be found.")
+    if call.method != "GET":
+        raise ApiError(405, f"Method '{call.method}' not allowed.", headers={"Allow": "GET"})
+    endpoint, identity = found
+    missing = [] if settings.scopes is None else [each for each in endpoint.scopes if each not in settings.scopes]
+    if missing:
+        raise ApiError(403, f"The key lacks the scopes this endpoint needs: {', '.join(missing)}.")
+    return endpoint, identity
+
+
+def _authenticate(headers: Mapping[str, str], key: str) -> None:
+    given = headers.get("Authorization")
+    if not given:
+        raise unauthenticated("not_authenticated", "Authentication credentials were not provided.")
+    if not given.startswith(_SCHEME):
+        raise unauthenticated("not_authenticated", f"The authorization scheme must be '{_SCHEME.strip()}'.")
+    if given != _SCHEME + key:
+        raise unauthenticated("authentication_failed", "Incorrect authentication credentials.")
+
+
+def _check_revision(headers: Mapping[str, str]) -> None:
+    revision = headers.get("revision")
+    source = {"parameter": "revision"}
+    if not revision:
+        raise ApiError(400, "The 'revision' header is required.", source=source)
+    if revision == REVISION:
+        return
+    if not _DATE.fullmatch(revision) or revision[:10] > REVISION:
+        raise ApiError(400, f"'{revision}' is no revision of this API.", source=source)
+    if revision < _OLDEST_LIVING and headers.get("X-Klaviyo-Revision-Fall-Forward-Opt-Out") == "1":
+        raise ApiError(410, f"Revision '{revision}' is retired.")
+    # Klaviyo would answer in another shape. There is only one shape here, so this is a mistake to be told.
+    raise ApiError(400, f"Revision '{revision}' is not simulated, only '{REVISION}' is.", source=source)

@@ -1,0 +1,91 @@
+"""Rate limits as Klaviyo has them: fixed windows of a second (burst) and of a minute (steady)."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from random import Random
+
+    from klaviyo_simulator.declarations import Tier
+
+_BURST, _STEADY = 1.0, 60.0
+
+
+class Window:
+    """A fixed window: so many requests until its end, then as many again."""
+
+    def __init__(self, length: float, limit: int, phase: float) -> None:
+        self.length = length
+        self.limit = limit
+        self._phase = phase
+        self._number: int | None = None
+        self._used = 0
+
+    def remaining(self, now: float, other_usage: float) -> int:
+        """Requests that are still free in the window of this moment."""
+        number = math.floor((now - self._phase) / self.length)
+        if number != self._number:
+            # Another client of the account has taken its share from the start.
+            self._number, self._used = number, int(self.limit * other_usage)
+        return self.limit - self._used
+
+    def use(self) -> None:
+        """Count one request."""
+        self._used += 1
+
+    def ends_in(self, now: float) -> float:
+        """Seconds until the next window begins."""
+        return self.length - (now - self._phase) % self.length
+
+
+class Usage(NamedTuple):
+    """What a request is told of its endpoint's limits."""
+
+    wait: int | None  # seconds to wait, if it was refused
+    limit: int = 0
+    remaining: int = 0
+    reset: int = 0
+
+    def headers(self) -> dict[str, str]:
+        """The headers of an answer that was not refused."""
+        return {
+            "RateLimit-Limit": str(self.limit),
+            "RateLimit-Remaining": str(self.remaining),
+            "RateLimit-Reset": str(self.reset),
+        }
+
+
+class Limits:
+    """All buckets of the account; each is a burst and a steady window."""
+
+    def __init__(self, random: Random, phase: float | None) -> None:
+        self._random = random
+        self._phase = phase
+        self._buckets: dict[str, tuple[Window, Window]] = {}
+
+    def take(self, buckets: Iterable[tuple[str, Tier]], now: float, other_usage: float) -> Usage:
+        """Count a request in all its buckets, the endpoint's own first, or refuse it and count nothing."""
+        windows = [window for name, tier in buckets for window in self._bucket(name, tier)]
+        full = [window for window in windows if window.remaining(now, other_usage) <= 0]
+        if full:
+            return Usage(wait=max(1, math.ceil(max(window.ends_in(now) for window in full))))
+        for window in windows:
+            window.use()
+        steady = windows[1]
+        remaining = steady.remaining(now, other_usage)
+        return Usage(None, steady.limit, remaining, math.ceil(steady.ends_in(now)))
+
+    def _bucket(self, name: str, tier: Tier) -> tuple[Window, Window]:
+        if name not in self._buckets:
+            self._buckets[name] = (
+                Window(_BURST, tier.burst, self._start(_BURST)),
+                Window(_STEADY, tier.steady, self._start(_STEADY)),
+            )
+        return self._buckets[name]
+
+    def _start(self, length: float) -> float:
+        # When windows turn over is Klaviyo's secret, so nobody may rely on it.
+        return self._random.random() * length if self._phase is None else self._phase

@@ -1,0 +1,139 @@
+"""Changes to the data while they are read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from klaviyo_simulator.moments import SECOND, iso, iso_micro
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from random import Random
+
+    from klaviyo_simulator.data.profiles import Profile
+    from klaviyo_simulator.data.shop import Shop
+    from klaviyo_simulator.records import Record
+    from klaviyo_simulator.tables import RecordTable
+
+Changed = dict[str, list[str]]
+
+_ALL = ("profiles", "campaigns", "flows", "lists", "templates", "metrics")
+_ACTIONS = {
+    "": _ALL,
+    "delete": _ALL,
+    "archive": ("campaigns", "flows"),
+    "unarchive": ("campaigns", "flows"),
+    "suppress": ("profiles",),
+}
+
+
+class Mutations:
+    """Plays changes by name; every one is stamped with the present, as Klaviyo does."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
+        self.made: list[Changed] = []
+        self._tables: dict[str, RecordTable] = {
+            "profiles": shop.profiles,
+            "campaigns": shop.campaigns,
+            "flows": shop.flows,
+            "lists": shop.lists,
+            "templates": shop.templates,
+            "metrics": shop.metrics,
+        }
+        makers: dict[str, Callable[[Random, int, int], Record]] = {
+            "new_profiles": shop.new_profile,
+            "new_campaigns": shop.new_campaign,
+            "new_flows": shop.new_flow,
+            "new_lists": shop.new_list,
+            "new_templates": shop.new_template,
+        }
+        self._makers = makers
+        self._every = 0
+        self._repeated: dict[str, Any] = {}
+        self._until_next = 0
+
+    def repeat(self, every: int, changes: dict[str, Any]) -> None:
+        """Play changes after every so many requests; 0 ends it."""
+        self._every = self._until_next = every
+        self._repeated = changes
+
+    def served(self, now: float) -> None:
+        """Take note of a request, after which it may be time for the next change."""
+        if not self._every:
+            return
+        self._until_next -= 1
+        if self._until_next == 0:
+            self._until_next = self._every
+            self.play(now, **self._repeated)
+
+    def play(self, now: float, **changes: Any) -> Changed:
+        """Make so many changes of each kind; the ids they touched, by kind.
+
+        Args:
+            now: What time it is.
+            changes: How many records of `profiles`, `campaigns`, `flows`, `lists`, `templates`, `metrics` change;
+                how many `events` and `new_profiles`, `new_campaigns`, … come; how many come late
+                (`late_events`, dated `late_by` seconds ago); how many are archived (`archive_flows`,
+                `archive_campaigns`, and back by `unarchive_…`), deleted (`delete_profiles`, …) or suppressed
+                (`suppress_profiles`). `attributes` are set on all that change.
+        """
+        late_by = int(changes.pop("late_by", 86400))
+        attributes = changes.pop("attributes", None)
+        done: Changed = {}
+        for kind, count in changes.items():
+            done[kind] = self._play(kind, int(count), now, late_by, attributes)
+        self.made.append(done)
+        return done
+
+    def _play(self, kind: str, count: int, now: float, late_by: int, attributes: dict[str, Any] | None) -> list[str]:
+        second = int(now)
+        if kind in {"events", "late_events"}:
+            when = second - late_by if kind == "late_events" else second
+            return [self._shop.events.add(when) for _ in range(count)]
+        if kind in self._makers:
+            make = self._makers[kind]
+            return [make(self._shop.random, second, second).id for _ in range(count)]
+        action, _, name = kind.rpartition("_")
+        table = self._tables.get(name)
+        if table is None or name not in _ACTIONS.get(action, ()):
+            raise ValueError(f"no change is called {kind!r}")
+        chosen = self._choose(table, count, action)
+        for record in chosen:
+            if action == "delete":
+                table.remove(record.id)
+                continue
+            if action == "suppress":
+                self._suppress(record, second)
+            record.change(**self._stamp(record, now), **self._change(record, action, attributes))
+            table.put(record)
+        return [record.id for record in chosen]
+
+    def _choose(self, table: RecordTable, count: int, action: str) -> list[Record]:
+        suitable: Iterable[Record] = table.records()
+        if action in {"archive", "unarchive"}:
+            suitable = (each for each in suitable if each.value("archived") is (action == "unarchive"))
+        elif action == "suppress":
+            suitable = (each for each in suitable if not each.elements("suppression"))
+        records = list(suitable)
+        return self._shop.random.sample(records, min(count, len(records)))
+
+    def _suppress(self, record: Record, second: int) -> None:
+        profile: Profile = record  # type: ignore[assignment] # only profiles are suppressed
+        reason = self._shop.profile_maker.reason()
+        profile.suppression = [*(profile.suppression or []), {"reason": reason, "timestamp": iso(second)}]
+
+    def _change(self, record: Record, action: str, attributes: dict[str, Any] | None) -> dict[str, Any]:
+        if action in {"archive", "unarchive"}:
+            return {"archived": action == "archive"}
+        if action == "suppress":
+            return {}
+        if attributes:
+            return attributes
+        field = "first_name" if "first_name" in record.attributes else "name"
+        return {field: f"Changed {self._shop.random.randrange(10**6)}"}
+
+    def _stamp(self, record: Record, now: float) -> dict[str, str]:
+        if "updated_at" in record.attributes:
+            return {"updated_at": iso_micro(int(now * SECOND))}
+        return {"updated": iso(int(now))}

@@ -1,0 +1,156 @@
+"""The query string: every parameter checked against the endpoint's declaration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlencode
+
+from klaviyo_simulator import filters
+from klaviyo_simulator.errors import ApiError, invalid
+from klaviyo_simulator.resources import TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from klaviyo_simulator.declarations import Endpoint
+    from klaviyo_simulator.filters import Condition
+    from klaviyo_simulator.settings import Settings
+
+_SUPPRESSED_AT = "subscriptions.email.marketing.suppression.timestamp"
+
+
+@dataclass(frozen=True)
+class Query:
+    """What a request asks of an endpoint."""
+
+    endpoint: Endpoint
+    parameters: tuple[tuple[str, str], ...] = ()  # as they came, without the cursor
+    conditions: tuple[Condition, ...] = ()
+    sort: str = "id"
+    descending: bool = False
+    size: int | None = None
+    cursor: str | None = None
+    includes: tuple[str, ...] = ()
+    additional: frozenset[str] = frozenset()
+    fields: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> str:
+        """What a cursor is bound to: the path and all other parameters."""
+        return f"{self.endpoint.path}?{urlencode(sorted(self.parameters))}"
+
+    def url(self, base: str, cursor: str | None) -> str:
+        """The address of a page of this query."""
+        parameters = [*self.parameters, *([("page[cursor]", cursor)] if cursor else [])]
+        return f"{base}?{urlencode(parameters)}" if parameters else base
+
+
+def parse(endpoint: Endpoint, raw: str, settings: Settings, now: float) -> Query:
+    """Read a raw query string, or refuse it as Klaviyo would."""
+    try:
+        pairs = parse_qsl(raw, keep_blank_values=True, strict_parsing=bool(raw), errors="strict")
+    except ValueError as error:
+        raise ApiError(400, "The query string cannot be read.") from error
+    given = dict(pairs)
+    if len(given) != len(pairs):
+        twice = next(name for name, _ in pairs if sum(name == other for other, _ in pairs) > 1)
+        raise invalid(twice, f"The parameter '{twice}' may be given only once.")
+    for name in given:
+        _refuse_unknown(endpoint, name)
+    sort = given.get("sort", endpoint.default_sort)
+    if "sort" in given and sort.removeprefix("-") not in endpoint.sorts:
+        raise invalid("sort", f"'{sort}' is not a valid sort key; valid are {_or(endpoint.sorts)}.")
+    if endpoint.type == "campaign" and settings.campaigns_unsorted:
+        sort = "id"  # ids are random, so this is no order at all
+    return Query(
+        endpoint=endpoint,
+        parameters=tuple(pair for pair in pairs if pair[0] != "page[cursor]"),
+        conditions=tuple(_conditions(endpoint, given.get("filter"), settings, now)),
+        sort=sort.removeprefix("-"),
+        descending=sort.startswith("-"),
+        size=_size(endpoint, given.get("page[size]"), settings),
+        cursor=given.get("page[cursor]"),
+        includes=tuple(_chosen("include", given.get("include"), endpoint.includes)),
+        additional=frozenset(_additional(endpoint, given)),
+        fields={
+            name[7:-1]: frozenset(_fields(endpoint, name, value))
+            for name, value in given.items()
+            if name.startswith("fields[")
+        },
+    )
+
+
+def values(raw: str) -> dict[str, str]:
+    """The parameters of a query string, be they allowed or not."""
+    return dict(parse_qsl(raw, keep_blank_values=True))
+
+
+def _refuse_unknown(endpoint: Endpoint, name: str) -> None:
+    known = {"page[size]"} if endpoint.page and endpoint.page.maximum else set()
+    known |= {"page[cursor]"} if endpoint.page else set()
+    known |= {"filter"} if endpoint.filters else set()
+    known |= {"sort"} if endpoint.sorts else set()
+    known |= {"include"} if endpoint.includes else set()
+    known |= {f"additional-fields[{endpoint.type}]"} if endpoint.additional else set()
+    related = (TYPES[endpoint.type].relationships[each].type for each in endpoint.includes)
+    known |= {f"fields[{each}]" for each in (endpoint.type, *related)}
+    if name not in known:
+        raise invalid(name, f"'{name}' is not a valid parameter for this endpoint.")
+
+
+def _conditions(endpoint: Endpoint, text: str | None, settings: Settings, now: float) -> list[Condition]:
+    conditions = filters.parse(text, endpoint.filters, now) if text is not None else []
+    for operator, name in endpoint.required:
+        if not any((each.operator, each.field) == (operator, name) for each in conditions):
+            raise invalid("filter", f"A filter on '{name}' with '{operator}' is required for this endpoint.")
+    filtered = {condition.field for condition in conditions}
+    if settings.refuse_combined_suppression_filter and {_SUPPRESSED_AT, "updated"} <= filtered:
+        raise invalid("filter", f"'{_SUPPRESSED_AT}' and 'updated' cannot be filtered on together.")
+    for name, value in endpoint.unless_filtered.items():
+        if name not in filtered:
+            conditions.append(filters.Condition("equals", name, value))
+    return conditions
+
+
+def _size(endpoint: Endpoint, text: str | None, settings: Settings) -> int | None:
+    if not endpoint.page:
+        return None
+    maximum = endpoint.page.maximum or endpoint.page.default
+    if endpoint.type == "event":
+        maximum = min(maximum, settings.events_max_page)
+    if text is None:
+        return min(endpoint.page.default, maximum)
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= maximum:
+        raise invalid("page[size]", f"Page size must be an integer between 1 and {maximum}.")
+    return int(text)
+
+
+def _additional(endpoint: Endpoint, given: dict[str, str]) -> Sequence[str]:
+    name = f"additional-fields[{endpoint.type}]"
+    return _chosen(name, given.get(name), endpoint.additional)
+
+
+def _chosen(parameter: str, text: str | None, allowed: frozenset[str]) -> list[str]:
+    names = text.split(",") if text is not None else []
+    for name in names:
+        if name not in allowed:
+            raise invalid(parameter, f"'{name}' is not a valid value; valid are {_or(allowed)}.")
+    return list(dict.fromkeys(names))
+
+
+def _fields(endpoint: Endpoint, parameter: str, text: str) -> list[str]:
+    declared = TYPES[parameter[7:-1]]
+    names = text.split(",")
+    for name in names:
+        top = name.partition(".")[0]
+        known = name == "id" or name in declared.fields or (top in declared.open_fields and top != name)
+        if top in declared.hidden and not (declared.name == endpoint.type and top in endpoint.additional):
+            known = False
+        if not known:
+            raise invalid(parameter, f"'{name}' is not a field of '{declared.name}'.")
+    return names
+
+
+def _or(names: frozenset[str]) -> str:
+    return ", ".join(f"'{name}'" for name in sorted(names))

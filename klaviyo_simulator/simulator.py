@@ -1,0 +1,121 @@
+"""The simulator inside another program: a server on a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from klaviyo_simulator.api import Api
+from klaviyo_simulator.control import Control
+from klaviyo_simulator.server import Server
+from klaviyo_simulator.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+Result = TypeVar("Result")
+
+
+class Simulator:
+    """A Klaviyo account on a free local port.
+
+        with Simulator(events=1000) as simulator:
+            requests.get(simulator.url + "/api/events", …)
+
+    All arguments are fields of `Settings`.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = Settings(**settings)
+        self.url = ""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._api = Api(self.settings)
+        self._control = Control(self._api)
+        self._server = Server(self._api)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        """Begin to serve."""
+        loop = self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=loop.run_forever, name="klaviyo-simulator", daemon=True)
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._server.start(host, port), loop).result()
+        self.url = self._server.url
+
+    def stop(self) -> None:
+        """End serving; the thread and all sockets are gone afterwards."""
+        loop, thread = self._loop, self._thread
+        if loop is None or thread is None:
+            return
+        asyncio.run_coroutine_threadsafe(self._server.stop(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+        self._loop = self._thread = None
+
+    def now(self) -> float:
+        """What time it is in the account, in seconds since 1970."""
+        return self._api.now()
+
+    def stats(self) -> dict[str, Any]:
+        """Counts of requests, statuses and records, in all and by endpoint."""
+        return self._run(self._api.statistics.document)
+
+    def reset_stats(self) -> None:
+        """Begin the counts again from zero."""
+        self._run(self._api.statistics.reset)
+
+    def requests(self, last: int | None = None) -> list[dict[str, Any]]:
+        """The last requests, oldest first: at, path, query, status, records."""
+        return self._run(lambda: self._api.statistics.requests(last))
+
+    def ids(self, resource: str) -> list[str]:
+        """All ids of a collection ("events", "profiles", …), archived ones among them."""
+        return self._run(lambda: self._control.ids(resource))
+
+    def mutate(self, **changes: Any) -> dict[str, list[str]]:
+        """Change data: `mutate(profiles=5, events=20, late_events=3, late_by=86400)`; see `Mutations.play`."""
+        return self._run(lambda: self._control.mutate(**changes))
+
+    def mutate_continuously(self, every: int, **changes: Any) -> None:
+        """Change data after every so many requests; 0 ends it. `mutations()` tells what was changed."""
+        self._run(lambda: self._control.mutate_continuously(every, **changes))
+
+    def mutations(self) -> list[dict[str, list[str]]]:
+        """All changes so far."""
+        return self._run(lambda: list(self._api.mutations.made))
+
+    def add_faults(self, faults: list[dict[str, Any]]) -> None:
+        """Add faults: `[{"kind": "status", "status": 503, "path": "/api/events", "times": 3}]`."""
+        self._run(lambda: self._control.add_faults(faults))
+
+    def clear_faults(self) -> None:
+        """Forget all faults that have not struck yet."""
+        self._run(self._api.faults.clear)
+
+    def switch(self, **switches: Any) -> None:
+        """Change switches of `Settings` while it runs."""
+        self._run(lambda: self._api.switch(switches))
+
+    def _run(self, action: Callable[[], Result]) -> Result:
+        if self._loop is None:
+            return action()
+
+        # All data belong to the server's thread; every access goes through its loop.
+        async def on_the_loop() -> Result:
+            return action()
+
+        return asyncio.run_coroutine_threadsafe(on_the_loop(), self._loop).result()

@@ -1,0 +1,82 @@
+"""What the simulator was asked, in numbers."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from typing import Any
+
+_KEPT = 10_000  # requests that are remembered one by one
+
+
+class Statistics:
+    """Counts of requests, answers and records."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin again from zero."""
+        self._requests: Counter[str] = Counter()
+        self._statuses: Counter[int] = Counter()
+        self._by_endpoint: dict[str, Counter[int]] = {}
+        self._records: Counter[str] = Counter()
+        self._faults: Counter[str] = Counter()
+        self._last: deque[dict[str, Any]] = deque(maxlen=_KEPT)
+        self._second = 0
+        self._in_second: Counter[str] = Counter()
+        self._peaks: Counter[str] = Counter()
+
+    def request(self, endpoint: str, path: str, query: str, now: float) -> dict[str, Any]:
+        """Count a request as it comes in; the answer's status and records are noted in what is returned."""
+        self._requests[endpoint] += 1
+        if int(now) != self._second:
+            self._second = int(now)
+            self._in_second.clear()
+        for name in (endpoint, "*"):
+            self._in_second[name] += 1
+            self._peaks[name] = max(self._peaks[name], self._in_second[name])
+        entry: dict[str, Any] = {"at": now, "path": path, "query": query, "status": None, "records": 0}
+        self._last.append(entry)
+        return entry
+
+    def answer(self, endpoint: str, entry: dict[str, Any], status: int, records: int) -> None:
+        """Count the answer."""
+        entry.update(status=status, records=records)
+        self._statuses[status] += 1
+        self._by_endpoint.setdefault(endpoint, Counter())[status] += 1
+        self._records[endpoint] += records
+
+    def fault(self, kind: str) -> None:
+        """Count a fault that was played."""
+        self._faults[kind] += 1
+
+    @property
+    def total(self) -> int:
+        """All requests."""
+        return sum(self._requests.values())
+
+    def requests(self, last: int | None = None) -> list[dict[str, Any]]:
+        """The last requests, oldest first."""
+        kept = list(self._last)
+        return [dict(entry) for entry in (kept if last is None else kept[-last:] if last else [])]
+
+    def document(self) -> dict[str, Any]:
+        """All counts, ready for JSON."""
+        return {
+            "requests": self.total,
+            "records": sum(self._records.values()),
+            "peak_per_second": self._peaks["*"],
+            "throttled": self._statuses[429],
+            "bad_requests": self._statuses[400],
+            "by_status": {str(status): count for status, count in sorted(self._statuses.items())},
+            "faults": dict(self._faults),
+            "endpoints": {
+                name: {
+                    "requests": count,
+                    "records": self._records[name],
+                    "peak_per_second": self._peaks[name],
+                    "by_status": {str(s): n for s, n in sorted(self._by_endpoint.get(name, {}).items())},
+                }
+                for name, count in sorted(self._requests.items())
+            },
+        }

@@ -1,0 +1,123 @@
+"""Tables: the records of one type, walked in the order of any sort key."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from klaviyo_simulator.matching import matcher
+from klaviyo_simulator.records import Record, comparable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from klaviyo_simulator.cursors import Place
+    from klaviyo_simulator.queries import Query
+    from klaviyo_simulator.settings import Settings
+
+
+class Selection(NamedTuple):
+    """One page of a query: its records, and the place behind the last of them if there are more."""
+
+    records: list[Record]
+    more: Place | None
+    body: bytes | None = None  # the records as JSON, where a table has them ready
+    length: int = 0
+    related: Sequence[tuple[str, str]] = ()  # relations and ids of what may be included with such a body
+
+
+class Table(Protocol):
+    """The records of one type."""
+
+    def __len__(self) -> int: ...
+
+    def get(self, identity: str) -> Record | None:
+        """The record of an id."""
+
+    def ids(self) -> list[str]:
+        """All ids."""
+
+    def select(self, query: Query, after: Place | None, settings: Settings) -> Selection:
+        """One page of a query, behind a place."""
+
+
+class RecordTable:
+    """Records in memory, with an order for each sort key that was ever asked for."""
+
+    def __init__(self, records: Iterable[Record] = ()) -> None:
+        self._records = {record.id: record for record in records}
+        self._orders: dict[str, list[Place]] = {}
+        self._keys: dict[str, dict[str, Place]] = {}
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def get(self, identity: str) -> Record | None:
+        """The record of an id."""
+        return self._records.get(identity)
+
+    def ids(self) -> list[str]:
+        """All ids."""
+        return list(self._records)
+
+    def records(self) -> list[Record]:
+        """All records."""
+        return list(self._records.values())
+
+    def put(self, record: Record) -> None:
+        """Add a record, or take note that it has changed."""
+        self._records[record.id] = record
+        for sort, order in self._orders.items():
+            self._forget(sort, record.id)
+            key = _key(record, sort)
+            self._keys[sort][record.id] = key
+            insort(order, key)
+
+    def remove(self, identity: str) -> None:
+        """Delete a record."""
+        del self._records[identity]
+        for sort in self._orders:
+            self._forget(sort, identity)
+
+    def select(self, query: Query, after: Place | None, settings: Settings) -> Selection:
+        """One page of a query, behind a place."""
+        matches = matcher(query.conditions, gt_returns_boundary=settings.gt_returns_boundary)
+        found: list[Record] = []
+        for record in self._walk(query.sort, query.descending, after):
+            if matches(record):
+                if len(found) == query.size:
+                    return Selection(found, _key(found[-1], query.sort), length=len(found))
+                found.append(record)
+        return Selection(found, None, length=len(found))
+
+    def _walk(self, sort: str, descending: bool, after: Place | None) -> Iterator[Record]:
+        order = self._order(sort)
+        if descending:
+            end = len(order) if after is None else bisect_left(order, after)
+            places: Iterable[Place] = (order[at] for at in range(end - 1, -1, -1))
+        else:
+            start = 0 if after is None else bisect_right(order, after)
+            places = (order[at] for at in range(start, len(order)))
+        return (self._records[place[-1]] for place in places)
+
+    def _order(self, sort: str) -> list[Place]:
+        if sort not in self._orders:
+            self._keys[sort] = {record.id: _key(record, sort) for record in self._records.values()}
+            self._orders[sort] = sorted(self._keys[sort].values())
+        return self._orders[sort]
+
+    def _forget(self, sort: str, identity: str) -> None:
+        key = self._keys[sort].pop(identity, None)
+        if key is not None:
+            order = self._orders[sort]
+            del order[bisect_left(order, key)]
+
+
+def _key(record: Record, sort: str) -> Place:
+    """The sort key of a record: nulls come last, the id decides among equals."""
+    value: Any = comparable(record.value(sort))
+    if value is None and sort.endswith(".timestamp"):
+        # A profile may have been suppressed several times; its latest suppression places it.
+        name, _, last = sort.rpartition(".")
+        value = max((comparable(element[last]) for element in record.elements(name)), default=None)
+    return (value is None, "" if value is None else value, record.id)

@@ -1,0 +1,112 @@
+"""Faults of the connection: answers that break off, crawl, or lie about their encoding."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import socket
+import struct
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from aiohttp.abc import AbstractStreamWriter
+
+    from klaviyo_simulator.answers import Answer
+    from klaviyo_simulator.faults import Fault
+
+_PIECES = 10
+
+
+class SpoiledResponse(web.StreamResponse):
+    """An answer that goes to the socket by hand, as a fault has it, and ends the connection."""
+
+    def __init__(self, fault: Fault, answer: Answer) -> None:
+        super().__init__(status=answer.status)
+        self._fault = fault
+        self._answer = answer
+        self.force_close()
+
+    async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
+        """Send what is to be sent."""
+        transport = request.transport
+        if transport is not None:
+            await _PLAYS[self._fault.kind](transport, self._answer, self._fault.options)
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Nothing is left to send."""
+
+
+def _head(answer: Answer, length: int, **more: str) -> bytes:
+    headers = {**answer.headers, **more, "Content-Length": str(length), "Connection": "close"}
+    lines = [f"HTTP/1.1 {answer.status} {HTTPStatus(answer.status).phrase}"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def _reset(transport: asyncio.Transport) -> None:
+    """End a connection so that the other side sees a reset, not an end."""
+    peer = transport.get_extra_info("socket")
+    if peer is not None:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
+
+
+async def _reset_before(transport: asyncio.Transport, answer: Answer, options: dict[str, Any]) -> None:
+    del answer, options
+    _reset(transport)
+
+
+async def _reset_middle(transport: asyncio.Transport, answer: Answer, options: dict[str, Any]) -> None:
+    del options
+    transport.write(_head(answer, len(answer.body)) + answer.body[: len(answer.body) // 2])
+    await asyncio.sleep(0.05)  # a reset at once would overtake what was written
+    _reset(transport)
+
+
+async def _truncated(transport: asyncio.Transport, answer: Answer, options: dict[str, Any]) -> None:
+    del options
+    transport.write(_head(answer, len(answer.body)) + answer.body[: len(answer.body) // 2])
+
+
+async def _bad_gzip(transport: asyncio.Transport, answer: Answer, options: dict[str, Any]) -> None:
+    del options
+    packed = bytearray(gzip.compress(answer.body, 1))
+    middle = len(packed) // 2
+    packed[middle : middle + 8] = b"\xff" * 8
+    packed[-8:] = b"\x00" * 8  # the checksum cannot fit any more, wherever the damage went
+    transport.write(_head(answer, len(packed), Content_Encoding="gzip") + packed)
+
+
+async def _slow_headers(transport: asyncio.Transport, answer: Answer, options: dict[str, Any]) -> None:
+    await _crawl(transport, _head(answer, len(answer.body)), float(options.get("seconds", 1.0)))
+    transport.write(answer.body)
+
+
+async def _slow_body(transport: asyncio.Transport, answer: Answer, options: dict[str, Any]) -> None:
+    transport.write(_head(answer, len(answer.body)))
+    await _crawl(transport, answer.body, float(options.get("seconds", 1.0)))
+
+
+async def _crawl(transport: asyncio.Transport, content: bytes, seconds: float) -> None:
+    step = len(content) // _PIECES + 1
+    for at in range(0, len(content), step):
+        if transport.is_closing():
+            return  # the other side has lost its patience
+        transport.write(content[at : at + step])
+        await asyncio.sleep(seconds / _PIECES)
+
+
+_PLAYS: dict[str, Callable[[asyncio.Transport, Answer, dict[str, Any]], Awaitable[None]]] = {
+    "reset_before": _reset_before,
+    "reset_middle": _reset_middle,
+    "truncated": _truncated,
+    "bad_gzip": _bad_gzip,
+    "slow_headers": _slow_headers,
+    "slow_body": _slow_body,
+}

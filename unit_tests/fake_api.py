@@ -1,0 +1,407 @@
+"""A small, strict Klaviyo in memory, behind requests-mock: what is not in its tables is refused.
+
+The tables are those of revision 2026-07-15, written by hand. Each refusal is noted, and the fixture that
+hands the server out fails a test which has not expected it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, quote, urlsplit
+
+from airbyte_cdk.models import (
+    AirbyteMessage,
+    AirbyteStateMessageSerializer,
+    ConfiguredAirbyteCatalogSerializer,
+    Type,
+)
+
+from source_klaviyo.api.budget import Budget
+from source_klaviyo.api.client import KlaviyoClient
+from source_klaviyo.api.errors import BadRequest
+from source_klaviyo.source import SourceKlaviyo
+from source_klaviyo.sync.instants import SECOND, Instant, parse_instant
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    import pytest
+    import requests_mock
+
+    from source_klaviyo.api.page import Page
+
+HOST = "https://a.klaviyo.com"
+NOW = parse_instant("2024-07-01T12:00:00Z")
+CONFIG: dict[str, Any] = {"api_key": "pk_made_up", "start_date": "2024-01-01T00:00:00Z"}
+
+SUPPRESSED_AT = "subscriptions.email.marketing.suppression.timestamp"
+DATES = {"ge", "gt", "le", "lt"}
+OPERATORS = {
+    "equals": ("eq", lambda value, bound: value == bound),
+    "greater-or-equal": ("ge", lambda value, bound: value >= bound),
+    "greater-than": ("gt", lambda value, bound: value > bound),
+    "less-or-equal": ("le", lambda value, bound: value <= bound),
+    "less-than": ("lt", lambda value, bound: value < bound),
+}
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """What a collection takes."""
+
+    filters: Mapping[str, set[str]] = field(default_factory=dict)
+    sorts: frozenset[str] = frozenset()
+    sizes: tuple[int, int | None] = (200, None)  # by default, at most; None where there is no such parameter
+    options: Mapping[str, set[str]] = field(default_factory=dict)
+
+
+ENDPOINTS = {
+    "campaigns": Endpoint(
+        {"messages.channel": {"eq"}, "archived": {"eq"}, "updated_at": DATES, "created_at": DATES},
+        frozenset({"created_at", "id", "name", "scheduled_at", "updated_at"}),
+        (100, 100),
+        {"include": {"campaign-messages", "tags"}},
+    ),
+    "events": Endpoint(
+        {"metric_id": {"eq"}, "profile_id": {"eq"}, "datetime": DATES},
+        frozenset({"datetime", "timestamp"}),
+        (200, 1000),
+        {"include": {"attributions", "metric", "profile"}, "fields[metric]": {"name", "created", "updated"}},
+    ),
+    "flows": Endpoint(
+        {"archived": {"eq"}, "status": {"eq"}, "created": DATES | {"eq"}, "updated": DATES | {"eq"}},
+        frozenset({"created", "id", "name", "status", "trigger_type", "updated"}),
+        (50, 50),
+        {"include": {"flow-actions", "tags"}},
+    ),
+    "lists": Endpoint(
+        {"created": {"gt"}, "updated": {"gt"}}, frozenset({"created", "id", "name", "updated"}), (10, 10)
+    ),
+    "metrics": Endpoint({"integration.name": {"eq"}, "integration.category": {"eq"}}),
+    "profiles": Endpoint(
+        {"email": {"eq"}, "created": {"gt", "lt"}, "updated": {"gt", "lt"}, SUPPRESSED_AT: DATES},
+        frozenset({"created", "email", "id", "updated", SUPPRESSED_AT}),
+        (20, 100),
+        {"additional-fields[profile]": {"subscriptions", "predictive_analytics"}},
+    ),
+    "templates": Endpoint(
+        {"created": DATES | {"eq"}, "updated": DATES | {"eq"}, "name": {"eq"}},
+        frozenset({"created", "id", "name", "updated"}),
+        (10, 10),
+    ),
+}
+
+
+class Refused(Exception):  # noqa: N818 - a name that reads well where it is raised
+    """400: the question makes no sense to Klaviyo."""
+
+    def __init__(self, detail: str, parameter: str = "filter") -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.parameter = parameter
+
+
+@dataclass(frozen=True)
+class Request:
+    """A question as it arrived."""
+
+    url: str
+    resource: str
+    params: dict[str, str]
+
+    @property
+    def is_first_page(self) -> bool:
+        """Whether it follows no link."""
+        return "page[cursor]" not in self.params
+
+
+class NoLimits(Budget):
+    """Nobody waits."""
+
+    def acquire(self, limits: Sequence[Any]) -> float:
+        return 0.0
+
+    def release(self, limits: Sequence[Any]) -> None:
+        pass
+
+    def pause(self, limits: Sequence[Any], seconds: float) -> None:
+        pass
+
+
+class FakeKlaviyo:
+    """The server.
+
+    Attributes:
+        now: its clock, an instant; stands still unless a test moves it.
+        latency: what each page is said to have taken, in seconds.
+        page_limit: the most records in a page, whatever is asked for.
+        before: looks at each question first; what it returns is the answer (a status and a body).
+        gate: where all clients wait for each other before each question.
+        refused: called by each client that has been refused, before it goes on.
+        refusals: what has been refused.
+        may_refuse: whether the test expects refusals.
+    """
+
+    def __init__(self, mocker: requests_mock.Mocker) -> None:
+        self.now = NOW
+        self.latency = 0.0
+        self.page_limit = 10**9
+        self.before: Callable[[Request], tuple[int, bytes] | None] = lambda _: None
+        self.gate: threading.Barrier | None = None
+        self.refused: Callable[[], None] = lambda: None
+        self.rows: dict[str, list[dict[str, Any]]] = {resource: [] for resource in ENDPOINTS}
+        self.requests: list[Request] = []
+        self.refusals: list[str] = []
+        self.may_refuse = False
+        self.naps: list[float] = []
+        self._links: dict[str, tuple[Request, tuple[Any, ...]]] = {}
+        mocker.get(re.compile(f"{HOST}/"), content=self._answer)
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Let the source talk to this server, without waiting for anything."""
+        monkeypatch.setattr(
+            "source_klaviyo.source.KlaviyoClient", lambda *args, **options: Client(self, *args, **options)
+        )
+        monkeypatch.setattr("source_klaviyo.sync.cursor.STATE_INTERVAL", 0.0)
+
+    def add(self, resource: str, *attributes: Mapping[str, Any], **hidden: Any) -> list[str]:
+        """Add records; `hidden` values can be asked for by the filter but are not shown. Returns their ids."""
+        rows = self.rows[resource]
+        new = [
+            {"type": resource.rstrip("s"), "id": f"{resource}-{number:05}", "attributes": dict(one), "hidden": hidden}
+            for number, one in enumerate(attributes, len(rows))
+        ]
+        rows += new
+        return [row["id"] for row in new]
+
+    def expire(self) -> None:
+        """Forget all page cursors."""
+        self._links.clear()
+
+    def questions(self, resource: str | None = None) -> list[dict[str, str]]:
+        """The parameters of each first page that was asked for."""
+        return [one.params for one in self.requests if one.is_first_page and resource in (None, one.resource)]
+
+    # --- answers
+
+    def _answer(self, raw: Any, context: Any) -> bytes:
+        parts = urlsplit(raw.url)
+        request = Request(
+            raw.url, parts.path.removeprefix("/api/"), dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
+        )
+        self.requests.append(request)
+        try:
+            instead = self.before(request)
+            if instead is not None:
+                context.status_code, body = instead
+                return body
+            return json.dumps(self._collection(request), ensure_ascii=False, separators=(",", ":")).encode()
+        except Refused as refusal:
+            self.refusals.append(refusal.detail)
+            context.status_code = 400
+            return error(400, "invalid", refusal.detail, refusal.parameter)
+
+    def _collection(self, request: Request) -> dict[str, Any]:
+        asked, after = request, None
+        if not request.is_first_page:
+            if request.url not in self._links:
+                raise Refused("Invalid cursor provided.", "page[cursor]")
+            asked, after = self._links[request.url]
+        endpoint = ENDPOINTS[request.resource]
+        size, matches, key = self._understand(endpoint, dict(asked.params))
+        found = sorted((row for row in self.rows[request.resource] if matches(row)), key=key)
+        rest = [row for row in found if after is None or key(row) > after]
+        page = rest[: min(size, self.page_limit)]
+        links: dict[str, Any] = {"self": request.url, "next": None, "prev": None}
+        if len(rest) > len(page):
+            links["next"] = self._link(asked, key(page[-1]))
+        return {"data": [self._shown(row, asked.params) for row in page], "links": links}
+
+    def _understand(self, endpoint: Endpoint, params: dict[str, str]) -> tuple[int, Any, Any]:
+        conditions = list(self._conditions(endpoint, params.pop("filter", None)))
+        sort = params.pop("sort", None)
+        if sort is not None and sort not in endpoint.sorts:
+            raise Refused(f"Cannot sort by {sort}.", "sort")
+        size, largest = endpoint.sizes
+        asked_size = params.pop("page[size]", None)
+        if asked_size is not None:
+            if largest is None or not 1 <= int(asked_size) <= largest:
+                raise Refused(f"Page size must be between 1 and {largest}.", "page[size]")
+            size = int(asked_size)
+        for name, values in endpoint.options.items():
+            if not set(filter(None, params.pop(name, "").split(","))) <= values:
+                raise Refused(f"Unknown value of {name}.", name)
+        if params:
+            raise Refused(f"Unknown parameters: {sorted(params)}.", next(iter(params)))
+
+        def key(row: Mapping[str, Any]) -> tuple[Any, ...]:
+            values = () if sort is None else values_of(row, sort)
+            return (max(values, default=0), row["id"])
+
+        return size, lambda row: all(condition(row) for condition in conditions), key
+
+    def _conditions(self, endpoint: Endpoint, text: str | None) -> Iterable[Callable[[Mapping[str, Any]], bool]]:
+        found = re.findall(r"([a-z-]+)\(([a-z_.]+),([^()]*)\)", text or "")
+        if text is not None and ",".join(f"{name}({what},{value})" for name, what, value in found) != text:
+            raise Refused("Invalid filter provided")
+        if "messages.channel" in endpoint.filters and not any(what == "messages.channel" for _, what, _ in found):
+            raise Refused("A channel filter is required")
+        spans: dict[str, list[Instant]] = {}
+        for name, what, value in found:
+            short, holds = OPERATORS[name]
+            if short not in endpoint.filters.get(what, set()):
+                raise Refused(f"Cannot filter by {name}({what}).")
+            bound: Any = json.loads(value.replace("'", '"')) if short == "eq" else self._bound(value)
+            if short != "eq":
+                spans.setdefault(what, []).append(bound)
+            yield lambda row, what=what, holds=holds, bound=bound: any(
+                holds(one, bound) for one in values_of(row, what)
+            )
+        if any(len(span) == 2 and abs(span[1] - span[0]) < SECOND for span in spans.values()):
+            raise Refused("Datetime bounds are empty or invalid")
+
+    def _bound(self, text: str) -> Instant:
+        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", text):
+            raise Refused("Invalid filter provided")
+        bound = parse_instant(text)
+        if bound > self.now - 3 * SECOND:
+            raise Refused("End date may not be in the future")
+        return bound
+
+    def _link(self, asked: Request, after: tuple[Any, ...]) -> str:
+        token = f"bmV4dDo6{len(self._links):04}=="
+        query = "&".join(f"{quote(name)}={quote(value)}" for name, value in asked.params.items())
+        # a form of its own, so that whoever takes it apart cannot put it together again
+        link = f"{HOST}/api/{asked.resource}?page%5Bcursor%5D={quote(token)}&{query.replace('%2C', ',')}".rstrip("&")
+        self._links[link] = asked, after
+        return link
+
+    @staticmethod
+    def _shown(row: Mapping[str, Any], params: Mapping[str, str]) -> dict[str, Any]:
+        attributes = dict(row["attributes"])
+        for name in ("subscriptions", "predictive_analytics"):
+            if name not in params.get("additional-fields[profile]", ""):
+                attributes.pop(name, None)
+        links = {"self": f"{HOST}/api/{row['type']}s/{row['id']}/"}
+        return {"type": row["type"], "id": row["id"], "attributes": attributes, "links": links}
+
+
+class Client(KlaviyoClient):
+    """The connector's client, by the server's clock."""
+
+    def __init__(self, api: FakeKlaviyo, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options, budget=NoLimits(), sleep=api.naps.append)
+        self.api = api
+
+    def now(self) -> float:
+        return self.api.now / SECOND
+
+    def get(self, *args: Any, **options: Any) -> Page:
+        asked_at = self.now()
+        if self.api.gate:
+            self.api.gate.wait(10)
+        try:
+            page = super().get(*args, **options)
+        except BadRequest:
+            self.api.refused()
+            raise
+        return replace(page, asked_at=asked_at, latency=self.api.latency)
+
+
+def values_of(row: Mapping[str, Any], name: str) -> list[Any]:
+    """The values of a field that a filter or an order can name; dates as instants."""
+    if name in row["hidden"]:
+        return [row["hidden"][name]]
+    if name == "id":
+        return [row["id"]]
+    found: list[Any] = [row["attributes"]]
+    for part in name.split("."):
+        found = [inner for one in found for inner in (one if isinstance(one, list) else [one])]
+        found = [one[part] for one in found if isinstance(one, dict) and one.get(part) is not None]
+    dated = name == SUPPRESSED_AT or name in {"created", "updated", "created_at", "updated_at", "datetime"}
+    return [instant(one) for one in found] if dated else found
+
+
+instant = cache(parse_instant)
+
+
+def error(status: int, code: str, detail: str, parameter: str | None = None) -> bytes:
+    """Klaviyo's error document."""
+    one = {"id": "e1", "status": status, "code": code, "title": "Error.", "detail": detail}
+    return json.dumps({"errors": [{**one, "source": {"parameter": parameter}}]}).encode()
+
+
+class Output(list[AirbyteMessage]):
+    """The messages of a sync, and what it raised at the end."""
+
+    raised: Exception | None = None
+
+    def records(self, stream: str | None = None) -> list[dict[str, Any]]:
+        """The records of a stream, or of all."""
+        found = [message.record for message in self if message.type == Type.RECORD]
+        return [record.data for record in found if stream in (None, record.stream)]
+
+    def ids(self, stream: str | None = None) -> list[str]:
+        """The ids of a stream's records."""
+        return [record["id"] for record in self.records(stream)]
+
+    def states(self, stream: str) -> list[dict[str, Any]]:
+        """The states of a stream."""
+        found = [message.state.stream for message in self if message.type == Type.STATE]
+        return [
+            json.loads(json.dumps(one.stream_state.__dict__)) for one in found if one.stream_descriptor.name == stream
+        ]
+
+    def statuses(self, stream: str) -> list[str]:
+        """The statuses of a stream."""
+        found = [one.trace.stream_status for one in self if one.type == Type.TRACE and one.trace.stream_status]
+        return [one.status.value for one in found if one.stream_descriptor.name == stream]
+
+    def errors(self, stream: str | None = None) -> list[Any]:
+        """The errors of a stream, or of all."""
+        found = [one.trace.error for one in self if one.type == Type.TRACE and one.trace.error]
+        return [one for one in found if stream is None or one.stream_descriptor.name == stream]
+
+
+def sync(
+    *streams: str,
+    state: Mapping[str, Mapping[str, Any]] | None = None,
+    full_refresh: bool = False,
+    source: SourceKlaviyo | None = None,
+    **config: Any,
+) -> Output:
+    """Read streams through the source, from their states on."""
+    mode = "full_refresh" if full_refresh else "incremental"
+    catalog = {
+        "streams": [
+            {
+                "stream": {"name": name, "json_schema": {}, "supported_sync_modes": [mode]},
+                "sync_mode": mode,
+                "destination_sync_mode": "append",
+            }
+            for name in streams
+        ]
+    }
+    states = [
+        {"type": "STREAM", "stream": {"stream_descriptor": {"name": name}, "stream_state": blob}}
+        for name, blob in (state or {}).items()
+    ]
+    output = Output()
+    try:
+        messages = (source or SourceKlaviyo()).read(
+            logging.getLogger("airbyte"),
+            {**CONFIG, **config},
+            ConfiguredAirbyteCatalogSerializer.load(catalog),
+            [AirbyteStateMessageSerializer.load(one) for one in states],
+        )
+        for message in messages:
+            output.append(message)
+    except Exception as raised:  # noqa: BLE001 - tests look at it
+        output.raised = raised
+    return output

@@ -1,0 +1,417 @@
+"""Records: Klaviyo's resources as they are, with the cursor besides, on lines as the CDK would print them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pytest
+import requests
+from airbyte_cdk.entrypoint import AirbyteEntrypoint
+from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage, ConfiguredAirbyteCatalogSerializer, SyncMode, Type
+from airbyte_cdk.sources.streams.http import HttpStream
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft7Validator
+
+from source_klaviyo.api.page import decode_page
+from source_klaviyo.config import Config
+from source_klaviyo.records import RecordBatch
+from source_klaviyo.source import SourceKlaviyo
+from source_klaviyo.streams import STREAMS, KlaviyoStream
+from unit_tests.fake_api import CONFIG, HOST, SUPPRESSED_AT, Client, FakeKlaviyo, Request, sync
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DATED = "2024-06-10T08:15:30.123456+00:00"
+SPACED = "2024-06-10 08:15:30+00:00"
+NAMES = ["campaigns", "email_templates", "events", "flows", "global_exclusions", "lists", "metrics", "profiles"]
+CURSORS = {name: {"campaigns": "updated_at", "events": "datetime"}.get(name, "updated") for name in NAMES}
+TYPES = {
+    "campaigns": "campaign",
+    "email_templates": "template",
+    "events": "event",
+    "flows": "flow",
+    "global_exclusions": "profile",
+    "lists": "list",
+    "metrics": "metric",
+    "profiles": "profile",
+}
+SUPPRESSION = [{"reason": "HARD_BOUNCE", "timestamp": "2024-06-09T00:00:00+00:00"}]
+MARKETING = {
+    "can_receive_email_marketing": False,
+    "consent": "SUBSCRIBED",
+    "consent_timestamp": "2023-02-21T20:07:38+00:00",
+    "last_updated": None,
+    "method": "PREFERENCE_PAGE",
+    "double_optin": True,
+    "suppression": SUPPRESSION,
+    "list_suppressions": [{"list_id": "L1", "reason": "USER_SUPPRESSED", "timestamp": "2023-02-21 20:07:38+00:00"}],
+}
+ATTRIBUTES: dict[str, dict[str, Any]] = {
+    "campaigns": {
+        "name": "Spring",
+        "status": "Sent",
+        "archived": False,
+        "audiences": {"included": ["L1"], "excluded": []},
+        "send_options": {"use_smart_sending": True},
+        "tracking_options": None,
+        "created_at": DATED,
+        "scheduled_at": None,
+        "send_time": None,
+        "updated_at": DATED,
+    },
+    "email_templates": {"name": "Hello", "editor_type": "CODE", "html": "<p>ö</p>", "text": None, "updated": DATED},
+    "events": {
+        "timestamp": 1718007330,
+        "event_properties": {"$value": 12.5, "items": [{"quantity": 1.5}], "nested": {"deep": [None]}},
+        "datetime": SPACED,
+        "uuid": "aab0ca00-1e61-11ef-8001-3eaff93ee5be",
+    },
+    "flows": {"name": "Welcome", "status": "live", "archived": False, "trigger_type": "Metric", "updated": DATED},
+    "global_exclusions": {"email": "a@b.c", "subscriptions": {"email": {"marketing": MARKETING}}, "updated": DATED},
+    "lists": {"name": "All", "created": DATED, "updated": DATED, "opt_in_process": "single_opt_in"},
+    "metrics": {"name": "Opened", "created": DATED, "updated": DATED, "integration": {"id": "0eK", "key": "klaviyo"}},
+    "profiles": {
+        "email": "a@b.c",
+        "phone_number": None,
+        "location": {"latitude": 42.36, "longitude": "-71.06", "zip": "02110"},
+        "properties": {"pseudonym": "Dr. Octopus", "count": 10**30},
+        "subscriptions": {"email": {"marketing": MARKETING}},
+        "predictive_analytics": {"historic_clv": 93.87, "historic_number_of_orders": 2},
+        "updated": DATED,
+    },
+}
+
+
+def resource(name: str, **changes: Any) -> dict[str, Any]:
+    """A stream's resource as Klaviyo sends it."""
+    kind = TYPES[name]
+    return {
+        "type": kind,
+        "id": "01J0",
+        "attributes": {**ATTRIBUTES[name], **changes},
+        "relationships": {"tags": {"data": [], "links": {"related": f"{HOST}/api/{kind}s/01J0/tags/"}}},
+        "links": {"self": f"{HOST}/api/{kind}s/01J0/"},
+    }
+
+
+def compact(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def answer_with(klaviyo: FakeKlaviyo, *resources: bytes | Mapping[str, Any]) -> None:
+    """Let the first question have these resources for an answer, and all others none."""
+    bodies = [one if isinstance(one, bytes) else compact(one) for one in resources]
+    answers = iter([b'{"data":[%s],"included":[{"type":"x","id":"y"}],"links":{"next":null}}' % b",".join(bodies)])
+
+    def before(request: Request) -> tuple[int, bytes]:
+        awaited = request.resource != "campaigns" or "'email'),equals(archived,false)" in request.params["filter"]
+        return 200, next(answers, b'{"data":[]}') if awaited else b'{"data":[]}'
+
+    klaviyo.before = before
+
+
+def streams() -> dict[str, KlaviyoStream]:
+    config = Config.parse(CONFIG, {})
+    made = [stream(config, None) for stream in STREAMS]  # type: ignore[arg-type]
+    return {stream.name: stream for stream in made}
+
+
+def read_one(klaviyo: FakeKlaviyo, name: str, sent: bytes | Mapping[str, Any]) -> dict[str, Any]:
+    answer_with(klaviyo, sent)
+    output = sync(name)
+    assert output.raised is None
+    (record,) = output.records(name)
+    return record
+
+
+# --- shapes ---------------------------------------------------------------------------------------------
+
+
+def expected(name: str) -> dict[str, Any]:
+    """What becomes of a resource."""
+    record = resource(name)
+    record[CURSORS[name]] = record["attributes"][CURSORS[name]]
+    if name == "campaigns":
+        record["attributes"]["channel"] = "email"
+    if name == "global_exclusions":
+        marketing = {**MARKETING, "suppressions": SUPPRESSION}
+        del marketing["suppression"]
+        record["attributes"]["subscriptions"] = {"email": {"marketing": marketing}}
+    return record
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_record_is_the_resource_with_the_cursor_at_the_top_and_nothing_else_changed(
+    klaviyo: FakeKlaviyo, name: str
+) -> None:
+    assert read_one(klaviyo, name, resource(name)) == expected(name)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_order_of_keys_stays(klaviyo: FakeKlaviyo, name: str) -> None:
+    record = read_one(klaviyo, name, resource(name))
+    assert list(record) == ["type", "id", "attributes", "relationships", "links", CURSORS[name]]
+    assert [key for key in record["attributes"] if key != "channel"] == list(ATTRIBUTES[name])
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "cursor",
+    [DATED, SPACED, "2024-06-10T08:15:30Z", "2024-06-10T08:15:30+02:00", "2024-06-10T08:15:30", None, "soon", 5, "ö"],
+    ids=repr,
+)
+def test_the_cursor_is_copied_verbatim(klaviyo: FakeKlaviyo, name: str, cursor: object) -> None:
+    record = read_one(klaviyo, name, resource(name, **{CURSORS[name]: cursor}))
+    assert record[CURSORS[name]] == record["attributes"][CURSORS[name]] == cursor
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"global_exclusions"}))
+@pytest.mark.parametrize("attributes", [b"{}", b'{"name":"x"}'])
+def test_a_record_without_a_cursor_is_kept_with_null(klaviyo: FakeKlaviyo, name: str, attributes: bytes) -> None:
+    record = read_one(klaviyo, name, b'{"type":"x","id":"1","attributes":%s}' % attributes)
+    assert record[CURSORS[name]] is None
+    assert CURSORS[name] not in record["attributes"]
+
+
+def test_campaigns_have_the_channel_that_they_were_asked_for_by(klaviyo: FakeKlaviyo) -> None:
+    for channel in ("email", "sms", "mobile_push"):
+        for archived in (False, True):
+            row = {"updated_at": DATED, "archived": archived, "name": f"{channel} {archived}"}
+            klaviyo.add("campaigns", row, **{"messages.channel": channel})
+    records = sync("campaigns").records("campaigns")
+    assert len(records) == 6
+    for record in records:
+        attributes = record["attributes"]
+        assert attributes["name"] == f"{attributes['channel']} {attributes['archived']}"
+
+
+def test_a_channel_of_klaviyos_own_stays(klaviyo: FakeKlaviyo) -> None:
+    assert (
+        read_one(klaviyo, "campaigns", resource("campaigns", channel="whatsapp"))["attributes"]["channel"] == "whatsapp"
+    )
+
+
+@pytest.mark.parametrize(
+    "subscriptions",
+    [
+        None,
+        {},
+        {"email": None},
+        {"email": {}},
+        {"email": {"marketing": None}},
+        {"email": {"marketing": {}}},
+        {"email": {"marketing": {"suppression": None}}},
+        {"email": {"marketing": {"suppression": []}}},
+        {"sms": {"marketing": {"suppression": SUPPRESSION}}},
+    ],
+    ids=json.dumps,
+)
+def test_who_is_not_suppressed_is_no_global_exclusion(klaviyo: FakeKlaviyo, subscriptions: object) -> None:
+    answer_with(klaviyo, resource("global_exclusions", subscriptions=subscriptions), resource("global_exclusions"))
+    output = sync("global_exclusions")
+    assert [record["attributes"]["subscriptions"] for record in output.records()] == [
+        expected("global_exclusions")["attributes"]["subscriptions"]
+    ]
+
+
+def test_a_profile_that_just_appeared_without_attributes_is_no_global_exclusion(klaviyo: FakeKlaviyo) -> None:
+    answer_with(klaviyo, b'{"type":"profile","id":"1"}', b'{"type":"profile","id":"2","attributes":{}}')
+    output = sync("global_exclusions")
+    assert output.raised is None
+    assert output.records() == []
+
+
+def test_a_profile_with_a_date_that_is_none_is_read_all_the_same(klaviyo: FakeKlaviyo) -> None:
+    body = compact({"data": [resource("global_exclusions", updated="soon")]})
+    klaviyo.before = lambda request: (200, body if request.params["sort"] == SUPPRESSED_AT else b'{"data":[]}')
+    output = sync("global_exclusions", state={"global_exclusions": {"updated": "2024-06-01T00:00:00+0000"}})
+    assert output.raised is None
+    assert output.ids() == ["01J0"]
+
+
+# --- bytes ----------------------------------------------------------------------------------------------
+
+EXACT = [
+    b"123456789012345678901234567890",
+    b"-9223372036854775809",
+    b"18446744073709551616",
+    b"0.1",
+    b"1.10",
+    b"1e400",
+    b"1E-7",
+    b"12345678901234567890.123456789",
+    b"-0",
+    b"null",
+    b"true",
+    b"[]",
+    b"{}",
+    '"ö € 😀"'.encode(),
+    b'"\\u00f6\\ud83d\\ude00"',
+    b'"\\"\\\\\\/\\b\\f\\n\\r\\t"',
+    '"\u2028\u2029\x7f"'.encode(),
+    b'"<script>&amp;"',
+    b'[{"$deep":[[[{"a":1}]]]},null]',
+]
+
+
+def lines_of(name: str, klaviyo: FakeKlaviyo, *resources: bytes) -> list[bytes]:
+    """The lines that a sync writes."""
+    answer_with(klaviyo, *resources)
+    catalog = {
+        "streams": [
+            {
+                "stream": {"name": name, "json_schema": {}, "supported_sync_modes": ["full_refresh"]},
+                "sync_mode": "full_refresh",
+                "destination_sync_mode": "append",
+            }
+        ]
+    }
+    loaded = ConfiguredAirbyteCatalogSerializer.load(catalog)
+    items = SourceKlaviyo().read_batches(None, CONFIG, loaded)  # type: ignore[arg-type]
+    return b"".join(item.lines for item in items if isinstance(item, RecordBatch)).splitlines(keepends=True)
+
+
+def as_the_cdk_prints(name: str, raw: Mapping[str, bytes], emitted_at: int) -> bytes:
+    """The line for a record whose parts have these bytes."""
+    data = {key: orjson.Fragment(value) for key, value in raw.items()}
+    record = AirbyteRecordMessage(stream=name, data=data, emitted_at=emitted_at)
+    return AirbyteEntrypoint.airbyte_message_to_string(AirbyteMessage(type=Type.RECORD, record=record)).encode() + b"\n"
+
+
+@pytest.mark.parametrize("value", EXACT, ids=repr)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_line_is_byte_for_byte_what_the_cdk_prints(klaviyo: FakeKlaviyo, name: str, value: bytes) -> None:
+    sent = compact(ATTRIBUTES[name])[:-1] + b',"custom":%s}' % value
+    cursor = compact(ATTRIBUTES[name][CURSORS[name]])
+    parts = {"type": b'"x"', "id": b'"1"', "attributes": sent, "links": b'{"self":null}', "meta": value}
+    raw = b"{%s}" % b",".join(b'"%s":%s' % (key.encode(), part) for key, part in parts.items())
+    (line,) = lines_of(name, klaviyo, raw)
+    if name == "campaigns":
+        parts["attributes"] = b'{"channel":"email",' + sent[1:]
+    if name == "global_exclusions":
+        marketing = {key: part for key, part in MARKETING.items() if key != "suppression"}
+        renamed = compact({"email": {"marketing": {**marketing, "suppressions": SUPPRESSION}}})
+        parts["attributes"] = sent.replace(compact(ATTRIBUTES[name]["subscriptions"]), renamed)
+    emitted_at = json.loads(line)["record"]["emitted_at"]
+    assert line == as_the_cdk_prints(name, {**parts, CURSORS[name]: cursor}, emitted_at)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_record_is_a_line_of_its_own_with_a_time(klaviyo: FakeKlaviyo, name: str) -> None:
+    pretty = json.dumps(resource(name), indent=2).replace("\n", "\r\n").encode()
+    lines = lines_of(name, klaviyo, pretty, pretty, pretty)
+    assert len(lines) == 3
+    for line in lines:
+        message = json.loads(line)
+        assert message["type"] == "RECORD"
+        assert message["record"]["stream"] == name
+        assert message["record"]["data"] == expected(name)
+        assert isinstance(message["record"]["emitted_at"], int)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.lists(st.dictionaries(st.text(), json_values, max_size=3), max_size=4), st.booleans())
+def test_any_record_comes_out_as_it_went_in(attributes: list[dict[str, Any]], ascii_only: bool) -> None:
+    rows = [{"id": str(number), "attributes": one} for number, one in enumerate(attributes)]
+    page = decode_page(json.dumps({"data": rows}, ensure_ascii=ascii_only).encode(), "updated")
+    batch = RecordBatch.build("profiles", "updated", zip(page.resources, page.cursors, strict=True))
+    assert batch.count == len(rows)
+    found = [message.record.data for message in batch.messages()]
+    assert found == [{**row, "updated": row["attributes"].get("updated")} for row in rows]
+
+
+def test_a_record_that_is_left_out_is_not_counted() -> None:
+    batch = RecordBatch.build("s", "updated", [(None, b"null"), (b'{"id":"1"}', b'"x"'), (None, b"null")])  # type: ignore[list-item]
+    assert batch.count == 1
+    assert [message.record.data for message in batch.messages()] == [{"id": "1", "updated": "x"}]
+
+
+def test_an_empty_page_is_an_empty_batch() -> None:
+    batch = RecordBatch.build("s", "updated", [])
+    assert (batch.count, batch.lines, list(batch.messages())) == (0, b"", [])
+
+
+# --- schemas --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("cursor", [DATED, SPACED, None])
+def test_each_record_is_valid_by_its_schema(klaviyo: FakeKlaviyo, name: str, cursor: str | None) -> None:
+    record = read_one(klaviyo, name, resource(name, **{CURSORS[name]: cursor}))
+    Draft7Validator(streams()[name].get_json_schema()).validate(record)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_schema_is_that_of_the_streams_file(name: str) -> None:
+    schema = streams()[name].get_json_schema()
+    assert CURSORS[name] in schema["properties"]
+    assert {"type", "id", "attributes", "links"} <= set(schema["properties"])
+
+
+# --- the contract of an HttpStream ----------------------------------------------------------------------
+
+
+def response(*resources: Mapping[str, Any], following: str | None = None) -> requests.Response:
+    made = requests.Response()
+    made.status_code = 200
+    made._content = compact({"data": resources, "links": {"next": following}})
+    return made
+
+
+def test_the_streams_have_airbytes_names() -> None:
+    assert sorted(streams()) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_stream_is_an_http_stream_with_key_and_cursor(name: str) -> None:
+    stream = streams()[name]
+    assert isinstance(stream, HttpStream)
+    assert stream.primary_key == "id"
+    assert stream.cursor_field == CURSORS[name]
+    assert stream.url_base == f"{HOST}/api/"
+    assert stream.path() == {"email_templates": "templates", "global_exclusions": "profiles"}.get(name, name)
+    assert stream.supports_incremental
+    declared = stream.as_airbyte_stream()
+    assert declared.source_defined_cursor
+    assert declared.default_cursor_field == [CURSORS[name]]
+    assert declared.source_defined_primary_key == [["id"]]
+    assert set(declared.supported_sync_modes) == {SyncMode.full_refresh, SyncMode.incremental}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_answer_is_parsed_into_records(name: str) -> None:
+    stream = streams()[name]
+    part = stream.parts(resuming=False)[0][1]
+    assert list(stream.parse_response(response(resource(name)), stream_slice=part)) == [expected(name)]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_next_page_is_where_the_link_leads(name: str) -> None:
+    link = f"{HOST}/api/x?page%5Bcursor%5D=abc"
+    assert streams()[name].next_page_token(response(following=link)) == {"next": link}
+    assert streams()[name].next_page_token(response()) is None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_records_can_be_read_without_the_concurrent_engine(klaviyo: FakeKlaviyo, name: str) -> None:
+    config = Config.parse(CONFIG, {})
+    stream = type(streams()[name])(config, Client(klaviyo, "pk_made_up"))
+    answer_with(klaviyo, resource(name))
+    assert list(stream.read_records(SyncMode.full_refresh)) == [expected(name)]
+    assert klaviyo.questions()[0] == stream.request_params(
+        stream_slice={**stream.parts(resuming=False)[0][1], "start": first_start(name)}
+    )
+
+
+def first_start(name: str) -> str:
+    return "2000-01-01T00:00:00Z" if name == "global_exclusions" else CONFIG["start_date"]

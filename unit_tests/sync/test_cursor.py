@@ -1,0 +1,336 @@
+"""WindowCursor: a state is a promise, made after the records it covers, kept for ever, never about the future."""
+
+from __future__ import annotations
+
+import threading
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from source_klaviyo.sync import cursor as module
+from source_klaviyo.sync.cursor import SETTLING, WindowCursor
+from source_klaviyo.sync.instants import DAY, SECOND, parse_instant
+from unit_tests.sync.model import START, Account, Sync, offsets, steps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from source_klaviyo.sync.instants import Instant
+    from source_klaviyo.sync.state import Partition
+    from source_klaviyo.sync.timeline import Window
+
+NOW = START + 1000 * SECOND
+
+
+class Stage:
+    """A cursor, its clock, and the states it has published."""
+
+    def __init__(
+        self,
+        *partitions: Partition,
+        starts: tuple[Instant, ...] | None = None,
+        positions: tuple[Instant, ...] | None = None,
+    ) -> None:
+        partitions = partitions or ({},)
+        self.now = NOW
+        self.states: list[Mapping[str, Any]] = []
+        self.cursor = WindowCursor(
+            "updated",
+            partitions,
+            starts=starts or (START,) * len(partitions),
+            positions=positions or starts or (START,) * len(partitions),
+            now=lambda: self.now,
+            publish=self.states.append,
+        )
+
+    def window(self, number: int = 0) -> Window:
+        """The first open window of a partition."""
+        return next(window for owner, window in self.cursor.open_windows if owner == number)
+
+    @property
+    def seconds(self) -> list[int]:
+        """The published states as seconds after START."""
+        return [(parse_instant(state["updated"]) - START) // SECOND for state in self.states]
+
+
+@pytest.fixture
+def each_state() -> Iterator[None]:
+    """Publish at every opportunity."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "STATE_INTERVAL", 0.0)
+        yield
+
+
+# --- one partition --------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("each_state")
+def test_each_advance_is_published_as_far_as_it_goes() -> None:
+    stage = Stage()
+    for second in (10, 20, 30):
+        stage.cursor.advance(0, stage.window(), START + second * SECOND)
+    assert stage.seconds == [10, 20, 30]
+
+
+@pytest.mark.usefixtures("each_state")
+def test_nothing_is_published_twice_in_a_row() -> None:
+    stage = Stage()
+    for _ in range(3):
+        stage.cursor.advance(0, stage.window(), START + 10 * SECOND)
+    stage.cursor.close(0, stage.window(), NOW)
+    stage.cursor.ensure_at_least_one_state_emitted()
+    stage.cursor.ensure_at_least_one_state_emitted()
+    assert stage.seconds == [10, 995]
+
+
+@pytest.mark.usefixtures("each_state")
+def test_a_later_window_moves_no_state_while_an_earlier_one_is_unread() -> None:
+    stage = Stage()
+    earlier = stage.window()
+    later = stage.cursor.split(0, earlier)
+    assert later is not None
+    stage.cursor.advance(0, later, START + 900 * SECOND)
+    stage.cursor.close(0, later, NOW)
+    assert stage.seconds == [0]
+    stage.cursor.advance(0, earlier, START + 400 * SECOND)
+    assert stage.seconds == [0, 400]
+
+
+@pytest.mark.usefixtures("each_state")
+@pytest.mark.parametrize("position", [NOW - 4 * SECOND, NOW, NOW + DAY, NOW + 400 * DAY])
+def test_no_date_of_a_record_moves_a_state_beyond_the_present(position: Instant) -> None:
+    stage = Stage()
+    stage.cursor.advance(0, stage.window(), position)
+    assert stage.seconds == [995]
+
+
+@pytest.mark.usefixtures("each_state")
+def test_the_present_is_that_of_the_last_question_when_a_window_is_closed() -> None:
+    stage = Stage()
+    stage.now = NOW + 60 * SECOND
+    stage.cursor.close(0, stage.window(), NOW - SETTLING)
+    assert stage.seconds == [995]
+
+
+@pytest.mark.usefixtures("each_state")
+def test_a_clock_that_goes_back_takes_no_promise_back() -> None:
+    stage = Stage()
+    stage.cursor.advance(0, stage.window(), NOW)
+    stage.now -= 100 * SECOND
+    stage.cursor.advance(0, stage.window(), NOW + SECOND)
+    stage.cursor.ensure_at_least_one_state_emitted()
+    assert stage.seconds == [995]
+
+
+@pytest.mark.usefixtures("each_state")
+def test_a_lookback_reads_again_without_taking_back_what_was_promised() -> None:
+    stage = Stage(starts=(START,), positions=(START + 100 * SECOND,))
+    for second in (50, 99, 101):
+        stage.cursor.advance(0, stage.window(), START + second * SECOND)
+    assert stage.seconds == [100, 101]
+    assert stage.window().start == START
+
+
+def test_an_end_without_any_record_still_has_a_state() -> None:
+    stage = Stage()
+    stage.cursor.close(0, stage.window(), NOW)
+    stage.cursor.ensure_at_least_one_state_emitted()
+    assert stage.states == [{"updated": "2024-03-01T00:16:35+0000"}]
+
+
+def test_a_stream_that_ends_early_says_where_it_stands() -> None:
+    stage = Stage()
+    stage.cursor.ensure_at_least_one_state_emitted()
+    assert stage.seconds == [0]
+
+
+def test_the_notes_are_part_of_each_state() -> None:
+    stage = Stage()
+    stage.cursor.notes["future_is_read"] = True
+    stage.cursor.close(0, stage.window(), NOW)
+    assert stage.states == [{"updated": "2024-03-01T00:16:35+0000", "future_is_read": True}]
+
+
+# --- how often ------------------------------------------------------------------------------------------
+
+
+def test_states_are_no_more_frequent_than_the_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.time, "monotonic", lambda: clock)
+    stage = Stage()
+    for second in range(1, 36):
+        clock = 100 + second / 10
+        stage.cursor.advance(0, stage.window(), START + second * SECOND)
+    assert stage.seconds == [1, 11, 21, 31]
+
+
+@pytest.mark.parametrize("interval", [0.0, 1.0, 1e9])
+def test_the_last_state_is_published_whatever_the_interval(monkeypatch: pytest.MonkeyPatch, interval: float) -> None:
+    monkeypatch.setattr(module, "STATE_INTERVAL", interval)
+    stage = Stage()
+    stage.cursor.advance(0, stage.window(), START + 10 * SECOND)
+    stage.cursor.advance(0, stage.window(), START + 20 * SECOND)
+    stage.cursor.close(0, stage.window(), NOW)
+    assert stage.cursor.is_done
+    assert stage.seconds[-1] == 995
+
+
+# --- windows --------------------------------------------------------------------------------------------
+
+
+def test_a_split_stays_behind_the_present() -> None:
+    stage = Stage(starts=(NOW - 8 * SECOND,))
+    assert stage.cursor.split(0, stage.window()) is None  # three seconds are settled
+    stage.now += 4 * SECOND
+    later = stage.cursor.split(0, stage.window())
+    assert later is not None
+    assert later.start < stage.now - SETTLING
+
+
+def test_the_stream_is_done_when_all_windows_of_all_partitions_are_closed() -> None:
+    stage = Stage({"archived": "false"}, {"archived": "true"})
+    stage.cursor.close(1, stage.window(1), NOW)
+    assert not stage.cursor.is_done
+    later = stage.cursor.split(0, stage.window(0))
+    assert later is not None
+    stage.cursor.close(0, stage.window(0), NOW)
+    assert not stage.cursor.is_done
+    stage.cursor.close(0, later, NOW)
+    assert stage.cursor.is_done
+
+
+def test_a_catch_up_keeps_the_stream_open() -> None:
+    stage = Stage()
+    earlier = stage.window()
+    later = stage.cursor.split(0, earlier)
+    assert later is not None
+    stage.cursor.close(0, later, NOW - SETTLING)
+    catch_up = stage.cursor.close(0, earlier, NOW + SECOND)
+    assert catch_up is not None
+    assert catch_up.start == NOW - SETTLING
+    assert not stage.cursor.is_done
+
+
+# --- several partitions ---------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("each_state")
+def test_each_partition_has_its_own_position_and_the_stream_the_least() -> None:
+    stage = Stage({"archived": "false"}, {"archived": "true"})
+    stage.cursor.advance(1, stage.window(1), START + 60 * SECOND)
+    stage.cursor.close(0, stage.window(0), NOW)
+    assert stage.states[-1] == {
+        "use_global_cursor": False,
+        "states": [
+            {"partition": {"archived": "false"}, "cursor": {"updated": "2024-03-01T00:16:35+0000"}},
+            {"partition": {"archived": "true"}, "cursor": {"updated": "2024-03-01T00:01:00+0000"}},
+        ],
+        "state": {"updated": "2024-03-01T00:01:00+0000"},
+        "lookback_window": 0,
+    }
+
+
+@pytest.mark.usefixtures("each_state")
+def test_parts_without_a_name_share_the_least_position() -> None:
+    stage = Stage({}, {})
+    stage.cursor.advance(0, stage.window(0), START + 60 * SECOND)
+    stage.cursor.advance(1, stage.window(1), START + 30 * SECOND)
+    stage.cursor.close(0, stage.window(0), NOW)
+    assert stage.seconds == [0, 30]
+
+
+# --- a model --------------------------------------------------------------------------------------------
+
+
+class CursorOf:
+    """Reports to a cursor as a partition does, and holds each state against what has been emitted."""
+
+    def __init__(self, account: Account, position: Instant) -> None:
+        self.account = account
+        self.sync: Sync | None = None
+        self.states: list[Instant] = []
+        self.cursor = WindowCursor("updated", [{}], [START], [position], lambda: account.now, self.publish)
+
+    def publish(self, state: Mapping[str, Any]) -> None:
+        promised = parse_instant(state["updated"])
+        assert self.sync is not None
+        assert not self.sync.unread_before(promised)
+        assert promised <= self.account.now - SETTLING
+        assert not self.states or promised > self.states[-1]
+        self.states.append(promised)
+
+    def begin(self) -> Iterable[Window]:
+        return [window for _, window in self.cursor.open_windows]
+
+    def advance(self, window: Window, position: Instant) -> None:
+        self.cursor.advance(0, window, position)
+
+    def split(self, window: Window) -> Window | None:
+        return self.cursor.split(0, window)
+
+    def close(self, window: Window, asked: Instant) -> Window | None:
+        return self.cursor.close(0, window, asked)
+
+
+@pytest.mark.parametrize("interval", [0.0, 1e9])
+@settings(deadline=None, max_examples=150)
+@given(instants=st.lists(offsets, max_size=30), life=steps)
+def test_whatever_happens_states_grow_and_follow_what_they_cover(
+    interval: float, instants: list[Instant], life: list[tuple[str, int]]
+) -> None:
+    account = Account([START + instant for instant in instants])
+    line = CursorOf(account, START)
+    line.sync = sync = Sync(account, line)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "STATE_INTERVAL", interval)
+        for step in life:
+            sync.step(*step)
+        sync.drain()
+        line.cursor.ensure_at_least_one_state_emitted()
+    assert line.cursor.is_done
+    assert set(account.rows) <= set(sync.emitted)
+    assert line.states[-1] == parse_instant(line.cursor.state["updated"])
+
+
+# --- threads --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("each_state")
+def test_threads_that_read_split_and_close_at_once_leave_one_growing_line_of_states() -> None:
+    stage = Stage({"shard": "0"}, {"shard": "1"}, {"shard": "2"})
+    barrier = threading.Barrier(3)
+    read: list[list[tuple[Instant, Instant]]] = [[], [], []]
+
+    def reader(number: int) -> None:
+        barrier.wait(10)
+        todo = [stage.window(number)]
+        while todo:
+            window = todo.pop()
+            for _ in range(6):
+                later = stage.cursor.split(number, window)
+                if later is not None:
+                    todo.append(later)
+                assert window.end is None or window.end > window.start
+                stage.cursor.advance(number, window, window.position + 20 * SECOND)
+            more = stage.cursor.close(number, window, NOW)
+            read[number].append((window.start, window.end or NOW))
+            if more is not None:
+                todo.append(more)
+
+    threads = [threading.Thread(target=reader, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+
+    assert stage.cursor.is_done
+    for spans in read:
+        first = sorted(span for span in spans if span[0] != NOW - SETTLING)
+        assert [start for start, _ in first[1:]] == [end for _, end in first[:-1]]
+    positions = [[parse_instant(one["cursor"]["updated"]) for one in state["states"]] for state in stage.states]
+    for earlier, later in pairwise(positions):
+        assert later != earlier
+        assert all(one <= other for one, other in zip(earlier, later, strict=True))
+    assert positions[-1] == [NOW - SETTLING] * 3

@@ -1,0 +1,139 @@
+"""Parallelism: as many windows as the rate limit can use, and few splits more than that is worth."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from source_klaviyo.sync.parallelism import PAGES_A_SPLIT, TRUST, Parallelism
+
+PLENTY = 1e9
+
+
+def busy(rate: float, latency: float, most: int = 1000) -> Parallelism:
+    """Many pages have been read, and many are to come."""
+    parallelism = Parallelism(rate, most)
+    for _ in range(20 * PAGES_A_SPLIT):
+        parallelism.page_read(0, latency, PLENTY)
+    return parallelism
+
+
+# --- how many readers -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rate", "latency", "readers"),
+    [(1, 0.1, 3), (1, 1.0, 4), (2.5, 2.0, 10), (12.5, 0.4, 10), (58.3, 0.4, 37), (58.3, 0.02, 4)],
+)
+def test_no_more_readers_than_the_rate_can_use_at_this_latency(rate: float, latency: float, readers: int) -> None:
+    active = next(active for active in range(1, 1000) if not busy(rate, latency).wants_another(active))
+    assert active == readers
+    assert readers > rate * latency
+
+
+@pytest.mark.parametrize("most", [1, 2, 5])
+def test_never_more_readers_than_the_user_allows(most: int) -> None:
+    parallelism = busy(1000, 10, most)
+    assert not parallelism.wants_another(most)
+    assert most == 1 or parallelism.wants_another(most - 1)
+
+
+def test_the_latency_follows_what_is_seen() -> None:
+    parallelism = busy(10, 10.0)
+    assert parallelism.wants_another(20)
+    for _ in range(50):
+        parallelism.page_read(0, 0.01, PLENTY)
+    assert not parallelism.wants_another(20)
+
+
+def test_one_slow_page_does_not_double_the_readers() -> None:
+    parallelism = busy(10, 1.0)
+    parallelism.page_read(0, 2.0, PLENTY)
+    assert not parallelism.wants_another(21)
+
+
+# --- how many splits ------------------------------------------------------------------------------------
+
+
+def test_nothing_is_split_before_a_page_has_been_read() -> None:
+    assert not Parallelism(58, 40).wants_another(1)
+
+
+def test_the_density_of_one_page_is_believed_up_to_the_trust() -> None:
+    parallelism = Parallelism(58, 40)
+    needed = PAGES_A_SPLIT / (1 + TRUST)
+    for _ in range(int(needed) - 1):
+        parallelism.page_read(0, 1.0, PLENTY)
+    assert not parallelism.wants_another(1)
+    parallelism.page_read(0, 1.0, PLENTY)
+    assert parallelism.wants_another(1)
+    assert not parallelism.wants_another(1)
+
+
+def test_a_window_that_is_about_to_end_is_not_split() -> None:
+    parallelism = Parallelism(58, 40)
+    for _ in range(PAGES_A_SPLIT - 2):
+        parallelism.page_read(0, 1.0, 1.0)
+        assert not parallelism.wants_another(1)
+    parallelism.page_read(0, 1.0, 1.0)
+    assert parallelism.wants_another(1)  # earned by the pages that have been read
+
+
+def test_a_window_that_is_done_promises_no_pages_any_more() -> None:
+    parallelism = Parallelism(58, 40)
+    for _ in range(10):
+        parallelism.page_read(1, 1.0, PLENTY)
+    parallelism.window_done(1)
+    parallelism.window_done(1)
+    assert not parallelism.wants_another(1)
+
+
+events = st.lists(
+    st.one_of(
+        st.tuples(st.just("page"), st.integers(0, 5), st.floats(0, 1e6)),
+        st.tuples(st.just("done"), st.integers(0, 5), st.just(0.0)),
+        st.tuples(st.just("ask"), st.integers(0, 50), st.just(0.0)),
+    ),
+    max_size=200,
+)
+
+
+@given(events, st.sampled_from([0.25, 12.5, 58.3]), st.sampled_from([0.01, 0.4, 30.0]))
+def test_splits_are_never_more_than_one_for_twenty_pages_read_or_believed_in(
+    life: list[tuple[str, int, float]], rate: float, latency: float
+) -> None:
+    parallelism = Parallelism(rate, 40)
+    pages = splits = 0
+    expected: dict[int, float] = {}
+    for what, who, more in life:
+        if what == "page":
+            pages += 1
+            expected[who] = more
+            parallelism.page_read(who, latency, more)
+        elif what == "done":
+            expected.pop(who, None)
+            parallelism.window_done(who)
+        elif parallelism.wants_another(who):
+            splits += 1
+            assert who < 40
+            assert splits * PAGES_A_SPLIT <= pages + min(sum(expected.values()), TRUST * pages)
+
+
+def test_threads_do_not_earn_more_splits_than_one_would() -> None:
+    parallelism = busy(1e6, 1.0, 10**9)
+    granted: list[bool] = []
+    barrier = threading.Barrier(8)
+
+    def ask() -> None:
+        barrier.wait(10)
+        granted.extend(parallelism.wants_another(1) for _ in range(200))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sum(granted) == 20 * (1 + TRUST)

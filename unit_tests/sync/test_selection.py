@@ -1,0 +1,153 @@
+"""Selection: which records of a page belong to the window, against a model that parses each date."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from source_klaviyo.sync.instants import SECOND, parse_instant
+from source_klaviyo.sync.selection import Selection, select
+
+BASE = parse_instant("2024-03-01T00:00:00Z")
+
+FORMS = {
+    "Z": "%Y-%m-%dT%H:%M:%SZ",
+    "micro Z": "%Y-%m-%dT%H:%M:%S.%fZ",
+    "colon": "%Y-%m-%dT%H:%M:%S+00:00",
+    "micro colon": "%Y-%m-%dT%H:%M:%S.%f+00:00",
+    "no colon": "%Y-%m-%dT%H:%M:%S+0000",
+    "space": "%Y-%m-%d %H:%M:%S+00:00",
+    "none": "%Y-%m-%dT%H:%M:%S",
+    "micro none": "%Y-%m-%dT%H:%M:%S.%f",
+}
+NO_DATES = ["null", "5", "true", '""', '"soon"', '"2024-03-01T00:61:00Z"', '{"at":1}', "[]", '"2024-02-30T00:00:00Z"']
+
+
+def at(second: float, form: str = "Z", offset: int = 0) -> bytes:
+    """A cursor as JSON, `second` seconds after BASE; `offset` in hours is written for the form `colon`."""
+    moment = dt.datetime(2024, 3, 1) + dt.timedelta(seconds=second, hours=offset)  # noqa: DTZ001 - all here is UTC
+    text = moment.strftime(FORMS[form])
+    if offset:
+        text = text.replace("+00:00", f"{offset:+03d}:00")
+    return json.dumps(text).encode()
+
+
+def instant(cursor: bytes) -> int | None:
+    value = json.loads(cursor)
+    try:
+        return parse_instant(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def naive(cursors: list[bytes], start: int, end: int | None, before: int | None) -> Selection:
+    """What select is to say, found one record at a time."""
+    instants = [instant(cursor) for cursor in cursors]
+    known = [one for one in instants if one is not None]
+    chain = known if before is None else [before, *known]
+    return Selection(
+        keep=[
+            place for place, one in enumerate(instants) if one is None or (start <= one and (end is None or one < end))
+        ],
+        ordered=all(one <= other for one, other in pairwise(chain)),
+        last=known[-1] if known else None,
+        beyond=end is not None and any(one >= end for one in known),
+    )
+
+
+def same(found: Selection, expected: Selection) -> bool:
+    return (list(found.keep), found.ordered, found.last, found.beyond) == (
+        list(expected.keep),
+        expected.ordered,
+        expected.last,
+        expected.beyond,
+    )
+
+
+seconds = st.one_of(st.integers(0, 20), st.integers(0, 20_000_000).map(lambda micro: micro / 1e6))
+dated = st.builds(at, seconds, st.sampled_from(sorted(FORMS)))
+zoned = st.builds(at, seconds, st.just("colon"), st.integers(-3, 3))
+anything = st.one_of(dated, zoned, st.sampled_from(NO_DATES).map(str.encode))
+bounds = st.one_of(st.none(), st.integers(0, 21).map(lambda second: BASE + second * SECOND))
+one_form = st.sampled_from(sorted(FORMS)).flatmap(
+    lambda form: st.lists(seconds).map(lambda times: [at(time, form) for time in sorted(times)])
+)
+pages = st.one_of(st.lists(anything), one_form, st.lists(dated), st.lists(zoned))
+
+
+@given(pages, bounds, bounds, bounds)
+def test_a_page_is_sorted_as_if_each_date_were_parsed(
+    page: list[bytes], start: int | None, end: int | None, before: int | None
+) -> None:
+    start = start or BASE
+    assert same(select(page, start, end, before), naive(page, start, end, before))
+
+
+@given(one_form, bounds, st.data())
+def test_one_record_in_another_form_is_noticed(page: list[bytes], end: int | None, data: st.DataObject) -> None:
+    place = data.draw(st.integers(0, len(page)))
+    page = [*page[:place], data.draw(anything), *page[place:]]
+    assert same(select(page, BASE, end), naive(page, BASE, end, None))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_page_inside_of_the_window_is_kept_whole(form: str) -> None:
+    page = [at(second, form) for second in (1, 2, 2, 5)]
+    assert same(
+        select(page, BASE + SECOND, BASE + 6 * SECOND),
+        Selection(range(4), ordered=True, last=BASE + 5 * SECOND, beyond=False),
+    )
+
+
+def test_the_start_belongs_to_the_window_and_the_end_does_not() -> None:
+    chosen = select([at(0.999999, "micro Z"), at(1), at(2), at(3)], BASE + SECOND, BASE + 3 * SECOND)
+    assert list(chosen.keep) == [1, 2]
+    assert chosen.beyond
+
+
+def test_what_has_no_date_is_kept_and_says_nothing_of_the_order() -> None:
+    page = [b"null", at(3), b'"soon"', at(4), b"null"]
+    assert same(
+        select(page, BASE, BASE + 10 * SECOND),
+        Selection(range(5), ordered=True, last=BASE + 4 * SECOND, beyond=False),
+    )
+
+
+def test_a_page_without_any_date_is_kept() -> None:
+    assert same(
+        select([b"null"] * 3, BASE, BASE + SECOND, BASE), Selection(range(3), ordered=True, last=None, beyond=False)
+    )
+
+
+def test_an_empty_page_is_in_order() -> None:
+    assert same(select([], BASE, BASE, BASE), Selection([], ordered=True, last=None, beyond=False))
+
+
+@pytest.mark.parametrize(
+    ("page", "before", "ordered"),
+    [
+        ([at(1), at(2)], BASE + SECOND, True),
+        ([at(1), at(2)], BASE + SECOND + 1, False),
+        ([at(2), at(1)], None, False),
+        ([at(1), at(1)], None, True),
+        ([at(1), at(1.5, "micro Z")], None, True),
+        ([at(1.5, "micro Z"), at(1)], None, False),
+        ([at(1, "space"), at(0)], None, False),
+        ([at(2, "colon", 2), at(1, "colon", 3)], None, False),
+        ([at(1, "colon", 3), at(2, "colon", 2)], None, True),
+    ],
+    ids=["ties with the page before", "falls behind it", "falls", "a tie", "fractions", "fractions that fall"]
+    + ["separators", "offsets that fall", "offsets"],
+)
+def test_disorder_is_noticed_in_instants_not_in_texts(page: list[bytes], before: int | None, ordered: bool) -> None:
+    assert select(page, BASE, None, before).ordered is ordered
+
+
+@pytest.mark.parametrize("text", ["2024-03-01/2024-03-05", "2024-03-01/P1D"])
+def test_a_period_is_no_date(text: str) -> None:
+    assert select([json.dumps(text).encode()], BASE, None).last is None

@@ -1,0 +1,296 @@
+"""The time of a partition: cut into windows without gap or overlap, whatever the readers do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from source_klaviyo.sync.instants import SECOND, whole_second
+from source_klaviyo.sync.timeline import Timeline, Window
+from unit_tests.sync.model import START, Account, Sync, offsets, steps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from source_klaviyo.sync.instants import Instant
+
+NOW = START + 1000 * SECOND
+SETTLING = 5 * SECOND
+
+
+# --- a window -------------------------------------------------------------------------------------------
+
+
+def test_a_window_begins_unread() -> None:
+    window = Window(START, NOW)
+    assert window.position == START
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "position", "middle"),
+    [
+        (0, 100, 0, 50),
+        (0, None, 0, 500),
+        (0, 100, 60, 80),
+        (0, 5, 0, 2),
+        (0, 4, 0, 2),
+        (0, 3, 0, None),  # the middle is not a whole second behind the position
+        (0, 1, 0, None),
+        (0, 100, 100, None),
+        (0, None, 1000, None),
+        (0, None, 2000, None),  # records of the future have moved it there
+    ],
+)
+def test_a_window_is_cut_in_the_middle_of_what_is_left(
+    start: int, end: int | None, position: int, middle: int | None
+) -> None:
+    window = Window(START + start * SECOND, None if end is None else START + end * SECOND)
+    window.position = START + position * SECOND
+    assert window.middle(NOW) == (None if middle is None else START + middle * SECOND)
+
+
+@given(start=offsets, length=st.one_of(st.none(), offsets), read=offsets)
+def test_a_cut_is_a_whole_second_inside_of_what_is_left(start: Instant, length: Instant | None, read: Instant) -> None:
+    window = Window(START + start, None if length is None else START + start + length)
+    window.position = window.start + read
+    end = NOW if window.end is None else window.end
+    middle = window.middle(NOW)
+    if middle is None:
+        assert end - window.position <= 4 * SECOND
+    else:
+        assert middle == whole_second(middle)
+        assert window.position + SECOND < middle < end
+
+
+# --- splits ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("at", [START - 1, START, START + 10 * SECOND, START + 11 * SECOND])
+def test_a_window_cannot_be_cut_outside_of_what_is_left(at: Instant) -> None:
+    line = Timeline(START)
+    (window,) = line.open_windows
+    line.split(window, START + 10 * SECOND)
+    with pytest.raises(ValueError, match="cut inside"):
+        line.split(window, at)
+    assert [(one.start, one.end) for one in line.open_windows] == [
+        (START, START + 10 * SECOND),
+        (START + 10 * SECOND, None),
+    ]
+
+
+def test_what_has_been_read_is_not_cut_off() -> None:
+    line = Timeline(START)
+    (window,) = line.open_windows
+    line.advance(window, START + 5 * SECOND)
+    with pytest.raises(ValueError, match="cut inside"):
+        line.split(window, START + 5 * SECOND)
+
+
+class Chronicle:
+    """A timeline and every window it ever had; each catch-up begins a list of its own."""
+
+    def __init__(self) -> None:
+        self.line = Timeline(START)
+        self.generations = [list(self.line.open_windows)]
+        self.owed = False  # whether the end of the time was closed while others were open
+
+    def step(self, action: str, choice: int, amount: Instant) -> None:
+        if not self.line.open_windows:
+            return
+        window = self.line.open_windows[choice % len(self.line.open_windows)]
+        if action == "advance":
+            self.line.advance(window, window.position + amount)
+        elif action == "split":
+            middle = window.middle(NOW)
+            if middle is not None:
+                self.generations[-1].append(self.line.split(window, middle))
+        else:
+            self.close(window, NOW + amount)
+
+    def close(self, window: Window, reached: Instant) -> None:
+        is_last = len(self.line.open_windows) == 1
+        if window.end is None:
+            self.owed, self.reached = not is_last, reached
+        catch_up = self.line.close(window, reached)
+        assert (catch_up is not None) == (is_last and self.owed)
+        if catch_up is not None:
+            self.owed = False
+            self.generations.append([catch_up])
+
+    def drain(self) -> None:
+        while self.line.open_windows:
+            self.close(self.line.open_windows[0], NOW + 100 * SECOND)
+
+
+lives = st.lists(st.tuples(st.sampled_from(["advance", "split", "split", "close"]), st.integers(0, 20), offsets))
+
+
+@settings(deadline=None)
+@given(lives)
+def test_windows_tile_the_time_without_gap_or_overlap(life: list[tuple[str, int, Instant]]) -> None:
+    chronicle = Chronicle()
+    for step in life:
+        chronicle.step(*step)
+        for generation in chronicle.generations:
+            tiles = sorted(generation, key=lambda window: window.start)
+            ends = [window.end for window in tiles]
+            assert ends == [*(window.start for window in tiles[1:]), None]
+            assert all(window.end is None or window.start < window.end for window in tiles)
+    assert min(window.start for window in chronicle.generations[0]) == START
+
+
+@settings(deadline=None)
+@given(lives)
+def test_the_low_water_is_the_least_position_and_none_lies_outside_of_its_window(
+    life: list[tuple[str, int, Instant]],
+) -> None:
+    chronicle = Chronicle()
+    for step in life:
+        before = {id(window): window.position for window in chronicle.line.open_windows}
+        chronicle.step(*step)
+        for window in chronicle.line.open_windows:
+            assert window.position >= before.get(id(window), window.start)
+            assert window.end is None or window.position <= window.end
+            assert chronicle.line.low_water <= window.position
+
+
+@settings(deadline=None)
+@given(lives)
+def test_a_catch_up_runs_from_where_the_end_was_known_to_the_present(life: list[tuple[str, int, Instant]]) -> None:
+    chronicle = Chronicle()
+    for step in life:
+        known = len(chronicle.generations)
+        chronicle.step(*step)
+        if len(chronicle.generations) > known:
+            (catch_up,) = chronicle.line.open_windows
+            assert (catch_up.start, catch_up.end, catch_up.catches_up) == (chronicle.reached, None, True)
+    chronicle.drain()
+    assert not chronicle.owed
+    assert not chronicle.line.open_windows
+
+
+# --- catching up ----------------------------------------------------------------------------------------
+
+
+def split_once() -> tuple[Timeline, Window, Window]:
+    line = Timeline(START)
+    (earlier,) = line.open_windows
+    return line, earlier, line.split(earlier, START + 10 * SECOND)
+
+
+def test_a_single_window_needs_no_catching_up() -> None:
+    line = Timeline(START)
+    (window,) = line.open_windows
+    assert line.close(window, NOW) is None
+    assert line.low_water == NOW
+
+
+def test_an_end_that_is_read_last_needs_no_catching_up() -> None:
+    line, earlier, later = split_once()
+    assert line.close(earlier, NOW) is None
+    assert line.close(later, NOW + 1) is None
+    assert line.low_water == NOW + 1
+
+
+def test_an_end_that_is_read_first_is_caught_up_with_after_the_last() -> None:
+    line, earlier, later = split_once()
+    assert line.close(later, NOW) is None
+    catch_up = line.close(earlier, NOW + 9 * SECOND)
+    assert catch_up is not None
+    assert (catch_up.start, catch_up.end) == (NOW, None)
+    assert line.low_water == NOW
+    assert line.close(catch_up, NOW + 20 * SECOND) is None
+    assert line.low_water == NOW + 20 * SECOND
+
+
+def test_a_catch_up_that_is_split_may_need_another() -> None:
+    line, earlier, later = split_once()
+    line.close(later, NOW)
+    catch_up = line.close(earlier, NOW)
+    assert catch_up is not None
+    rest = line.split(catch_up, NOW + 10 * SECOND)
+    assert rest.catches_up
+    assert line.close(rest, NOW + 20 * SECOND) is None
+    another = line.close(catch_up, NOW + 30 * SECOND)
+    assert another is not None
+    assert another.start == NOW + 20 * SECOND
+
+
+def test_an_end_never_falls_back_behind_its_start() -> None:
+    line = Timeline(START)
+    (window,) = line.open_windows
+    line.close(window, START - SECOND)  # asked for less than SETTLING after the state
+    assert line.low_water == START
+
+
+def test_a_window_is_closed_once() -> None:
+    line = Timeline(START)
+    (window,) = line.open_windows
+    line.close(window, NOW)
+    with pytest.raises(ValueError, match="not in list"):
+        line.close(window, NOW)
+
+
+# --- a model: records, readers, any order -----------------------------------------------------------------
+
+
+class TimelineOf:
+    """Reports to a timeline as a cursor does."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self.line = Timeline(START)
+        self.promised = START
+
+    def begin(self) -> Iterable[Window]:
+        return self.line.open_windows
+
+    def advance(self, window: Window, position: Instant) -> None:
+        self.line.advance(window, position)
+
+    def split(self, window: Window) -> Window | None:
+        middle = window.middle(self.account.now - SETTLING)
+        return None if middle is None else self.line.split(window, middle)
+
+    def close(self, window: Window, asked: Instant) -> Window | None:
+        return self.line.close(window, asked - SETTLING)
+
+    def promise(self) -> Instant:
+        """What a state would say by now, and say for ever."""
+        self.promised = max(self.promised, min(self.line.low_water, self.account.now - SETTLING))
+        return self.promised
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(offsets, max_size=40), steps)
+def test_while_nothing_changes_each_record_is_emitted_exactly_once(
+    instants: list[Instant], life: list[tuple[str, int]]
+) -> None:
+    account = Account([START + instant for instant in instants])
+    sync = Sync(account, line := TimelineOf(account))
+    for action, choice in life:
+        if action != "touch":
+            sync.step(action, choice)
+        assert not sync.unread_before(line.promise())
+    sync.drain()
+    assert sync.emitted == Counter(account.rows)
+    assert line.promise() >= max(account.rows, default=(START,))[0]
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(offsets, min_size=1, max_size=40), steps)
+def test_while_records_change_no_promise_passes_one_that_is_unread_and_none_is_lost(
+    instants: list[Instant], life: list[tuple[str, int]]
+) -> None:
+    account = Account([START + instant for instant in instants])
+    sync = Sync(account, line := TimelineOf(account))
+    for step in life:
+        sync.step(*step)
+        assert not sync.unread_before(line.promise())
+    sync.drain()
+    assert set(account.rows) <= set(sync.emitted)
+    assert not sync.unread_before(line.promise())

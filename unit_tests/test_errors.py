@@ -1,0 +1,290 @@
+"""The table of errors: what an answer means, whose turn it is, and what the user is told."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import NamedTuple
+
+import pytest
+
+from source_klaviyo.api.errors import (
+    BadRequest,
+    ConfigError,
+    Failure,
+    InvalidCursor,
+    InvalidKey,
+    KlaviyoError,
+    MissingScope,
+    NotFound,
+    RateLimited,
+    TransientError,
+    UnsafeLink,
+    error_of,
+)
+
+KEY = "pk_0123456789abcdefMARKED"
+EDGE = b"<!DOCTYPE html>\n<html><head><title>Just a moment...</title></head><body>cf-ray</body></html>"
+
+ADVICE = re.compile(r"\b(check|upgrade|give|try|run|start|sync|report|ask|wait|lower|update)\b", re.IGNORECASE)
+"""What a sentence holds that tells somebody to do something."""
+
+
+def document(code: str, detail: str, *, parameter: str | None = None, pointer: str | None = None) -> bytes:
+    """Klaviyo's error document."""
+    source = {"parameter": parameter, "pointer": pointer}
+    error = {
+        "id": "0b1c7d3e-0000-4000-8000-000000000000",
+        "status": 400,
+        "code": code,
+        "title": "Something about it.",
+        "detail": detail,
+        "source": {name: value for name, value in source.items() if value},
+        "links": {},
+        "meta": {},
+    }
+    return json.dumps({"errors": [error]}).encode()
+
+
+def plain(status: int) -> bytes:
+    return document("error", f"What Klaviyo has to say about {status}.")
+
+
+class Row(NamedTuple):
+    status: int
+    body: bytes
+    kind: type[KlaviyoError]
+    failure: Failure
+
+
+ROWS = {
+    "redirect 301": Row(301, b"", UnsafeLink, "system"),
+    "redirect 302 with a page": Row(302, EDGE, UnsafeLink, "system"),
+    "redirect 308": Row(308, b"", UnsafeLink, "system"),
+    "bad page size": Row(
+        400, document("invalid", "Page size must be from 1 to 100.", parameter="page[size]"), BadRequest, "system"
+    ),
+    "bad filter": Row(400, document("invalid", "Invalid filter provided", parameter="filter"), BadRequest, "system"),
+    "bad request without document": Row(400, EDGE, BadRequest, "system"),
+    "bad request without body": Row(400, b"", BadRequest, "system"),
+    "bad cursor by pointer's detail": Row(
+        400, document("invalid", "Invalid cursor provided.", pointer="/data/"), InvalidCursor, "system"
+    ),
+    "bad cursor by parameter": Row(
+        400, document("invalid", "Invalid input.", parameter="page[cursor]"), InvalidCursor, "system"
+    ),
+    "unknown revision": Row(
+        400,
+        document("invalid", "The revision 2026-07-15 is not available.", parameter="revision"),
+        ConfigError,
+        "config",
+    ),
+    "wrong key": Row(
+        401, document("authentication_failed", "Incorrect authentication credentials."), InvalidKey, "config"
+    ),
+    "wrong key without document": Row(401, EDGE, InvalidKey, "config"),
+    "missing scope": Row(
+        403, document("permission_denied", "You do not have permission to perform this action."), MissingScope, "config"
+    ),
+    "missing scope without detail": Row(403, document("permission_denied", ""), MissingScope, "config"),
+    "403 from the edge": Row(403, EDGE, TransientError, "transient"),
+    "403 without body": Row(403, b"", TransientError, "transient"),
+    "not found": Row(404, document("not_found", "A profile with id 01 does not exist."), NotFound, "system"),
+    "no such page": Row(404, EDGE, KlaviyoError, "system"),
+    "wrong method": Row(405, plain(405), KlaviyoError, "system"),
+    "not acceptable": Row(406, plain(406), KlaviyoError, "system"),
+    "request timeout": Row(408, b"", TransientError, "transient"),
+    "conflict": Row(409, plain(409), KlaviyoError, "system"),
+    "retired revision": Row(410, plain(410), ConfigError, "config"),
+    "retired revision without document": Row(410, b"", ConfigError, "config"),
+    "address too long": Row(414, EDGE, KlaviyoError, "system"),
+    "wrong media type": Row(415, plain(415), KlaviyoError, "system"),
+    "not processable": Row(422, plain(422), KlaviyoError, "system"),
+    "rate limit": Row(
+        429,
+        document("throttled", "Request was throttled. Expected available in 1 second."),
+        RateLimited,
+        "transient",
+    ),
+    "rate limit without body": Row(429, b"", RateLimited, "transient"),
+    "500": Row(500, plain(500), TransientError, "transient"),
+    "502 from the edge": Row(502, EDGE, TransientError, "transient"),
+    "503": Row(503, plain(503), TransientError, "transient"),
+    "504 without body": Row(504, b"", TransientError, "transient"),
+    "524 from the edge": Row(524, EDGE, TransientError, "transient"),
+}
+
+each_row = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+
+
+def error(status: int, body: bytes = b"", headers: dict[str, str] | None = None) -> KlaviyoError:
+    found = error_of(status, headers or {}, body)
+    assert found is not None
+    return found
+
+
+def own_words(found: KlaviyoError) -> str:
+    """The message without the sentence of Klaviyo's that it quotes."""
+    return str(found).partition(" Klaviyo says:")[0]
+
+
+@each_row
+def test_an_answer_is_exactly_one_kind_of_error(row: Row) -> None:
+    found = error(row.status, row.body)
+    assert type(found) is row.kind
+    assert found.failure == row.failure
+
+
+@each_row
+def test_the_message_is_one_or_two_plain_sentences(row: Row) -> None:
+    message = str(error(row.status, row.body))
+    assert message[0].isupper()
+    assert message.endswith(".")
+    assert 1 <= len(re.findall(r"[.!?](?=\s|$)", own_words(error(row.status, row.body)))) <= 2
+    assert not re.search(r"[<>{}\n]|Traceback|Exception", message)
+
+
+@each_row
+def test_the_message_names_the_status_unless_it_is_klaviyos_own_sentence(row: Row) -> None:
+    message = str(error(row.status, row.body))
+    assert str(row.status) in message or row.kind is MissingScope
+
+
+# the other kinds are seen by nobody (a lost page cursor, a resource that is gone), by whom knows more (the scope),
+# or told with their advice when the client gives them up
+@pytest.mark.parametrize(
+    "name",
+    [
+        "redirect 301",
+        "bad filter",
+        "unknown revision",
+        "wrong key",
+        "wrong method",
+        "retired revision",
+        "rate limit",
+    ],
+)
+def test_the_message_says_what_to_do(name: str) -> None:
+    assert ADVICE.search(own_words(error(ROWS[name].status, ROWS[name].body)))
+
+
+@each_row
+def test_nothing_of_the_headers_gets_into_the_message(row: Row) -> None:
+    headers = {"Authorization": f"Klaviyo-API-Key {KEY}", "Location": f"https://evil.example/{KEY}"}
+    found = error(row.status, row.body, headers)
+    assert KEY not in f"{found} {found!r} {found.args} {vars(found)}"
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 299])
+def test_a_good_answer_is_no_error(status: int) -> None:
+    assert error_of(status, {}, b"") is None
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 410, 429, 503])
+def test_klaviyos_own_sentence_is_quoted(status: int) -> None:
+    assert str(error(status, document("x", "Look here."))).endswith(" Klaviyo says: Look here.")
+
+
+def test_a_missing_scope_is_klaviyos_own_sentence() -> None:
+    assert str(error(403, document("permission_denied", "No access."))).endswith("Klaviyo says: No access.")
+
+
+def test_the_title_stands_in_for_a_missing_detail() -> None:
+    assert str(error(500, b'{"errors":[{"title":"Internal Server Error"}]}')).endswith("says: Internal Server Error.")
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ({"parameter": "page[size]"}, "page[size]"),
+        ({"pointer": "/data/attributes/filter"}, "/data/attributes/filter"),
+        ({}, "no parameter named"),
+    ],
+    ids=["parameter", "pointer", "nothing"],
+)
+def test_a_refused_question_names_what_klaviyo_objects_to(source: dict[str, str], words: str) -> None:
+    found = error(400, document("invalid", "Nonsense.", **source))
+    assert isinstance(found, BadRequest)
+    assert f"(400, {words})" in str(found)
+    assert found.parameter == f"{' '.join(source.values())} Nonsense.".strip()
+
+
+def test_only_a_400_is_about_the_revision_or_the_cursor() -> None:
+    body = document("error", "The revision of the cursor broke.")
+    assert type(error(500, body)) is TransientError
+    assert type(error(404, body)) is NotFound
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"errors":[]}',
+        b'{"errors":[{}]}',
+        b'{"errors":[{"detail":null,"source":null}]}',
+        b'{"errors":[{"source":{}}]}',
+        b'{"errors":[{"detail":"  "}]}',
+        b'{"errors":[{"id":5,"status":"400","code":"x","new":[1]}],"jsonapi":{"version":"1.0"}}',
+    ],
+)
+def test_a_sparse_document_is_klaviyos_all_the_same(body: bytes) -> None:
+    assert type(error(403, body)) is MissingScope
+    assert type(error(404, body)) is NotFound
+    assert "Klaviyo says" not in str(error(503, body))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b'"no"',
+        b"{}",
+        b'{"errors":{}}',
+        b'{"errors":[{"detail"',
+        b"\xff\xfe",
+        b'{"detail":"no"}',
+        EDGE,
+    ],
+    ids=["empty", "null", "list", "text", "object", "errors no list", "cut off", "binary", "other JSON", "HTML"],
+)
+def test_a_403_that_is_not_klaviyos_passes(body: bytes) -> None:
+    assert type(error(403, body)) is TransientError
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, None),
+        ("", None),
+        ("0", 0.0),
+        ("1", 1.0),
+        (" 30 ", 30.0),
+        ("0.5", 0.5),
+        ("73473", 73473.0),
+        ("9" * 400, None),
+        ("-1", None),
+        ("nan", None),
+        ("inf", None),
+        ("soon", None),
+        ("Fri, 31 Dec 2027 23:59:59 GMT", None),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_retry_after_is_a_number_of_seconds_or_not_known(header: str | None, seconds: float | None) -> None:
+    found = error(429, b"", {} if header is None else {"Retry-After": header})
+    assert isinstance(found, RateLimited)
+    assert found.retry_after == seconds
+
+
+def test_a_503_may_say_when_to_come_back_as_well() -> None:
+    found = error(503, b"", {"Retry-After": "7"})
+    assert isinstance(found, TransientError)
+    assert found.retry_after == 7.0
+
+
+def test_every_kind_has_one_root() -> None:
+    for kind in (ConfigError, TransientError, BadRequest, NotFound, UnsafeLink):
+        assert issubclass(kind, KlaviyoError)
+    assert issubclass(InvalidCursor, BadRequest)
+    assert not issubclass(ConfigError, TransientError)

@@ -1,0 +1,216 @@
+"""Pages: what the sync needs is decoded, the rest stays the bytes that Klaviyo sent."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from source_klaviyo.api.errors import TransientError
+from source_klaviyo.api.page import Page, decode_page
+
+
+def decode(body: bytes | str) -> Page:
+    return decode_page(body.encode() if isinstance(body, str) else body, "updated")
+
+
+def resources(body: bytes | str) -> list[bytes]:
+    return [bytes(resource) for resource in decode(body).resources]
+
+
+# --- the next page --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "links",
+    ["", ',"links":null', ',"links":{}', ',"links":{"next":null}', ',"links":{"self":"/x","next":""}'],
+    ids=["no links", "links null", "links empty", "next null", "next empty"],
+)
+def test_the_last_page_has_no_next(links: str) -> None:
+    assert decode(f'{{"data":[]{links}}}').next is None
+
+
+def test_the_next_page_has_the_address_that_klaviyo_gave() -> None:
+    address = "https://a.klaviyo.com/api/events?page%5Bcursor%5D=bmV4dDo6aWQ%3D&sort=datetime"
+    assert decode(json.dumps({"links": {"next": address}, "data": []})).next == address
+
+
+# --- the cursors ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("attributes", "cursor"),
+    [
+        ('{"updated":"2026-11-20T10:00:00+00:00"}', '"2026-11-20T10:00:00+00:00"'),
+        ('{"updated":"2026-11-20 10:00:00+00:00"}', '"2026-11-20 10:00:00+00:00"'),
+        (r'{"updated":"2026\u002d11"}', r'"2026\u002d11"'),
+        ('{"updated":""}', '""'),
+        ('{"updated":null}', "null"),
+        ('{"updated":5}', "5"),
+        ('{"updated":123456789012345678901234567890}', "123456789012345678901234567890"),
+        ('{"updated":1e999}', "1e999"),
+        ('{"updated":["2026"]}', '["2026"]'),
+        ('{"updated":{"at":"2026"}}', '{"at":"2026"}'),
+        ('{ "updated" : "2026" }', '"2026"'),
+        ('{"created":"2026"}', "null"),
+        ("{}", "null"),
+        ("null", "null"),
+    ],
+)
+def test_a_cursor_is_the_attribute_as_it_was_sent(attributes: str, cursor: str) -> None:
+    assert decode(f'{{"data":[{{"id":"1","attributes":{attributes}}}]}}').cursors == [cursor.encode()]
+
+
+def test_a_resource_without_attributes_has_no_cursor() -> None:
+    page = decode('{"data":[{"id":"1"},{"id":"2","attributes":{"updated":"2026"}}]}')
+    assert page.cursors == [b"null", b'"2026"']
+
+
+def test_each_attribute_has_a_decoder_of_its_own() -> None:
+    body = b'{"data":[{"attributes":{"updated":"a","datetime":"b"}}]}'
+    assert decode_page(body, "updated").cursors == [b'"a"']
+    assert decode_page(body, "datetime").cursors == [b'"b"']
+    assert decode_page(body, "updated").cursors == [b'"a"']
+
+
+# --- the resources --------------------------------------------------------------------------------------
+
+EXACT = [
+    '{"id":"1","n":123456789012345678901234567890}',
+    '{"n":-9223372036854775809}',
+    '{"n":0.1000}',
+    '{"n":1e400}',
+    '{"n":1E+5}',
+    '{"n":3.141592653589793238462643383279}',
+    '{"z":1,"a":2,"z":3}',
+    '{"t":"ünïcödé \U0001f600 \u2028 \x7f"}',
+    r'{"t":"\u00fc\ud83d\ude00\/\n\"\\"}',
+    '{"t":"\\u0000"}',
+    '{ "spaced" : [ 1 , 2 ] }',
+    "{}",
+]
+
+
+@pytest.mark.parametrize("resource", EXACT)
+def test_a_resource_keeps_every_byte(resource: str) -> None:
+    assert resources(f'{{"data":[{resource},{resource}]}}') == [resource.encode()] * 2
+
+
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(
+    st.lists(
+        st.dictionaries(
+            st.text(max_size=5),
+            st.recursive(
+                st.one_of(st.none(), st.booleans(), st.integers(), FINITE, st.text()),
+                lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+                max_leaves=5,
+            ),
+            max_size=4,
+        ).filter(lambda resource: "attributes" not in resource),
+        max_size=4,
+    ),
+    st.sampled_from([None, 1, "\t"]),
+    st.booleans(),
+)
+def test_whatever_the_resources_hold_they_stay_as_they_are(
+    data: list[dict[str, Any]], indent: int | str | None, ascii_only: bool
+) -> None:
+    page = decode(json.dumps({"data": data}, indent=indent, ensure_ascii=ascii_only))
+    assert [json.loads(bytes(resource)) for resource in page.resources] == data
+    assert not any(b"\n" in bytes(resource) for resource in page.resources)
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r"], ids=["LF", "CRLF", "CR"])
+def test_a_pretty_printed_body_gives_resources_of_one_line(line_break: str) -> None:
+    pretty = json.dumps({"data": [{"id": "1", "t": "a\nb"}, {"id": "2"}]}, indent=2).replace("\n", line_break)
+    found = resources(pretty)
+    assert not any(b"\n" in resource or b"\r" in resource for resource in found)
+    assert [json.loads(resource) for resource in found] == [{"id": "1", "t": "a\nb"}, {"id": "2"}]
+
+
+@pytest.mark.parametrize(
+    ("sent", "emitted"),
+    [
+        (r"\ud83d", r"\ufffd"),
+        (r"\ude00", r"\ufffd"),
+        (r"\uD83Dx", r"\ufffdx"),
+        (r"\ude00\ud83d", r"\ufffd\ufffd"),
+        (r"\ud83d\ud83d\ude00", r"\ufffd\ud83d\ude00"),
+        (r"\ud83d\ude00\ude00", r"\ud83d\ude00\ufffd"),
+        (r"\ud83d\n\ude00", r"\ufffd\n\ufffd"),
+        (r"\\ud83d \ud83d", r"\\ud83d \ufffd"),
+        (r"\\\ud83d", r"\\\ufffd"),
+        (r"\"\ud83d\"", r"\"\ufffd\""),
+        (r"ü \u00fc \ud83d", r"ü \u00fc \ufffd"),
+    ],
+)
+def test_half_of_a_surrogate_pair_gives_way_and_all_else_stays(sent: str, emitted: str) -> None:
+    resource = '{"n":12345678901234567890123,"t":"%s","attributes":{"updated":"2026"}}'
+    page = decode(f'{{"data":[{resource % sent}]}}')
+    assert [bytes(found).decode() for found in page.resources] == [resource % emitted]
+    assert page.cursors == [b'"2026"']
+
+
+def test_half_of_a_surrogate_pair_gives_way_in_names_and_cursors_too() -> None:
+    page = decode(r'{"data":[{"\ud83d":1,"attributes":{"updated":"\ude00"}}]}')
+    assert bytes(page.resources[0]) == rb'{"\ufffd":1,"attributes":{"updated":"\ufffd"}}'
+    assert page.cursors == [rb'"\ufffd"']
+
+
+# --- what is no page ------------------------------------------------------------------------------------
+
+GOOD = b'{"data":[{"id":"1","attributes":{"updated":"2026-11-20T10:00:00Z"}}],"links":{"next":null}}'
+
+DAMAGED = {
+    "empty": b"",
+    "blank": b"  \n",
+    "HTML": b"<html><body>Just a moment...</body></html>",
+    "null": b"null",
+    "a list": b"[]",
+    "a text": b'"data"',
+    "an object without data": b"{}",
+    "errors with 200": b'{"errors":[{"detail":"no"}]}',
+    "data null": b'{"data":null}',
+    "data one resource": b'{"data":{"id":"1","attributes":{}}}',
+    "data a text": b'{"data":"none"}',
+    "resources of another kind": b'{"data":[1,"2"]}',
+    "attributes a list": b'{"data":[{"attributes":[]}]}',
+    "next no text": b'{"data":[],"links":{"next":5}}',
+    "links a list": b'{"data":[],"links":[]}',
+    "invalid UTF-8 inside a resource": b'{"data":[{"t":"\xff"}]}',
+    "UTF-8 of half a surrogate pair": b'{"data":[{"t":"\xed\xa0\xbd"}]}',
+    "UTF-8 cut in a character": b'{"data":[{"t":"\xc3"}]}',
+    "another encoding": '{"data":[{"t":"ü"}]}'.encode("utf-16"),
+    "a control character in a text": b'{"data":[{"t":"\x00"}]}',
+    "no JSON number": b'{"data":[{"n":NaN}]}',
+    "an unknown escape": rb'{"data":[{"t":"\q"}]}',
+    "more after the end": b'{"data":[]}{"data":[]}',
+    "nested without end": b'{"data":[{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}]}",
+}
+
+
+@pytest.mark.parametrize("body", DAMAGED.values(), ids=DAMAGED)
+def test_what_is_no_page_is_asked_for_again(body: bytes) -> None:
+    with pytest.raises(TransientError, match=r"^Klaviyo's answer is damaged or incomplete .*\.$"):
+        decode(body)
+
+
+@pytest.mark.parametrize("length", range(len(GOOD)))
+def test_a_page_cut_off_anywhere_is_no_page(length: int) -> None:
+    assert decode(GOOD).cursors == [b'"2026-11-20T10:00:00Z"']
+    with pytest.raises(TransientError):
+        decode(GOOD[:length])
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_break_anything_but_the_page(body: bytes) -> None:
+    with pytest.raises(TransientError):
+        decode(body)
+    with pytest.raises(TransientError):
+        decode(b'{"data":[' + body + b"<")
