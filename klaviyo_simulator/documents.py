@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
 from klaviyo_simulator.resources import TYPES
@@ -16,31 +15,38 @@ if TYPE_CHECKING:
     from klaviyo_simulator.tables import Selection, Table
 
 _HOST = "https://a.klaviyo.com"  # resources name their home, wherever they are served from
+_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def collection(query: Query, selection: Selection, tables: Mapping[str, Table], links: dict[str, str | None]) -> bytes:
     """The document of a page."""
-    document: dict[str, Any] = {
-        "data": [_resource(record, query.endpoint.type, query) for record in selection.records],
-        "links": links,
-    }
-    if query.includes:
-        document["included"] = _included(chain(selection.related, _related(selection.records, query)), query, tables)
-    if selection.body is None:
-        return _dumps(document).encode()
-    del document["data"]
-    return b"".join((b'{"data":[', selection.body, b"],", _dumps(document)[1:].encode()))
+    body = selection.body
+    if body is None:
+        body = ",".join(_json(record, query.endpoint.type, query) for record in selection.records).encode()
+    related = selection.related or _related(selection.records, query)
+    return b"".join((b'{"data":[', body, b"]", _rest(links, related, query, tables)))
 
 
 def item(query: Query, record: Record, tables: Mapping[str, Table], url: str) -> bytes:
     """The document of one resource."""
-    document: dict[str, Any] = {
-        "data": _resource(record, query.endpoint.type, query),
-        "links": {"self": url},
-    }
-    if query.includes:
-        document["included"] = _included(_related([record], query), query, tables)
-    return _dumps(document).encode()
+    data = _json(record, query.endpoint.type, query).encode()
+    return b"".join((b'{"data":', data, _rest({"self": url}, _related([record], query), query, tables)))
+
+
+def _rest(
+    links: Mapping[str, str | None], related: Iterable[tuple[str, str]], query: Query, tables: Mapping[str, Table]
+) -> bytes:
+    """What stands behind the data."""
+    included = f',"included":[{_included(related, query, tables)}]' if query.includes else ""
+    return f',"links":{_dumps(links)}{included}}}'.encode()
+
+
+def _json(record: Record, name: str, query: Query) -> str:
+    declared = TYPES[name]
+    if declared.fields or declared.relationships:
+        return _dumps(_resource(record, name, query))
+    # Attributions show nothing but their ids, and a page has hundreds of them.
+    return f'{{"type":"{name}","id":"{record.id}","links":{{"self":"{_HOST}{declared.collection}/{record.id}"}}}}'
 
 
 def _resource(record: Record, name: str, query: Query) -> dict[str, Any]:
@@ -86,15 +92,16 @@ def _related(records: Iterable[Record], query: Query) -> Iterator[tuple[str, str
     """Relation and id of all that the records relate to."""
     for record in records:
         for relation in query.includes:
-            yield from zip(repeat(relation), _ids(record.relations.get(relation)), strict=False)
+            for identity in _ids(record.relations.get(relation)):
+                yield relation, identity
 
 
-def _included(related: Iterable[tuple[str, str]], query: Query, tables: Mapping[str, Table]) -> list[dict[str, Any]]:
+def _included(related: Iterable[tuple[str, str]], query: Query, tables: Mapping[str, Table]) -> str:
     """The resources of some relations and ids, each of them once."""
     relationships = TYPES[query.endpoint.type].relationships
     wanted = dict.fromkeys((relationships[relation].type, identity) for relation, identity in related)
-    records = ((name, tables[name].get(identity)) for name, identity in wanted)
-    return [_resource(record, name, query) for name, record in records if record]
+    found = ((name, tables[name].get(identity)) for name, identity in wanted)
+    return ",".join(_json(record, name, query) for name, record in found if record)
 
 
 def _ids(related: Related) -> list[str]:
@@ -115,7 +122,3 @@ def _sparse(attributes: Mapping[str, Any], paths: Iterable[str]) -> dict[str, An
         else:
             picked[top] = value
     return picked
-
-
-def _dumps(document: Any) -> str:
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))

@@ -260,9 +260,8 @@ class WindowPartition(Partition):
                 return
             except BadRequest as refusal:
                 restarts = restarts + 1 if self._window.position == position else 1
-                if restarts > RESTARTS or not (
-                    isinstance(refusal, InvalidCursor) or stream.adapt_to(refusal, adaptations)
-                ):
+                again = isinstance(refusal, InvalidCursor) or stream.adapt_to(refusal, adaptations)
+                if not again or restarts > RESTARTS:
                     raise
                 logger.info("%s Stream %s goes on from %s.", refusal, stream.name, self.to_slice()["start"])
 

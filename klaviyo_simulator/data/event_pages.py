@@ -14,7 +14,7 @@ import numpy as np
 from klaviyo_simulator.moments import day_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -94,6 +94,8 @@ class EventPages:
     def __init__(self, ids: EventIds, bodies: Sequence[Body], profiles: Sequence[str]) -> None:
         self._ids = ids
         self._metrics = [body.metric for body in bodies]
+        # The first body of each metric stands for it.
+        self._metric_at = np.array([self._metrics.index(metric) for metric in self._metrics], np.intp)
         self._layouts = {False: _Layout(bodies, _TAIL), True: _Layout(bodies, _TAIL_WITH_LINKAGE)}
         self._profile_ids = profiles
         self._profiles = _letters("".join(profiles)).reshape(-1, len(_PROFILE))
@@ -103,13 +105,20 @@ class EventPages:
         bodies: Numbers = (numbers * np.uint64(2654435761) >> np.uint64(7)) % np.uint64(len(self._metrics))
         return bodies
 
-    def related(self, relation: str, numbers: Numbers) -> Sequence[str | None]:
-        """The metrics, profiles or attributions of some events."""
-        if relation == "metric":
-            return [self._metrics[at] for at in self.body_of(numbers).tolist()]
-        if relation == "profile":
-            return [self._profile_ids[at] for at in self._profile_of(numbers).tolist()]
-        return [None if number % _ATTRIBUTED else f"{number:032x}" for number in numbers.tolist()]
+    def related(self, relation: str, numbers: Numbers) -> Iterator[tuple[int, str]]:
+        """The metrics, profiles or attributions of some events: the place of the first event of each, and its id."""
+        if relation == "attributions":
+            (places,) = np.nonzero(numbers % np.uint64(_ATTRIBUTED) == 0)
+            ids = (f"{number:032x}" for number in numbers[places].tolist())
+        else:
+            known, which = (
+                (self._metrics, self._metric_at[self.body_of(numbers)])
+                if relation == "metric"
+                else (self._profile_ids, self._profile_of(numbers))
+            )
+            different, places = np.unique(which, return_index=True)
+            ids = (known[at] for at in different.tolist())
+        return zip(places.tolist(), ids, strict=True)
 
     def with_metric(self, numbers: Numbers, metrics: set[str]) -> NDArray[np.bool_]:
         """Which of some events are of one of some metrics."""

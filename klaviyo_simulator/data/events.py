@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left, bisect_right, insort
-from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +15,7 @@ import numpy as np
 from klaviyo_simulator.data.event_pages import EventIds, EventPages
 from klaviyo_simulator.declarations import LOWER_BOUNDS, UPPER_BOUNDS
 from klaviyo_simulator.moments import SECOND
-from klaviyo_simulator.records import Record
+from klaviyo_simulator.records import Record, Related
 from klaviyo_simulator.tables import Selection
 
 if TYPE_CHECKING:
@@ -152,8 +151,11 @@ class EventTable:
         pages: EventPages = self._pages  # type: ignore[assignment] # there is no row without it
         seconds, numbers = np.array(row[:1], np.int64), np.array(row[1:], np.uint64)
         document = json.loads(pages.write(seconds, numbers, blank))
-        relations = {name: pages.related(name, numbers)[0] for name in ("profile", "metric", "attributions")}
-        return Record(document["id"], document["attributes"], {**relations})
+        relations: dict[str, Related] = {
+            name: next((identity for _, identity in pages.related(name, numbers)), None)
+            for name in ("profile", "metric", "attributions")
+        }
+        return Record(document["id"], document["attributes"], relations)
 
 
 class AttributionTable:
@@ -178,9 +180,12 @@ class AttributionTable:
 
 def _related(pages: EventPages, relations: Iterable[str], numbers: Numbers) -> list[tuple[str, str]]:
     """What some events relate to, as pairs of relation and id, each once and in the order of the events."""
-    columns = (zip(repeat(relation), pages.related(relation, numbers), strict=False) for relation in relations)
-    pairs = dict.fromkeys(chain.from_iterable(zip(*columns, strict=True)))
-    return [(relation, identity) for relation, identity in pairs if identity]
+    found = sorted(
+        (place, at, relation, identity)
+        for at, relation in enumerate(relations)
+        for place, identity in pages.related(relation, numbers)
+    )
+    return [(relation, identity) for _, _, relation, identity in found]
 
 
 def _tests(conditions: Iterable[Condition]) -> list[Condition]:

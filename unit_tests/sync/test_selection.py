@@ -141,8 +141,17 @@ def test_an_empty_page_is_in_order() -> None:
         ([at(2, "colon", 2), at(1, "colon", 3)], None, False),
         ([at(1, "colon", 3), at(2, "colon", 2)], None, True),
     ],
-    ids=["ties with the page before", "falls behind it", "falls", "a tie", "fractions", "fractions that fall"]
-    + ["separators", "offsets that fall", "offsets"],
+    ids=[
+        "ties with the page before",
+        "falls behind it",
+        "falls",
+        "a tie",
+        "fractions",
+        "fractions that fall",
+        "separators",
+        "offsets that fall",
+        "offsets",
+    ],
 )
 def test_disorder_is_noticed_in_instants_not_in_texts(page: list[bytes], before: int | None, ordered: bool) -> None:
     assert select(page, BASE, None, before).ordered is ordered

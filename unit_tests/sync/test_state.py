@@ -294,8 +294,17 @@ def test_date_ranges_that_are_empty_leave_the_state_before_them(stream: str) -> 
             [None, EARLY],
         ),
     ],
-    ids=["created", "timestamp", "date range", "states less", "flat less", "global less"]
-    + ["archived more", "archived less", "twice"],
+    ids=[
+        "created",
+        "timestamp",
+        "date range",
+        "states less",
+        "flat less",
+        "global less",
+        "archived more",
+        "archived less",
+        "twice",
+    ],
 )
 def test_of_two_cursors_the_smaller_wins(stream: str, state: dict[str, Any], positions: list[str | None]) -> None:
     assert read(stream, state) == positions
