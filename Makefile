@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help demo test lint types unit integration schemas clean
+.PHONY: help demo test lint types unit integration bench schemas clean
 
 help:  ## show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 22
@@ -32,8 +32,11 @@ unit: $(READY)  ## tests of the parts
 integration: $(READY)  ## tests of the whole, against the simulator
 	$(BIN)/python -m pytest --quiet integration_tests
 
+bench: $(READY)  ## speed, limits, requests and memory, beside Airbyte's connector (FULL=1: large sizes)
+	$(BIN)/python -m benchmarks $(if $(FULL),--full)
+
 schemas: $(READY)  ## write the streams' JSON schemas anew from Klaviyo's OpenAPI document
 	$(BIN)/python -m tools.schemas
 
 clean:  ## remove what the other targets made
-	rm -rf .venv demo-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv benchmarks/.venv-airbyte demo-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

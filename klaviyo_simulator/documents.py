@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 _HOST = "https://a.klaviyo.com"  # resources name their home, wherever they are served from
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
+# Attributions show nothing but their ids, and pages have hundreds of them.
+_BARE = {
+    name: f'{{"type":"{name}","id":"#","links":{{"self":"{_HOST}{declared.collection}/#"}}}}'
+    for name, declared in TYPES.items()
+    if not declared.fields and not declared.relationships
+}
+
 
 def collection(query: Query, selection: Selection, tables: Mapping[str, Table], links: dict[str, str | None]) -> bytes:
     """The document of a page."""
@@ -42,11 +49,7 @@ def _rest(
 
 
 def _json(record: Record, name: str, query: Query) -> str:
-    declared = TYPES[name]
-    if declared.fields or declared.relationships:
-        return _dumps(_resource(record, name, query))
-    # Attributions show nothing but their ids, and a page has hundreds of them.
-    return f'{{"type":"{name}","id":"{record.id}","links":{{"self":"{_HOST}{declared.collection}/{record.id}"}}}}'
+    return _dumps(_resource(record, name, query))
 
 
 def _resource(record: Record, name: str, query: Query) -> dict[str, Any]:
@@ -89,19 +92,23 @@ def _linkage(related: Related, name: str, *, many: bool) -> Any:
 
 
 def _related(records: Iterable[Record], query: Query) -> Iterator[tuple[str, str]]:
-    """Relation and id of all that the records relate to."""
+    """Type and id of all that is to be included with some records."""
+    relationships = TYPES[query.endpoint.type].relationships
     for record in records:
         for relation in query.includes:
             for identity in _ids(record.relations.get(relation)):
-                yield relation, identity
+                yield relationships[relation].type, identity
 
 
 def _included(related: Iterable[tuple[str, str]], query: Query, tables: Mapping[str, Table]) -> str:
-    """The resources of some relations and ids, each of them once."""
-    relationships = TYPES[query.endpoint.type].relationships
-    wanted = dict.fromkeys((relationships[relation].type, identity) for relation, identity in related)
-    found = ((name, tables[name].get(identity)) for name, identity in wanted)
-    return ",".join(_json(record, name, query) for name, record in found if record)
+    """The resources of some types and ids, each of them once."""
+    texts: list[str] = []
+    for name, identity in dict.fromkeys(related):
+        if name in _BARE:
+            texts.append(_BARE[name].replace("#", identity))
+        elif record := tables[name].get(identity):
+            texts.append(_json(record, name, query))
+    return ",".join(texts)
 
 
 def _ids(related: Related) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 
@@ -38,12 +39,16 @@ class Query:
     @property
     def identity(self) -> str:
         """What a cursor is bound to: the path and all other parameters."""
-        return f"{self.endpoint.path}?{urlencode(sorted(self.parameters))}"
+        return f"{self.endpoint.path}?{'&'.join(sorted(self._encoded))}"
 
     def url(self, base: str, cursor: str | None) -> str:
         """The address of a page of this query."""
-        parameters = [*self.parameters, *([("page[cursor]", cursor)] if cursor else [])]
-        return f"{base}?{urlencode(parameters)}" if parameters else base
+        encoded = [*self._encoded, *([urlencode({"page[cursor]": cursor})] if cursor else [])]
+        return f"{base}?{'&'.join(encoded)}" if encoded else base
+
+    @cached_property
+    def _encoded(self) -> list[str]:
+        return [urlencode([parameter]) for parameter in self.parameters]
 
 
 def parse(endpoint: Endpoint, raw: str, settings: Settings, now: float) -> Query:

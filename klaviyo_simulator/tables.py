@@ -21,9 +21,9 @@ class Selection(NamedTuple):
 
     records: list[Record]
     more: Place | None
-    body: bytes | None = None  # the records as JSON, where a table has them ready
+    body: bytes | memoryview | None = None  # the records as JSON, where a table has them ready
     length: int = 0
-    related: Sequence[tuple[str, str]] = ()  # relations and ids of what may be included with such a body
+    related: Sequence[tuple[str, str]] = ()  # types and ids of what is to be included with such a body
 
 
 class Table(Protocol):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import gc
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -69,9 +72,20 @@ def launch(arguments: list[str]) -> NoReturn:
     """Run one command (`spec`, `check`, `discover` or `read`, with its options) and leave."""
     output = Output()
     output.obey_signals()
+    _share_memory()
+    gc.freeze()  # what has been imported stays: looking through it again and again costs a tenth of the time
     try:
         with PRINT_BUFFER:
             code = KlaviyoEntrypoint(SourceKlaviyo(), output).run_lines(arguments)
     except SystemExit as leaving:  # the CDK's argument parser has said what is wrong
         code = leaving.code if isinstance(leaving.code, int) else 1
     output.leave(code)
+
+
+def _share_memory() -> None:
+    """Let all threads take memory from one place: where each keeps its own, each keeps the pages it has had."""
+    with contextlib.suppress(OSError, AttributeError):  # not every C library can
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+
+
+_M_ARENA_MAX = -8  # of glibc's malloc.h

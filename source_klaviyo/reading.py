@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from airbyte_cdk.models import (
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("airbyte")
 
+RECENT_PAGES = 5
+"""From so many pages the density of a window is told: one may hold an import of a single second."""
+FEWEST_PAGES = 2
 FUTURE_IS_READ = "future_is_read"
 """The key of a state which says that records dated ahead of it have been emitted."""
 RESTARTS = 5
@@ -166,8 +170,9 @@ class WindowPartition(Partition):
         # pages tell how far the window has been read as long as they come in order
         self._in_order = reading.stream.ordered and reading.stream.is_dated(reading.slices[number])
         self._last: Instant | None = None
+        self._first: Instant | None = None
         self._passed: Instant | None = None
-        self._pages_read = 0
+        self._positions = deque([window.start], maxlen=RECENT_PAGES + 1)
 
     def stream_name(self) -> str:
         """The name of the stream."""
@@ -226,6 +231,7 @@ class WindowPartition(Partition):
                 self._report(page, min(whole_second(self._last), reached), last=beyond or page.next is None)
             if beyond:
                 break
+            del page, batch  # are not to be held while the next page is read
         if reading.failure:
             return
         if window.end is None and reading.stream.future_dated:
@@ -240,7 +246,11 @@ class WindowPartition(Partition):
         that was asked for before the reading reached the present, that is: what shows up behind it is missed.
         """
         latest = asked - SETTLING
-        if self._passed is None and (not self._in_order or (self._last is not None and self._last >= latest)):
+        if self._first is None:
+            self._first = latest
+        if not self._in_order:
+            return self._first
+        if self._passed is None and self._last is not None and self._last >= latest:
             self._passed = latest
         return latest if self._passed is None else self._passed
 
@@ -249,7 +259,7 @@ class WindowPartition(Partition):
         stream, restarts = self._reading.stream, 0
         while True:
             position, adaptations = self._window.position, stream.adaptations
-            self._last = self._passed = None
+            self._last = self._first = self._passed = None
             seen: set[str] = set()
             try:
                 for page in stream.read_pages(self.to_slice()):
@@ -257,6 +267,7 @@ class WindowPartition(Partition):
                         raise InvalidCursor("Klaviyo answers with the same page again and again.")
                     seen.add(page.next or "")
                     yield page
+                    del page
                 return
             except BadRequest as refusal:
                 restarts = restarts + 1 if self._window.position == position else 1
@@ -292,12 +303,19 @@ class WindowPartition(Partition):
         reading.cursor.advance(self._number, window, position)
         if last:
             return
-        self._pages_read += 1
-        covered = max(window.position - window.start, SECOND)
-        left = max((window.end or reading.now()) - window.position, 0)
-        reading.parallelism.page_read(id(self), page.latency, expected=self._pages_read * left / covered)
+        self._positions.append(window.position)
+        reading.parallelism.page_read(id(self), page.latency, self._expected())
         if reading.stream.lower and reading.parallelism.wants_another(len(reading.cursor.open_windows)):
             reading.hand_over(self._number, reading.cursor.split(self._number, window))
+
+    def _expected(self) -> float:
+        """How many more pages the window seems to hold, by how much time the last ones have covered."""
+        pages = len(self._positions) - 1
+        if pages < FEWEST_PAGES:
+            return 0.0
+        covered = max(self._window.position - self._positions[0], SECOND)
+        end = self._reading.now() if self._window.end is None else self._window.end
+        return pages * max(end - self._window.position, 0) / covered
 
 
 def as_traced(error: KlaviyoError) -> AirbyteTracedException:

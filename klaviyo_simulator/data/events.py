@@ -16,6 +16,7 @@ from klaviyo_simulator.data.event_pages import EventIds, EventPages
 from klaviyo_simulator.declarations import LOWER_BOUNDS, UPPER_BOUNDS
 from klaviyo_simulator.moments import SECOND
 from klaviyo_simulator.records import Record, Related
+from klaviyo_simulator.resources import TYPES
 from klaviyo_simulator.tables import Selection
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class EventTable:
         if not self._pages or not len(numbers):
             return Selection([], more, b"")
         body = self._pages.write(seconds, numbers, blank, "attributions" in query.includes)
-        return Selection([], more, body, len(numbers), _related(self._pages, query.includes, numbers))
+        return Selection([], more, body, len(numbers), _related(self._pages, query, numbers))
 
     def _rows(
         self, query: Query, low: int | None, high: int | None, after: Row | None, wanted: int
@@ -150,7 +151,7 @@ class EventTable:
     def _record(self, row: Row, blank: str = "T") -> Record:
         pages: EventPages = self._pages  # type: ignore[assignment] # there is no row without it
         seconds, numbers = np.array(row[:1], np.int64), np.array(row[1:], np.uint64)
-        document = json.loads(pages.write(seconds, numbers, blank))
+        document = json.loads(bytes(pages.write(seconds, numbers, blank)))
         relations: dict[str, Related] = {
             name: next((identity for _, identity in pages.related(name, numbers)), None)
             for name in ("profile", "metric", "attributions")
@@ -178,14 +179,15 @@ class AttributionTable:
         return Selection([], None)
 
 
-def _related(pages: EventPages, relations: Iterable[str], numbers: Numbers) -> list[tuple[str, str]]:
-    """What some events relate to, as pairs of relation and id, each once and in the order of the events."""
+def _related(pages: EventPages, query: Query, numbers: Numbers) -> list[tuple[str, str]]:
+    """Type and id of all that is to be included with some events, each once and in their order."""
     found = sorted(
-        (place, at, relation, identity)
-        for at, relation in enumerate(relations)
+        (place, at, identity)
+        for at, relation in enumerate(query.includes)
         for place, identity in pages.related(relation, numbers)
     )
-    return [(relation, identity) for _, _, relation, identity in found]
+    names = [TYPES[query.endpoint.type].relationships[relation].type for relation in query.includes]
+    return [(names[at], identity) for _, at, identity in found]
 
 
 def _tests(conditions: Iterable[Condition]) -> list[Condition]:

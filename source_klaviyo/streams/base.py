@@ -165,8 +165,9 @@ class KlaviyoStream(HttpStream, ABC):
         params: Mapping[str, str] | None = self.request_params(stream_slice=stream_slice)
         while address:
             page = self.client.get(address, params, self.limits, self.cursor_attribute)
-            yield page
             address, params = page.next, None
+            yield page
+            del page  # is not to be held while the next one is read
 
     def adapt_to(self, refusal: BadRequest, adaptations: int) -> bool:
         """Ask for less than the best where Klaviyo refuses it; whether there is a point in asking again.

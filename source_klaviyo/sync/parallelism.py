@@ -3,15 +3,43 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING
 
-SPARE = 2
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SPARE = 3
 """Readers beyond what the rate limit takes: some are always busy with the page they have."""
-HEADROOM = 1.5
-"""Latency varies; the mean would leave the limit unused half of the time."""
+HEADROOM = 2.5
+"""Latency is counted as the least of the last pages: the mean would grow with the readers, and they with it."""
+RECENT = 20
+"""How many pages the latency is told from."""
+BUSY = 0.8
+"""Processors. Python runs on one at a time: where it is busy, one more reader only takes memory."""
+LOAD_SECONDS = 0.25
+"""The while over which the load is told."""
 PAGES_A_SPLIT = 25
 """A split costs about one page that is not full: at most one for so many pages keeps requests within 4 %."""
 TRUST = 4.0
 """How many pages to come are believed in for each that has been read: the density of one page is a guess."""
+
+
+class Load:
+    """How many processors this process has kept busy, told anew every now and then."""
+
+    def __init__(self) -> None:
+        self._since = time.monotonic(), time.process_time()
+        self._busy = 0.0
+
+    def __call__(self) -> float:
+        """The figure for a while that has just gone by."""
+        now = time.monotonic(), time.process_time()
+        seconds, busy = (this - then for this, then in zip(now, self._since, strict=True))
+        if seconds > LOAD_SECONDS:
+            self._busy, self._since = busy / seconds, now
+        return self._busy
 
 
 class Parallelism:
@@ -25,13 +53,15 @@ class Parallelism:
     Args:
         rate: requests a second in the long run.
         most: the most readers whatever the figures say.
+        load: how many processors this process has kept busy of late.
     """
 
-    def __init__(self, rate: float, most: int) -> None:
+    def __init__(self, rate: float, most: int, load: Callable[[], float] | None = None) -> None:
         self._rate = rate
         self._most = most
+        self._load = load or Load()
         self._lock = threading.Lock()
-        self._latency = 0.0
+        self._latencies: deque[float] = deque(maxlen=RECENT)
         self._pages = 0
         self._splits = 0
         self._expected: dict[int, float] = {}
@@ -46,7 +76,7 @@ class Parallelism:
         """
         with self._lock:
             self._pages += 1
-            self._latency = latency if self._pages == 1 else 0.8 * self._latency + 0.2 * latency
+            self._latencies.append(latency)
             self._expected[reader] = expected
 
     def window_done(self, reader: int) -> None:
@@ -61,7 +91,8 @@ class Parallelism:
             active: windows being read or waiting to be.
         """
         with self._lock:
-            if active >= min(self._most, SPARE + HEADROOM * self._rate * self._latency):
+            latency = min(self._latencies, default=0.0)
+            if active >= min(self._most, SPARE + HEADROOM * self._rate * latency) or self._load() > BUSY:
                 return False
             expected = min(sum(self._expected.values()), TRUST * self._pages)
             if (self._splits + 1) * PAGES_A_SPLIT > self._pages + expected:

@@ -120,6 +120,8 @@ class _StateReader:
             return
         for item in self._list(state, "states"):
             entry = self._mapping(item, "states")
+            if self._mapping(entry.get("partition") or {}, "partition").get("event_metric_id"):
+                continue  # only events of that metric have been read
             position = self._flat(self._mapping(entry.get("cursor") or {}, "cursor"))
             if position is not None:
                 yield self._mapping(entry.get("partition") or {}, "partition"), position

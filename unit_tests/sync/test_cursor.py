@@ -271,7 +271,7 @@ class CursorOf:
         return self.cursor.split(0, window)
 
     def close(self, window: Window, asked: Instant) -> Window | None:
-        return self.cursor.close(0, window, asked)
+        return self.cursor.close(0, window, asked - SETTLING)
 
 
 @pytest.mark.parametrize("interval", [0.0, 1e9])

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_klaviyo.sync.parallelism import PAGES_A_SPLIT, TRUST, Parallelism
+from source_klaviyo.sync.parallelism import BUSY, LOAD_SECONDS, PAGES_A_SPLIT, TRUST, Load, Parallelism
 
 PLENTY = 1e9
 
 
+def idle(rate: float, most: int) -> Parallelism:
+    """On a processor that has nothing else to do."""
+    return Parallelism(rate, most, load=lambda: 0.0)
+
+
 def busy(rate: float, latency: float, most: int = 1000) -> Parallelism:
     """Many pages have been read, and many are to come."""
-    parallelism = Parallelism(rate, most)
+    parallelism = idle(rate, most)
     for _ in range(20 * PAGES_A_SPLIT):
         parallelism.page_read(0, latency, PLENTY)
     return parallelism
@@ -26,7 +32,7 @@ def busy(rate: float, latency: float, most: int = 1000) -> Parallelism:
 
 @pytest.mark.parametrize(
     ("rate", "latency", "readers"),
-    [(1, 0.1, 3), (1, 1.0, 4), (2.5, 2.0, 10), (12.5, 0.4, 10), (58.3, 0.4, 37), (58.3, 0.02, 4)],
+    [(1, 0.1, 4), (1, 1.0, 6), (2.5, 2.0, 16), (12.5, 0.4, 16), (58.3, 0.4, 62), (58.3, 0.02, 6)],
 )
 def test_no_more_readers_than_the_rate_can_use_at_this_latency(rate: float, latency: float, readers: int) -> None:
     active = next(active for active in range(1, 1000) if not busy(rate, latency).wants_another(active))
@@ -52,18 +58,37 @@ def test_the_latency_follows_what_is_seen() -> None:
 def test_one_slow_page_does_not_double_the_readers() -> None:
     parallelism = busy(10, 1.0)
     parallelism.page_read(0, 2.0, PLENTY)
-    assert not parallelism.wants_another(21)
+    assert not parallelism.wants_another(28)
+
+
+def test_where_the_processor_is_busy_one_more_reader_is_of_no_use() -> None:
+    load = [BUSY + 0.1]
+    parallelism = Parallelism(58, 40, load=lambda: load[0])
+    for _ in range(20 * PAGES_A_SPLIT):
+        parallelism.page_read(0, 1.0, PLENTY)
+    assert not parallelism.wants_another(1)
+    load[0] = BUSY
+    assert parallelism.wants_another(1)
+
+
+def test_the_load_is_that_of_this_process() -> None:
+    load = Load()
+    assert load() == 0.0
+    began = time.process_time()
+    while time.process_time() - began < 2 * LOAD_SECONDS:
+        pass
+    assert load() > 0.0
 
 
 # --- how many splits ------------------------------------------------------------------------------------
 
 
 def test_nothing_is_split_before_a_page_has_been_read() -> None:
-    assert not Parallelism(58, 40).wants_another(1)
+    assert not idle(58, 40).wants_another(1)
 
 
 def test_the_density_of_one_page_is_believed_up_to_the_trust() -> None:
-    parallelism = Parallelism(58, 40)
+    parallelism = idle(58, 40)
     needed = PAGES_A_SPLIT / (1 + TRUST)
     for _ in range(int(needed) - 1):
         parallelism.page_read(0, 1.0, PLENTY)
@@ -74,7 +99,7 @@ def test_the_density_of_one_page_is_believed_up_to_the_trust() -> None:
 
 
 def test_a_window_that_is_about_to_end_is_not_split() -> None:
-    parallelism = Parallelism(58, 40)
+    parallelism = idle(58, 40)
     for _ in range(PAGES_A_SPLIT - 2):
         parallelism.page_read(0, 1.0, 1.0)
         assert not parallelism.wants_another(1)
@@ -83,7 +108,7 @@ def test_a_window_that_is_about_to_end_is_not_split() -> None:
 
 
 def test_a_window_that_is_done_promises_no_pages_any_more() -> None:
-    parallelism = Parallelism(58, 40)
+    parallelism = idle(58, 40)
     for _ in range(10):
         parallelism.page_read(1, 1.0, PLENTY)
     parallelism.window_done(1)
@@ -105,7 +130,7 @@ events = st.lists(
 def test_splits_are_never_more_than_one_for_twenty_pages_read_or_believed_in(
     life: list[tuple[str, int, float]], rate: float, latency: float
 ) -> None:
-    parallelism = Parallelism(rate, 40)
+    parallelism = idle(rate, 40)
     pages = splits = 0
     expected: dict[int, float] = {}
     for what, who, more in life:

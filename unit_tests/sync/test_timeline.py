@@ -90,6 +90,22 @@ def test_what_has_been_read_is_not_cut_off() -> None:
         line.split(window, START + 5 * SECOND)
 
 
+def test_what_has_been_read_stays_read() -> None:
+    line = Timeline(START)
+    (window,) = line.open_windows
+    for second in (10, 5, 0, 7):
+        line.advance(window, START + second * SECOND)
+        assert line.low_water == START + 10 * SECOND
+
+
+def test_what_lies_beyond_its_end_is_not_for_a_window_to_tell() -> None:
+    line, earlier, later = split_once()
+    line.advance(earlier, START + 20 * SECOND)
+    assert earlier.position == START + 10 * SECOND
+    line.close(earlier, NOW)
+    assert line.low_water == later.position == START + 10 * SECOND
+
+
 class Chronicle:
     """A timeline and every window it ever had; each catch-up begins a list of its own."""
 

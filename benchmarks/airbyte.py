@@ -1,0 +1,84 @@
+"""Airbyte's own connector, as it was last published as a Python package, made to ask the simulator."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.connector import Connector
+from benchmarks.row import UnmeasurableError
+from benchmarks.simulator import ROOT, Simulator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PACKAGE = "airbyte-source-klaviyo==2.13.1"
+HOME = Path(__file__).parent / ".venv-airbyte"
+PYTHON = HOME / "bin" / "python"
+READY = HOME / "ready"
+
+FITS = "import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 12))"
+"""The package takes no newer Python."""
+
+END = """end_datetime: "{{ (now_utc() - duration('PT2S')).strftime('%Y-%m-%dT%H:%M:%SZ') }}\""""
+
+
+def connector(simulator: Simulator, folder: Path, start_date: str, say: Callable[[str], None]) -> Connector:
+    """It, with a copy of its package in `folder` whose manifest is changed in four places, none of which costs time.
+
+    The address and the revision become the simulator's; dates are written `…Z` instead of `…+0000`, and the last
+    window ends two seconds ago instead of now, since the simulator takes neither RFC 822 zones nor the future.
+
+    Raises:
+        UnmeasurableError: it cannot be installed here.
+    """
+    _install(say)
+    package = _run([str(PYTHON), "-c", "import source_klaviyo; print(source_klaviyo.__path__[0])"], HOME)
+    shutil.copytree(package, folder / "source_klaviyo", dirs_exist_ok=True)
+    manifest = folder / "source_klaviyo" / "manifest.yaml"
+    revision = _run([sys.executable, "-c", "from klaviyo_simulator.gate import REVISION; print(REVISION)"], ROOT)
+    text = manifest.read_text("utf-8")
+    for old, new in (
+        (r"https://a\.klaviyo\.com/", f"{simulator.url}/"),
+        (r"(Revision: ).*", rf'\1"{revision}"'),
+        (r"(\bdatetime_format: .*)%z", r"\1Z"),
+        (r"^( *)(start_datetime: .*)$", lambda found: f"{found[1]}{found[2]}\n{found[1]}{END}"),
+    ):
+        text, changes = re.subn(old, new, text, flags=re.MULTILINE)
+        if not changes:
+            raise UnmeasurableError(f"the manifest of {PACKAGE} is not as expected: it has no {old}")
+    manifest.write_text(text, "utf-8")
+    program = (str(PYTHON), "-c", "from source_klaviyo.run import run; run()")
+    return Connector(program, folder, folder, {"start_date": start_date})
+
+
+def _install(say: Callable[[str], None]) -> None:
+    if READY.exists():
+        return
+    for name in (sys.executable, "python3.11", "python3.10"):
+        base = shutil.which(name)
+        if base and not subprocess.run([base, "-c", FITS], check=False, capture_output=True).returncode:
+            break
+    else:
+        raise UnmeasurableError(f"{PACKAGE} needs Python 3.10 or 3.11")
+    say(f"installing {PACKAGE}, once; this takes a minute or two")
+    _run([base, "-m", "venv", str(HOME)], ROOT)
+    (HOME / ".gitignore").write_text("*\n", "utf-8")
+    _run([str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", PACKAGE], HOME)
+    READY.touch()
+
+
+def _run(command: list[str], folder: Path) -> str:
+    """What a command prints.
+
+    Raises:
+        UnmeasurableError: it has failed.
+    """
+    done = subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise UnmeasurableError(f"{PACKAGE} cannot be set up: {done.stderr.strip().splitlines()[-1:]}")
+    return done.stdout.strip()

@@ -1,0 +1,198 @@
+"""A connector as Airbyte runs it: a process that is measured, and what becomes of its output."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.row import WrongError
+from benchmarks.simulator import ROOT, Simulator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+"""Bytes in what `ru_maxrss` counts."""
+
+
+@dataclass(frozen=True)
+class Connector:
+    """How one is started.
+
+    Attributes:
+        program: the command line before the command.
+        home: the working directory.
+        folder: takes settings, catalog, state and output.
+        settings: besides the key.
+        environment: besides that of this process.
+    """
+
+    program: Sequence[str]
+    home: Path
+    folder: Path
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def start(self, command: str, stdout: Any, **files: Any) -> subprocess.Popen[bytes]:
+        """Start a command with these files and, unless it is `spec`, the settings."""
+        arguments = [*self.program, command]
+        if command != "spec":
+            files = {"config": {"api_key": "pk_demo", **self.settings}, **files}
+        for option, content in files.items():
+            path = self.folder / f"{option}.json"
+            path.write_text(json.dumps(content), "utf-8")
+            arguments += [f"--{option}", str(path)]
+        environment = {**os.environ, **self.environment}
+        with (self.folder / "stderr").open("wb") as stderr:
+            return subprocess.Popen(arguments, cwd=self.home, env=environment, stdout=stdout, stderr=stderr)
+
+
+def ours(simulator: Simulator, folder: Path, **settings: Any) -> Connector:
+    """The connector of this checkout."""
+    program = (sys.executable, str(ROOT / "main.py"))
+    return Connector(program, ROOT, folder, settings, {"KLAVIYO_API_URL": simulator.url})
+
+
+@dataclass(frozen=True)
+class Sync:
+    """What a sync did.
+
+    Attributes:
+        began, first, ended: seconds since 1970; `first` is when the first record was emitted.
+        cpu: seconds of all cores, the start included.
+        peak: the most resident memory, in bytes.
+        records, distinct: how many records and ids, by stream.
+        states: the last one of each stream.
+    """
+
+    began: float
+    first: float
+    ended: float
+    cpu: float
+    peak: int
+    records: dict[str, int]
+    distinct: dict[str, int]
+    states: list[Any]
+
+    @property
+    def total(self) -> int:
+        """All records."""
+        return sum(self.records.values())
+
+    @property
+    def rate(self) -> float:
+        """Records a second from the first one on."""
+        return self.total / (self.ended - self.first)
+
+    def holds(self, **expected: int) -> Sync:
+        """Itself, if it has each id once and as many of a stream as are expected.
+
+        Raises:
+            WrongError: it has not.
+        """
+        twice = {stream: count - self.distinct[stream] for stream, count in self.records.items()}
+        if any(twice.values()):
+            raise WrongError(f"ids came more than once: {twice}")
+        if {**self.records, **expected} != self.records:
+            raise WrongError(f"expected {expected}, but got {self.records}")
+        return self
+
+
+class Running:
+    """A sync under way."""
+
+    def __init__(self, process: subprocess.Popen[bytes], sink: subprocess.Popen[bytes] | None, output: Path) -> None:
+        self.process = process
+        self.sink = sink
+        self._output = output
+        self._began = time.time()
+
+    def finish(self) -> Sync:
+        """Wait for its end.
+
+        Raises:
+            WrongError: it has failed.
+        """
+        _, status, usage = os.wait4(self.process.pid, 0)
+        ended = time.time()
+        self.process.returncode = code = os.waitstatus_to_exitcode(status)
+        if self.sink is None:
+            with self._output.open("rb") as output:
+                seen = json.loads(_sink(output).communicate()[0])
+            self._output.unlink()
+        else:
+            seen = json.loads(self.sink.communicate()[0])
+        if code:
+            raise WrongError(f"the sync ended with {code}: {'; '.join(seen['errors'])[:300] or 'see its stderr'}")
+        return Sync(
+            began=self._began,
+            first=seen["first"],
+            ended=ended,
+            cpu=usage.ru_utime + usage.ru_stime,
+            peak=usage.ru_maxrss * RSS_UNIT,
+            records=seen["records"],
+            distinct=seen["distinct"],
+            states=list(seen["states"].values()),
+        )
+
+
+@contextmanager
+def running(connector: Connector, *streams: str, state: Any = None, piped: bool = True) -> Iterator[Running]:
+    """Begin to read streams; whatever happens, nothing keeps running.
+
+    Args:
+        connector: which one.
+        streams: their names.
+        state: the states to go on from.
+        piped: whether the output is taken as it comes, or goes to a file first.
+    """
+    files = {"catalog": _catalog(streams)} | ({} if state is None else {"state": state})
+    output = connector.folder / "output.jsonl"
+    if piped:
+        process = connector.start("read", subprocess.PIPE, **files)
+        sink = _sink(process.stdout)
+        if process.stdout:
+            process.stdout.close()
+    else:
+        with output.open("wb") as file:
+            process, sink = connector.start("read", file, **files), None
+    try:
+        yield Running(process, sink, output)
+    finally:
+        for each in (process, sink):
+            if each is not None:
+                if each.poll() is None:
+                    each.kill()
+                each.wait()
+
+
+def sync(connector: Connector, *streams: str, state: Any = None, piped: bool = False) -> Sync:
+    """Read streams to their end."""
+    with running(connector, *streams, state=state, piped=piped) as under_way:
+        return under_way.finish()
+
+
+def _sink(source: Any) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "benchmarks.sink"]
+    return subprocess.Popen(command, cwd=ROOT, stdin=source, stdout=subprocess.PIPE)
+
+
+def _catalog(streams: Sequence[str]) -> dict[str, Any]:
+    modes = ["full_refresh", "incremental"]
+    return {
+        "streams": [
+            {
+                "stream": {"name": name, "json_schema": {}, "supported_sync_modes": modes},
+                "sync_mode": "incremental",
+                "destination_sync_mode": "append_dedup",
+            }
+            for name in streams
+        ]
+    }

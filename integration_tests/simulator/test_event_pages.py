@@ -1,0 +1,117 @@
+"""Pages of events that are put together as bytes say what the records themselves would say."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import datetime, timezone
+from random import Random
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+import pytest
+
+from klaviyo_simulator import Settings, documents, endpoints, queries
+from klaviyo_simulator.data.shop import Shop
+
+if TYPE_CHECKING:
+    from integration_tests.simulator.conftest import Client
+    from klaviyo_simulator.cursors import Place
+    from klaviyo_simulator.queries import Query
+    from klaviyo_simulator.tables import Selection
+
+NOW = datetime(2026, 11, 20, 10, tzinfo=timezone.utc)
+LINKS: dict[str, str | None] = {"self": "https://a.klaviyo.com/api/events", "next": None}
+RELATIONS = ("metric", "attributions", "profile")
+FIELDS = {
+    "metric": ("name", "name,updated,created"),
+    "profile": ("email", "location.city,location.zip,id"),
+    "attribution": ("id",),
+}
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["T", "blank"])
+def settings(request: pytest.FixtureRequest) -> Settings:
+    return Settings(now=NOW, events=3000, profiles=150, metrics=30, space_datetimes=request.param)
+
+
+@pytest.fixture(scope="module")
+def shop(settings: Settings) -> Shop:
+    """Events of which some came later, many of them in seconds that others have too."""
+    shop = Shop(settings)
+    random = Random(7)
+    for second in random.sample(shop.events._seconds.tolist(), 100):
+        for _ in range(random.randrange(1, 4)):
+            shop.events.add(second)
+    for table in (shop.metrics, shop.profiles):
+        table.remove(table.ids()[3])  # what is gone cannot be included
+    return shop
+
+
+def asked(random: Random, shop: Shop, settings: Settings) -> Query:
+    second = random.choice(shop.events._seconds.tolist())
+    conditions = [
+        f"greater-or-equal(datetime,{datetime.fromtimestamp(second, timezone.utc).isoformat()})",
+        f"less-than(timestamp,{second})",
+        f"equals(metric_id,'{random.choice(shop.metrics.ids())}')",
+        "has(profile)",
+    ]
+    parameters: dict[str, str] = {
+        "include": ",".join(random.sample(RELATIONS, random.randint(1, 3))),
+        "sort": random.choice(("datetime", "-datetime", "timestamp", "-timestamp")),
+        "page[size]": str(random.choice((1, 10, 300))),
+        "filter": random.choice(conditions),
+    }
+    for relation in random.sample(sorted(FIELDS), random.randint(0, 3)):
+        parameters[f"fields[{relation}]"] = random.choice(FIELDS[relation])
+    endpoint, _ = endpoints.find("/api/events") or pytest.fail("there is no such endpoint")
+    return queries.parse(endpoint, urlencode(parameters), settings, NOW.timestamp())
+
+
+def select(shop: Shop, settings: Settings, query: Query, after: Place | None) -> tuple[Selection, Selection]:
+    """A page as bytes, and the same page as records."""
+    fields = {**query.fields, "event": frozenset({"uuid"})}  # has an effect on documents only, which do not see it
+    fast, slow = (shop.events.select(each, after, settings) for each in (query, replace(query, fields=fields)))
+    assert (fast.records, slow.body, fast.more, fast.length) == ([], None, slow.more, slow.length)
+    return fast, slow
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_bytes_say_what_records_say(shop: Shop, settings: Settings, seed: int) -> None:
+    random = Random(seed)
+    query = asked(random, shop, settings)
+    after: Place | None = None
+    for _ in range(3):
+        fast, slow = select(shop, settings, query, after)
+        # Pairs, not dictionaries: keys are to come in the same order.
+        documents_of_both = [
+            json.loads(documents.collection(query, selection, shop.tables, LINKS), object_pairs_hook=list)
+            for selection in (fast, slow)
+        ]
+        assert documents_of_both[0] == documents_of_both[1]
+        after = fast.more
+        if after is None:
+            break
+
+
+def test_what_is_gone_is_not_included(shop: Shop, settings: Settings) -> None:
+    endpoint, _ = endpoints.find("/api/events") or pytest.fail("there is no such endpoint")
+    query = queries.parse(endpoint, "include=metric,profile&page[size]=1000", settings, NOW.timestamp())
+    selection = shop.events.select(query, None, settings)
+    document = json.loads(documents.collection(query, selection, shop.tables, LINKS))
+    for name, table in (("metric", shop.metrics), ("profile", shop.profiles)):
+        related = {event["relationships"][name]["data"]["id"] for event in document["data"]}
+        included = [each["id"] for each in document["included"] if each["type"] == name]
+        assert set(included) == related & set(table.ids()) != related
+        assert len(included) == len(set(included))
+
+
+def test_attributions_are_linked_only_where_they_are_asked_for(client: Client) -> None:
+    given = {"page[size]": 20}
+    for event in client.ask("/api/events", given)["data"]:
+        assert event["relationships"]["attributions"].keys() == {"links"}
+    page = client.ask("/api/events", {**given, "include": "attributions"})
+    linked = [event["relationships"]["attributions"]["data"] for event in page["data"]]
+    included = [{"type": each["type"], "id": each["id"]} for each in page["included"]]
+    assert included == [each for data in linked for each in data]
+    assert {len(each) for each in linked} == {0, 1}
