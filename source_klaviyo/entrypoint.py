@@ -72,7 +72,7 @@ def launch(arguments: list[str]) -> NoReturn:
     """Run one command (`spec`, `check`, `discover` or `read`, with its options) and leave."""
     output = Output()
     output.obey_signals()
-    _share_memory()
+    _return_memory()
     gc.freeze()  # what has been imported stays: looking through it again and again costs a tenth of the time
     try:
         with PRINT_BUFFER:
@@ -82,10 +82,11 @@ def launch(arguments: list[str]) -> NoReturn:
     output.leave(code)
 
 
-def _share_memory() -> None:
-    """Let all threads take memory from one place: where each keeps its own, each keeps the pages it has had."""
+def _return_memory() -> None:
+    """Give the memory of a page back when it is done with: the C library would keep it, thread by thread."""
     with contextlib.suppress(OSError, AttributeError):  # not every C library can
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _PAGE_BYTES)
 
 
-_M_ARENA_MAX = -8  # of glibc's malloc.h
+_M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
+_PAGE_BYTES = 1 << 20

@@ -78,7 +78,7 @@ class StreamReading(PartitionGenerator):
         self._repository = repository
         self._consumer = threading.get_ident()
         self.failure: AirbyteTracedException | None = None
-        self.parallelism = Parallelism(min(limit.tier.steady for limit in stream.limits) / 60, workers)
+        self.parallelism = Parallelism(min(limit.tier.burst for limit in stream.limits), workers)
         parts = stream.parts(resuming=bool(state))
         partitions = [partition for partition, _ in parts]
         self.slices = [stream_slice for _, stream_slice in parts]

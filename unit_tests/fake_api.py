@@ -169,6 +169,7 @@ class FakeKlaviyo:
             "source_klaviyo.source.KlaviyoClient", lambda *args, **options: Client(self, *args, **options)
         )
         monkeypatch.setattr("source_klaviyo.sync.cursor.STATE_INTERVAL", 0.0)
+        monkeypatch.setattr("source_klaviyo.sync.parallelism.BUSY", 1e9)  # the server runs in this process as well
 
     def add(self, resource: str, *attributes: Mapping[str, Any], **hidden: Any) -> list[str]:
         """Add records; `hidden` values can be asked for by the filter but are not shown. Returns their ids."""

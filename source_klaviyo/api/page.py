@@ -25,7 +25,7 @@ class _Document(msgspec.Struct):
     links: _Links | None = None
 
 
-_PIECE = 1 << 16
+_PIECE = 1 << 13  # bytes
 _NULL = msgspec.Raw(b"null")
 _decode_document = msgspec.json.Decoder(_Document).decode
 
@@ -78,8 +78,10 @@ class Page:
 
 @cache
 def _cursor_decoder(attribute: str) -> Callable[[msgspec.Raw], Any]:
-    attributes = msgspec.defstruct("Attributes", [(attribute, msgspec.Raw, _NULL)], frozen=True)
-    return msgspec.json.Decoder(msgspec.defstruct("Resource", [("attributes", attributes | None, None)])).decode
+    attributes = msgspec.defstruct("Attributes", [(attribute, msgspec.Raw, _NULL)], gc=False)
+    return msgspec.json.Decoder(
+        msgspec.defstruct("Resource", [("attributes", attributes | None, None)], gc=False)
+    ).decode
 
 
 def decode_page(body: bytes, cursor_attribute: str) -> Page:

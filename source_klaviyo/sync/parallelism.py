@@ -48,10 +48,10 @@ class Parallelism:
     Klaviyo takes `rate` requests a second of a stream, and each takes `latency` seconds: their product
     is how many have to be under way to use the limit up. More would only wait. And since each split
     costs about one request more, splits are earned: by pages read, and by pages that the density of the
-    data so far lets one expect.
+    data so far lets one expect. Where the processor is busy, a further reader is of no use either.
 
     Args:
-        rate: requests a second in the long run.
+        rate: requests a second at best.
         most: the most readers whatever the figures say.
         load: how many processors this process has kept busy of late.
     """
