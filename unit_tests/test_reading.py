@@ -11,7 +11,6 @@ from queue import Queue
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import requests_mock
 from airbyte_cdk.models import AirbyteStreamStatus, FailureType, Type
 
 from source_klaviyo.source import SourceKlaviyo
@@ -20,22 +19,12 @@ from source_klaviyo.sync.instants import DAY, SECOND, for_filter, parse_instant
 from unit_tests.fake_api import HOST, NOW, FakeKlaviyo, Output, Refused, Request, error, sync
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 START = parse_instant("2024-01-01T00:00:00Z")
 NAMES = ["campaigns", "email_templates", "events", "flows", "global_exclusions", "lists", "metrics", "profiles"]
 STATE = "2024-06-01T00:00:00+0000"
 SINCE = parse_instant(STATE)
-
-
-@pytest.fixture
-def klaviyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeKlaviyo]:
-    """A Klaviyo that may not have to refuse anything, unless the test expects it."""
-    with requests_mock.Mocker(case_sensitive=True) as mocker:
-        api = FakeKlaviyo(mocker)
-        api.install(monkeypatch)
-        yield api
-    assert api.may_refuse or api.refusals == []
 
 
 def iso(instant: int) -> str:
