@@ -136,11 +136,9 @@ class KlaviyoClient:
                 reason = error
             if failed + refused // PATIENCE >= self._tries:
                 tries = failed + refused
-                raise (
-                    reason
-                    if tries == 1
-                    else type(reason)(f"{reason} Given up after {tries} tries: run the sync again later.")
-                )
+                if tries == 1:
+                    raise reason
+                raise type(reason)(f"{reason} Given up after {tries} tries: run the sync again later.")
             wait = _wait_after(failed + refused, reason)
             if isinstance(reason, RateLimited):
                 self._budget.pause(limits, wait)
@@ -203,9 +201,15 @@ class KlaviyoClient:
         self._ahead = ahead if 2 < abs(ahead) < _LONGEST_SKEW else 0.0
 
 
-def _place(parts: SplitResult) -> tuple[str | None, int | None]:
-    """Host and port that an address leads to, whatever its scheme; one with a user or password in it never fits."""
-    host = parts.hostname if parts.username is None and parts.password is None else parts.netloc
+def _place(parts: SplitResult) -> tuple[str, int | None]:
+    """Host and port that an address leads to, whatever its scheme.
+
+    One that holds more (a user, a password, brackets around a name) is a place of its own.
+    """
+    host = parts.hostname or ""
+    plain = f"[{host}]" if ":" in host else host
+    if parts.netloc.lower() not in {plain, f"{plain}:{parts.port}"}:
+        return parts.netloc, None
     return host, None if parts.port == {"https": 443, "http": 80}.get(parts.scheme) else parts.port
 
 
