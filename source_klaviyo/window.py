@@ -174,8 +174,8 @@ class WindowPartition(Partition):
         """Tell how far the window is read, and give half of the rest away if more readers are of use."""
         reading, window = self._reading, self._window
         reading.cursor.advance(self._number, window, position)
-        if last:
-            return
+        if last or self._passed is not None:
+            return  # behind the present there is nothing to divide
         self._positions.append(window.position)
         reading.parallelism.page_read(id(self), page.latency, self._expected())
         if reading.stream.lower and reading.parallelism.wants_another(len(reading.cursor.open_windows)):

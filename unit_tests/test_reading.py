@@ -672,6 +672,18 @@ def test_events_of_the_future_are_read_once_by_however_many(klaviyo: FakeKlaviyo
     assert Counter(output.ids()) == Counter(ids)
 
 
+def test_the_future_is_not_divided_however_long_its_reading_takes(klaviyo: FakeKlaviyo) -> None:
+    klaviyo.page_limit, klaviyo.latency = 3, 1.0
+    ids = add_events(klaviyo, *skewed(300), *range(NOW + 30 * DAY, NOW + 31 * DAY, DAY // 60))
+
+    def pass_a_minute(_: Request) -> None:
+        klaviyo.now += 60 * SECOND
+
+    klaviyo.before = pass_a_minute
+    output = sync("events")
+    assert Counter(output.ids()) == Counter(ids)
+
+
 def test_splits_cost_few_requests(klaviyo: FakeKlaviyo) -> None:
     klaviyo.page_limit, klaviyo.latency = 3, 5.0
     add_events(klaviyo, *skewed(900))
