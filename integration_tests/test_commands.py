@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,6 +29,16 @@ def status(connector: Connector) -> tuple[str, str, str]:
 
 
 def test_spec_is_the_same_with_and_without_the_cdk(connector: Connector) -> None:
+    command = connector.command("spec")
+    quickly, by_the_cdk = (
+        [line for line in subprocess.check_output(arguments).splitlines() if b'"SPEC"' in line]
+        for arguments in (command, [*command, "--debug"])  # with an option, the CDK answers
+    )
+    assert quickly == by_the_cdk
+    assert len(quickly) == 1
+
+
+def test_spec_asks_for_a_secret_key(connector: Connector) -> None:
     (quick,) = connector.run("spec").others
     assert quick["spec"]["connectionSpecification"]["required"] == ["api_key"]
     assert quick["spec"]["connectionSpecification"]["properties"]["api_key"]["airbyte_secret"] is True
