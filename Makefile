@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help demo test lint types unit integration bench schemas clean
+.PHONY: help demo test lint types unit integration bench schemas tables clean
 
 help:  ## show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 22
@@ -37,6 +37,9 @@ bench: $(READY)  ## speed, limits, requests and memory, beside Airbyte's connect
 
 schemas: $(READY)  ## write the streams' JSON schemas anew from Klaviyo's OpenAPI document
 	$(BIN)/python -m tools.schemas
+
+tables: $(READY)  ## write the tables of streams in docs/klaviyo.md anew from the streams' declarations
+	$(BIN)/python -m tools.tables
 
 clean:  ## remove what the other targets made
 	rm -rf .venv benchmarks/.venv-airbyte demo-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

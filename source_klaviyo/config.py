@@ -25,6 +25,31 @@ DEFAULT_START_DATE = "2012-01-01T00:00:00Z"
 _START_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}(\.\d+)?Z)?")
 
 
+MEASUREMENTS = ("count", "sum_value", "unique")
+INTERVALS = ("day", "hour", "week", "month")
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """What to count of a metric's events, as POST /metric-aggregates takes it.
+
+    Attributes:
+        name: what the user calls it.
+        metric_id: the metric.
+        measurements: some of MEASUREMENTS.
+        interval: one of INTERVALS.
+        by: the properties to group by.
+        filter: further conditions, in Klaviyo's grammar.
+    """
+
+    name: str
+    metric_id: str
+    measurements: tuple[str, ...]
+    interval: str
+    by: tuple[str, ...]
+    filter: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """The settings of a connection, as spec.json describes them.
@@ -35,6 +60,10 @@ class Config:
         predictive_analytics: whether profiles come with their predictive analytics, at a lower rate limit.
         num_workers: the most requests under way at once; None: the connector finds it by itself.
         lookback: how far before its state an incremental read of events begins, in microseconds.
+        event_metric_ids: the metrics whose events are read; none for all.
+        metric_ids: the conversion metrics that reports are about; none for all.
+        reporting_lookback: how far before its state an incremental read of daily numbers begins, in microseconds.
+        metric_aggregates: what the stream metric_aggregates asks for.
         api_url: scheme, host and port of Klaviyo; changed by the operator's environment only.
     """
 
@@ -43,6 +72,10 @@ class Config:
     predictive_analytics: bool
     num_workers: int | None
     lookback: int
+    event_metric_ids: tuple[str, ...]
+    metric_ids: tuple[str, ...]
+    reporting_lookback: int
+    metric_aggregates: tuple[Aggregate, ...]
     api_url: str
 
     @classmethod
@@ -58,6 +91,10 @@ class Config:
             predictive_analytics=not _flag(settings, "disable_fetching_predictive_analytics"),
             num_workers=_whole_number(settings, "num_workers", 1, 50),
             lookback=(_whole_number(settings, "lookback_window", 0, 36_500) or 0) * DAY,
+            event_metric_ids=_ids(settings, "event_metric_ids"),
+            metric_ids=_ids(settings, "metric_ids"),
+            reporting_lookback=(_whole_number(settings, "reporting_lookback_window", 0, 366) or 0) * DAY,
+            metric_aggregates=_aggregates(settings.get("metric_aggregates")),
             api_url=_api_url(environ.get(API_URL_VARIABLE)),
         )
 
@@ -104,6 +141,52 @@ def _whole_number(settings: Mapping[str, Any], name: str, least: int, most: int)
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise ConfigError(f"The setting {name} is {_shown(value)}: it must be a whole number from {least} to {most}.")
     return value
+
+
+def _ids(settings: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """Ids separated by commas (or in a list), each once."""
+    value = settings.get(name) or ""
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
+        raise ConfigError(f"The setting {name} is {_shown(value)}: it must be ids separated by commas.")
+    ids = tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
+    for one in ids:
+        if not re.fullmatch(r"[\w.:$-]+", one):
+            raise ConfigError(f"The setting {name} holds {_shown(one)}, which is no id of Klaviyo: copy it again.")
+    return ids
+
+
+def _aggregates(value: object) -> tuple[Aggregate, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise ConfigError(f"The setting metric_aggregates is {_shown(value)}: it must be a list of definitions.")
+    return tuple(map(_aggregate, value))
+
+
+def _aggregate(definition: Mapping[str, Any]) -> Aggregate:
+    def texts(name: str) -> tuple[str, ...]:
+        found = definition.get(name) or []
+        if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+            raise ConfigError(
+                f"The setting metric_aggregates holds a {name} that is no list of texts: {_shown(found)}."
+            )
+        return tuple(found)
+
+    metric_ids = _ids(definition, "metric_id")
+    if len(metric_ids) != 1:
+        raise ConfigError(
+            "The setting metric_aggregates holds a definition without a metric_id: give the id of one metric."
+        )
+    interval = definition.get("interval") or "day"
+    measurements = texts("measurements") or ("count",)
+    for one, known in ((interval, INTERVALS), *((measurement, MEASUREMENTS) for measurement in measurements)):
+        if one not in known:
+            raise ConfigError(f"The setting metric_aggregates holds {_shown(one)}: choose of {', '.join(known)}.")
+    name = definition.get("name") or metric_ids[0]
+    if not isinstance(name, str):
+        raise ConfigError(f"The setting metric_aggregates holds the name {_shown(name)}: it must be a text.")
+    return Aggregate(name, metric_ids[0], measurements, interval, texts("by"), texts("filter"))
 
 
 def _api_url(value: str | None) -> str:

@@ -19,11 +19,11 @@ from airbyte_cdk.models import (
 from airbyte_cdk.sources.streams.concurrent.partitions.partition_generator import PartitionGenerator
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_klaviyo.api.errors import ConfigError, KlaviyoError, MissingScope, TransientError
+from source_klaviyo.api.errors import ConfigError, KlaviyoError, MissingScope, QuotaUsed, TransientError
 from source_klaviyo.sync.cursor import SETTLING, WindowCursor
 from source_klaviyo.sync.instants import SECOND, for_state, whole_second
 from source_klaviyo.sync.parallelism import Parallelism
-from source_klaviyo.sync.state import read_state
+from source_klaviyo.sync.state import StoredState
 from source_klaviyo.window import FUTURE_IS_READ, WindowPartition
 
 if TYPE_CHECKING:
@@ -33,11 +33,14 @@ if TYPE_CHECKING:
     from airbyte_cdk.sources.message import MessageRepository
     from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partition
 
-    from source_klaviyo.streams import KlaviyoStream
+    from source_klaviyo.streams.base import KlaviyoStream, Slice
     from source_klaviyo.sync.instants import Instant
     from source_klaviyo.sync.timeline import Window
 
 logger = logging.getLogger("airbyte")
+
+READERS = 40
+"""Requests under way at once, of a stream and of all: more than the fastest limit takes at 400 ms."""
 
 
 class StreamReading(PartitionGenerator):
@@ -45,10 +48,10 @@ class StreamReading(PartitionGenerator):
 
     Args:
         stream: what to ask.
+        incremental: whether the sync goes on from a state and leaves one.
         state: the incoming state; None or empty for a read from the beginning.
         queue: takes batches, states and new windows.
         repository: takes the states that the queue's own consumer publishes, who must not wait for room in it.
-        workers: the most requests under way at once.
 
     Raises:
         AirbyteTracedException: the state makes no sense.
@@ -60,31 +63,29 @@ class StreamReading(PartitionGenerator):
         state: Mapping[str, Any] | None,
         queue: Queue[Any],
         repository: MessageRepository,
-        workers: int,
+        *,
+        incremental: bool,
     ) -> None:
         self.stream = stream
+        self.incremental = incremental
         self.queue = queue
         self._repository = repository
         self._consumer = threading.get_ident()
         self.failure: AirbyteTracedException | None = None
-        self.parallelism = Parallelism(min(limit.tier.burst for limit in stream.limits), workers)
-        parts = stream.parts(resuming=bool(state))
-        partitions = [partition for partition, _ in parts]
-        self.slices = [stream_slice for _, stream_slice in parts]
+        self._ended_early = False
+        self.slices: list[Slice] = []
+        rate = min(limit.tier.burst for limit in stream.limits)
+        readers = stream.config.num_workers or READERS
+        self.at_once = min(rate, readers)
+        self._room = threading.Semaphore(self.at_once)
+        self.parallelism = Parallelism(rate, readers)
+        self._state = state or {}
         try:
-            found = read_state(state or {}, stream.name, stream.cursor_field, partitions)
+            self._stored = StoredState(self._state, stream.name, stream.cursor_attribute or "")
         except ConfigError as error:
             raise as_traced(error) from None
-        positions = [self._repaired(position) for position in found]
-        self.future_is_read = bool((state or {}).get(FUTURE_IS_READ))
-        self.cursor = WindowCursor(
-            cursor_field=stream.cursor_field,
-            partitions=partitions,
-            starts=[self._start(position) for position in positions],
-            positions=[stream.earliest() if position is None else position for position in positions],
-            now=self.now,
-            publish=self._publish,
-        )
+        self.future_is_read = bool(self._state.get(FUTURE_IS_READ))
+        self.cursor = WindowCursor(stream.cursor_attribute, self.now, self._publish)
         if self.future_is_read:
             self.cursor.notes[FUTURE_IS_READ] = True
 
@@ -93,9 +94,37 @@ class StreamReading(PartitionGenerator):
         return int(self.stream.client.now() * SECOND)
 
     def generate(self) -> Iterable[Partition]:
-        """The windows to begin with: one for each partition, from its start to the present."""
+        """The windows to begin with: one for each partition, from its start to the present.
+
+        No more at a time than the limit takes: others would keep the workers of other streams.
+
+        Raises:
+            AirbyteTracedException: what there is to read cannot be told.
+        """
+        try:
+            parts = self.stream.parts(resuming=bool(self._state))
+        except KlaviyoError as error:
+            raise self.fail(error) from None
+        partitions = [partition for partition, _ in parts]
+        self.slices = [stream_slice for _, stream_slice in parts]
+        positions = [self._repaired(self._stored.position(partition)) for partition in partitions]
+        self.cursor.begin(
+            partitions,
+            starts=[self._start(position) for position in positions],
+            positions=[self.stream.earliest() if position is None else position for position in positions],
+        )
         for number, window in self.cursor.open_windows:
-            yield WindowPartition(self, number, window)
+            self._room.acquire()
+            yield WindowPartition(self, number, window, is_first=True)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether there is no point in reading any further."""
+        return self.failure is not None or self._ended_early
+
+    def window_done(self) -> None:
+        """One of the windows to begin with has been read: there is room for another."""
+        self._room.release()
 
     def hand_over(self, number: int, window: Window | None) -> None:
         """Let another worker read a window."""
@@ -105,16 +134,29 @@ class StreamReading(PartitionGenerator):
     def fail(self, error: KlaviyoError) -> AirbyteTracedException:
         """What to raise; after an error that every other window would meet as well, they are left alone."""
         if isinstance(error, MissingScope):
-            error = ConfigError(
-                f"Stream {self.stream.name} needs the scope {self.stream.scope}: add it in Klaviyo, or deselect the "
-                f"stream. {error}"
-            )
+            scope, *more = self.stream.scope.split()
+            what = f"the scopes {' and '.join([scope, *more])}: add them" if more else f"the scope {scope}: add it"
+            error = ConfigError(f"Stream {self.stream.name} needs {what} in Klaviyo, or deselect the stream. {error}")
         if isinstance(error, TransientError):
             error = TransientError(f"{error}{self.stream.advice}")
         traced = as_traced(error)
-        if isinstance(error, ConfigError):
+        if isinstance(error, ConfigError | QuotaUsed):
             self.failure = traced
         return traced
+
+    def end_early(self, error: QuotaUsed) -> None:
+        """The requests of the day are used up: the next sync goes on from the state.
+
+        Raises:
+            AirbyteTracedException: there is no state to go on from, in a full refresh.
+        """
+        if not self.incremental:
+            raise self.fail(
+                QuotaUsed(f"{error} Sync stream {self.stream.name} incrementally: it then goes on day by day.")
+            ) from None
+        if not self._ended_early:
+            self._ended_early = True
+            logger.warning("%s Stream %s goes on from here with a sync of tomorrow.", error, self.stream.name)
 
     def _repaired(self, position: Instant | None) -> Instant | None:
         latest = self.now() - SETTLING

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import msgspec
 from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage, Type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    import msgspec
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,11 @@ class RecordBatch:
 
     @classmethod
     def build(
-        cls, stream: str, cursor_field: str, records: Iterable[tuple[bytes | msgspec.Raw | None, bytes]]
+        cls,
+        stream: str,
+        cursor_field: str | None,
+        records: Iterable[tuple[bytes | msgspec.Raw | None, bytes]],
+        root: Mapping[str, Any] | None = None,
     ) -> RecordBatch:
         """Wrap each resource, with its cursor copied to the top level.
 
@@ -40,13 +43,15 @@ class RecordBatch:
 
         Args:
             stream: the stream's name.
-            cursor_field: the name of the copy.
+            cursor_field: the name of the copy; None for no copy.
             records: pairs of a resource (a JSON object, not empty, on one line; None is left out) and its
                 cursor as JSON.
+            root: what each of the records holds at its top level besides.
         """
         head = b'{"type":"RECORD","record":{"stream":"%s","data":' % stream.encode()
-        middle = b',"%s":' % cursor_field.encode()
-        tail = b'},"emitted_at":%d}}\n' % (time.time_ns() // 1_000_000)
+        middle = b',"%s":' % cursor_field.encode() if cursor_field else b""
+        more = b"," + msgspec.json.encode(root)[1:-1] if root else b""
+        tail = more + b'},"emitted_at":%d}}\n' % (time.time_ns() // 1_000_000)
         between = tail + head
         parts: list[bytes | memoryview] = [head]
         for resource, cursor in records:

@@ -30,9 +30,10 @@ from source_klaviyo.api.errors import KlaviyoError
 from source_klaviyo.check import check
 from source_klaviyo.config import Config
 from source_klaviyo.engine import QUEUE_SIZE, PagedSource, error_message
-from source_klaviyo.reading import StreamReading, as_traced
+from source_klaviyo.reading import READERS, StreamReading, as_traced
 from source_klaviyo.records import RecordBatch
 from source_klaviyo.streams import STREAMS, KlaviyoStream
+from source_klaviyo.streams.shared import Shared
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, MutableMapping
@@ -43,8 +44,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("airbyte")
 
-READERS = 40
-"""Requests under way at once where the user sets no num_workers: more than the fastest limit takes at 400 ms."""
 CHECK_TRIES = 3
 """A person waits for the answer of a check."""
 
@@ -75,7 +74,7 @@ class SourceKlaviyo(AbstractSource):
         try:
             parsed = Config.parse(config)
             client = _client(parsed, tries=CHECK_TRIES)
-            check(client, [stream(parsed, client) for stream in STREAMS])
+            check(client, _streams(parsed, client))
         except KlaviyoError as error:
             return False, str(error)
         return True, None
@@ -92,8 +91,7 @@ class SourceKlaviyo(AbstractSource):
             AirbyteTracedException: a setting makes no sense.
         """
         parsed = _parse(config)
-        client = _client(parsed)
-        return [stream(parsed, client) for stream in STREAMS]
+        return list(_streams(parsed, _client(parsed)))
 
     def read(
         self,
@@ -125,7 +123,6 @@ class SourceKlaviyo(AbstractSource):
         states = ConnectorStateManager(state)
         queue: Queue[Any] = Queue(QUEUE_SIZE)
         repository = InMemoryMessageRepository()
-        workers = _parse(config).num_workers
         readings, unknown = [], []
         for configured in catalog.streams:
             stream = known.get(configured.stream.name)
@@ -134,14 +131,14 @@ class SourceKlaviyo(AbstractSource):
                 continue
             incremental = configured.sync_mode == SyncMode.incremental
             blob = states.get_stream_state(stream.name, stream.namespace) if incremental else None
-            readings.append(StreamReading(stream, blob, queue, repository, workers or READERS))
+            readings.append(StreamReading(stream, blob, queue, repository, incremental=incremental))
 
         for name in unknown:
             message = f"Stream {name} does not exist: refresh the connection's schema, or take the stream out of it."
             yield error_message(message, FailureType.config_error, name)
             yield status_message(StreamDescriptor(name=name), AirbyteStreamStatus.INCOMPLETE)
         if readings:
-            yield from _engine(readings, workers, queue, repository)
+            yield from _engine(readings, queue, repository)
         if unknown:
             raise AirbyteTracedException(
                 message=f"These streams do not exist: {', '.join(unknown)}.",
@@ -149,12 +146,16 @@ class SourceKlaviyo(AbstractSource):
             )
 
 
-def _engine(
-    readings: list[StreamReading], num_workers: int | None, queue: Queue[Any], repository: MessageRepository
-) -> Iterator[Any]:
-    # a thread for each partition besides those that split windows bring: a slow limit never keeps another waiting
-    workers = num_workers or READERS + sum(len(reading.slices) for reading in readings)
-    engine = PagedSource.start(workers, max(1, min(len(readings), workers - 1)), queue, repository)
+def _streams(config: Config, client: KlaviyoClient) -> list[KlaviyoStream]:
+    shared = Shared(config, client)
+    return [stream(config, client, shared) for stream in STREAMS]
+
+
+def _engine(readings: list[StreamReading], queue: Queue[Any], repository: MessageRepository) -> Iterator[Any]:
+    # each stream has workers of its own, and one that tells them what to read: a slow limit never keeps another
+    # waiting; how many requests are under way at once is the client's business
+    workers = READERS + sum(reading.at_once + 1 for reading in readings)
+    engine = PagedSource.start(workers, len(readings), queue, repository)
     return engine.read([_as_concurrent(reading) for reading in readings])
 
 
@@ -164,8 +165,8 @@ def _as_concurrent(reading: StreamReading) -> DefaultStream:
         partition_generator=reading,
         name=stream.name,
         json_schema=stream.get_json_schema,
-        primary_key=[stream.primary_key],
-        cursor_field=CursorField(stream.cursor_field),
+        primary_key=[stream.primary_key] if isinstance(stream.primary_key, str) else stream.primary_key,
+        cursor_field=CursorField(stream.cursor_attribute) if stream.cursor_attribute else None,
         logger=logger,
         cursor=reading.cursor,
     )

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partition
 
-from source_klaviyo.api.errors import BadRequest, InvalidCursor, KlaviyoError
+from source_klaviyo.api.errors import KlaviyoError, NotFound, QuotaUsed
 from source_klaviyo.records import RecordBatch
 from source_klaviyo.sync.cursor import SETTLING
 from source_klaviyo.sync.instants import SECOND, for_filter, whole_second
+from source_klaviyo.sync.parallelism import pages_to_keep
 from source_klaviyo.sync.selection import select
 
 if TYPE_CHECKING:
@@ -29,15 +30,14 @@ RECENT_PAGES = 5
 FEWEST_PAGES = 2
 FUTURE_IS_READ = "future_is_read"
 """The key of a state which says that records dated ahead of it have been emitted."""
-RESTARTS = 5
-"""How often in a row a window may begin again from where it stands without getting further."""
 
 
 class WindowPartition(Partition):
     """One window of a stream; while it is read, its later half may become another."""
 
-    def __init__(self, reading: StreamReading, number: int, window: Window) -> None:
+    def __init__(self, reading: StreamReading, number: int, window: Window, *, is_first: bool = False) -> None:
         self._reading = reading
+        self._is_first = is_first
         self._number = number
         self._window = window
         # pages tell how far the window has been read as long as they come in order
@@ -73,14 +73,18 @@ class WindowPartition(Partition):
         Raises:
             AirbyteTracedException: what the user is to be told.
         """
-        if self._reading.failure:
-            return
+        reading = self._reading
         try:
-            yield from self._read()
+            if not reading.has_ended:
+                yield from self._read()
+        except QuotaUsed as error:
+            reading.end_early(error)
         except KlaviyoError as error:
-            raise self._reading.fail(error) from None
+            raise reading.fail(error) from None
         finally:
-            self._reading.parallelism.window_done(id(self))
+            reading.parallelism.window_done(id(self))
+            if self._is_first:
+                reading.window_done()
 
     def _read(self) -> Iterator[RecordBatch]:
         reading, window = self._reading, self._window
@@ -88,24 +92,27 @@ class WindowPartition(Partition):
         reached = window.start
         for page in self._pages():
             asked = int(page.asked_at * SECOND)
-            if reading.failure:
+            if reading.has_ended:
                 return
-            if not reading.stream.is_dated(stream_slice):
+            if page.reached is not None or not reading.stream.is_dated(stream_slice):
                 batch, beyond = self._batch(page, range(len(page.resources)), stream_slice), False
             else:
                 chosen = select(page.cursors, window.start, self._end(), self._last)
                 self._last = self._last if chosen.last is None else chosen.last
                 self._notice_disorder(chosen.ordered)
                 batch, beyond = self._batch(page, chosen.keep, stream_slice), chosen.beyond and self._in_order
+                beyond = beyond or (reading.stream.newest_first and chosen.outdated)
             if batch.count:
                 yield batch
-            reached = self._settled(asked)
-            if self._in_order and self._last is not None:
+            reached = self._settled(asked) if page.reached is None else page.reached
+            if page.reached is not None:
+                self._report(page, reached, last=True)
+            elif self._in_order and self._last is not None:
                 self._report(page, min(whole_second(self._last), reached), last=beyond or page.next is None)
             if beyond:
                 break
             del page, batch  # are not to be held while the next page is read
-        if reading.failure:
+        if reading.has_ended:
             return
         if window.end is None and reading.stream.future_dated:
             reading.cursor.notes[FUTURE_IS_READ] = True
@@ -128,26 +135,17 @@ class WindowPartition(Partition):
         return latest if self._passed is None else self._passed
 
     def _pages(self) -> Iterator[Page]:
-        """The window's pages; begins again from where it stands when Klaviyo wants to be asked otherwise."""
-        stream, restarts = self._reading.stream, 0
-        while True:
-            position, adaptations = self._window.position, stream.adaptations
-            self._last = self._first = self._passed = None
-            seen: set[str] = set()
-            try:
-                for page in stream.read_pages(self.to_slice()):
-                    if page.next in seen:
-                        raise InvalidCursor("Klaviyo answers with the same page again and again.")
-                    seen.add(page.next or "")
-                    yield page
-                    del page
-                return
-            except BadRequest as refusal:
-                restarts = restarts + 1 if self._window.position == position else 1
-                again = isinstance(refusal, InvalidCursor) or stream.adapt_to(refusal, adaptations)
-                if not again or restarts > RESTARTS:
-                    raise
-                logger.info("%s Stream %s goes on from %s.", refusal, stream.name, self.to_slice()["start"])
+        """The window's pages; none of a parent that has been deleted in between."""
+        try:
+            yield from self._reading.stream.pages(self._rest)
+        except NotFound as error:
+            if not self._reading.stream.root(self.to_slice()):
+                raise
+            logger.info("%s Stream %s goes on with the next one.", error, self._reading.stream.name)
+
+    def _rest(self) -> Mapping[str, Any]:
+        self._last = self._first = self._passed = None
+        return self.to_slice()
 
     def _end(self) -> Instant | None:
         """Where the window ends; what is dated ahead is read by the first read that gets to the present, then not."""
@@ -158,8 +156,9 @@ class WindowPartition(Partition):
 
     def _batch(self, page: Page, keep: Iterable[int], stream_slice: Mapping[str, Any]) -> RecordBatch:
         stream = self._reading.stream
-        records = [(stream.rebuild(page.resources[place], stream_slice), page.cursors[place]) for place in keep]
-        return RecordBatch.build(stream.name, stream.cursor_field, records)
+        cursors = page.cursors or [b""] * len(page.resources)
+        records = [(stream.rebuild(page.resources[place], stream_slice), cursors[place]) for place in keep]
+        return RecordBatch.build(stream.name, stream.cursor_attribute, records, stream.root(stream_slice))
 
     def _notice_disorder(self, ordered: bool) -> None:
         if self._in_order and not ordered:
@@ -177,15 +176,11 @@ class WindowPartition(Partition):
         if last or self._passed is not None:
             return  # behind the present there is nothing to divide
         self._positions.append(window.position)
-        reading.parallelism.page_read(id(self), page.latency, self._expected())
-        if reading.stream.lower and reading.parallelism.wants_another(len(reading.cursor.open_windows)):
-            reading.hand_over(self._number, reading.cursor.split(self._number, window))
-
-    def _expected(self) -> float:
-        """How many more pages the window seems to hold, by how much time the last ones have covered."""
-        pages = len(self._positions) - 1
-        if pages < FEWEST_PAGES:
-            return 0.0
-        covered = max(self._window.position - self._positions[0], SECOND)
-        end = self._reading.now() if self._window.end is None else self._window.end
-        return pages * max(end - self._window.position, 0) / covered
+        parallelism, pages = reading.parallelism, len(self._positions) - 1
+        covered = max(window.position - self._positions[0], SECOND) / pages
+        end = reading.now() if window.end is None else window.end
+        expected = max(end - window.position, 0) / covered if pages >= FEWEST_PAGES else 0.0
+        parallelism.page_read(id(self), page.latency, expected)
+        if reading.stream.lower and parallelism.wants_another(id(self), reading.cursor.open_count):
+            keep = int(covered * pages_to_keep(expected))
+            reading.hand_over(self._number, reading.cursor.split(self._number, window, keep))

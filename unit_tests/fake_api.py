@@ -66,7 +66,7 @@ ENDPOINTS = {
         {"messages.channel": {"eq"}, "archived": {"eq"}, "updated_at": DATES, "created_at": DATES},
         frozenset({"created_at", "id", "name", "scheduled_at", "updated_at"}),
         (100, 100),
-        {"include": {"campaign-messages", "tags"}},
+        {"include": {"campaign-messages", "tags"}, "fields[tag]": {"name"}},
     ),
     "events": Endpoint(
         {"metric_id": {"eq"}, "profile_id": {"eq"}, "datetime": DATES},
@@ -78,10 +78,13 @@ ENDPOINTS = {
         {"archived": {"eq"}, "status": {"eq"}, "created": DATES | {"eq"}, "updated": DATES | {"eq"}},
         frozenset({"created", "id", "name", "status", "trigger_type", "updated"}),
         (50, 50),
-        {"include": {"flow-actions", "tags"}},
+        {"include": {"flow-actions", "tags"}, "fields[tag]": {"name"}},
     ),
     "lists": Endpoint(
-        {"created": {"gt"}, "updated": {"gt"}}, frozenset({"created", "id", "name", "updated"}), (10, 10)
+        {"created": {"gt"}, "updated": {"gt"}},
+        frozenset({"created", "id", "name", "updated"}),
+        (10, 10),
+        {"include": {"flow-triggers", "tags"}, "fields[tag]": {"name"}},
     ),
     "metrics": Endpoint({"integration.name": {"eq"}, "integration.category": {"eq"}}),
     "profiles": Endpoint(
@@ -114,6 +117,7 @@ class Request:
     url: str
     resource: str
     params: dict[str, str]
+    body: Any = None
 
     @property
     def is_first_page(self) -> bool:
@@ -142,6 +146,7 @@ class FakeKlaviyo:
         latency: what each page is said to have taken, in seconds.
         page_limit: the most records in a page, whatever is asked for.
         before: looks at each question first; what it returns is the answer (a status and a body).
+        headers: of answers that refuse for the rate.
         gate: where all clients wait for each other before each question.
         refused: called by each client that has been refused, before it goes on.
         refusals: what has been refused.
@@ -153,6 +158,7 @@ class FakeKlaviyo:
         self.latency = 0.0
         self.page_limit = 10**9
         self.before: Callable[[Request], tuple[int, bytes] | None] = lambda _: None
+        self.headers: dict[str, str] = {}
         self.gate: threading.Barrier | None = None
         self.refused: Callable[[], None] = lambda: None
         self.rows: dict[str, list[dict[str, Any]]] = {resource: [] for resource in ENDPOINTS}
@@ -161,7 +167,8 @@ class FakeKlaviyo:
         self.may_refuse = False
         self.naps: list[float] = []
         self._links: dict[str, tuple[Request, tuple[Any, ...]]] = {}
-        mocker.get(re.compile(f"{HOST}/"), content=self._answer)
+        for method in ("GET", "POST"):
+            mocker.register_uri(method, re.compile(f"{HOST}/"), content=self._answer)
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Let the source talk to this server, without waiting for anything."""
@@ -194,13 +201,17 @@ class FakeKlaviyo:
     def _answer(self, raw: Any, context: Any) -> bytes:
         parts = urlsplit(raw.url)
         request = Request(
-            raw.url, parts.path.removeprefix("/api/"), dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
+            raw.url,
+            parts.path.removeprefix("/api/"),
+            dict(parse_qsl(parts.query, strict_parsing=bool(parts.query))),
+            json.loads(raw.body) if raw.body else None,
         )
         self.requests.append(request)
         try:
             instead = self.before(request)
             if instead is not None:
                 context.status_code, body = instead
+                context.headers.update(self.headers if context.status_code == 429 else {})
                 return body
             return json.dumps(self._collection(request), ensure_ascii=False, separators=(",", ":")).encode()
         except Refused as refusal:

@@ -10,6 +10,7 @@ import re
 import traceback
 from datetime import datetime, timezone
 from email.utils import format_datetime
+from functools import partial
 from itertools import count, pairwise
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
@@ -32,6 +33,7 @@ from source_klaviyo.api.errors import (
     TransientError,
     UnsafeLink,
 )
+from source_klaviyo.api.page import decode_page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,7 +85,7 @@ class Conversation:
         self.client = KlaviyoClient(KEY, base_url, tries=tries, budget=self.budget, sleep=self.waits.append)
 
     def get(self, address: str = "/api/events", params: Mapping[str, str] | None = None) -> Page:
-        return self.client.get(address, params, LIMITS, "datetime")
+        return self.client.get(address, params, LIMITS, partial(decode_page, cursor_attribute="datetime"))
 
     def error(self) -> KlaviyoError:
         with pytest.raises(KlaviyoError) as raised:

@@ -44,12 +44,16 @@ def test_the_key_is_all_that_is_needed() -> None:
         predictive_analytics=True,
         num_workers=None,
         lookback=0,
+        event_metric_ids=(),
+        metric_ids=(),
+        reporting_lookback=0,
+        metric_aggregates=(),
         api_url="https://a.klaviyo.com",
     )
 
 
 def test_settings_of_other_versions_are_left_alone() -> None:
-    assert parse(metric_ids="RESQ6t", unheard_of={"of": [1]}) == parse()
+    assert parse(unheard_of={"of": [1]}) == parse()
 
 
 def test_every_setting_of_the_specification_has_an_effect() -> None:
@@ -60,6 +64,10 @@ def test_every_setting_of_the_specification_has_an_effect() -> None:
         "disable_fetching_predictive_analytics": True,
         "num_workers": 5,
         "lookback_window": 5,
+        "metric_ids": "RESQ6t",
+        "event_metric_ids": "RESQ6t",
+        "reporting_lookback_window": 5,
+        "metric_aggregates": [{"metric_id": "RESQ6t"}],
     }
     assert set(specification["connectionSpecification"]["properties"]) == set(other)
     for name, value in other.items():

@@ -10,17 +10,24 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from jsonschema import Draft7Validator
 
-from tools import schemas
+from tools.schemas import __main__ as command
+from tools.schemas.document import MOST, Document
+from tools.schemas.streams import STREAMS, Built, Stream
+from tools.schemas.writing import stream_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-NAMES = sorted(schemas.STREAMS)
+NAMES = sorted(STREAMS)
+RESOURCES = {name: stream for name, stream in STREAMS.items() if isinstance(stream, Stream)}
+BUILT = {name: stream for name, stream in STREAMS.items() if isinstance(stream, Built)}
+CURSORS = {name: stream.cursor for name, stream in STREAMS.items() if stream.cursor}
+REPORTS = {name: stream.report for name, stream in BUILT.items() if stream.report}
 AIRBYTE = json.loads((Path(__file__).parent / "data" / "catalog-2.13.1.json").read_text(encoding="utf-8"))
 
 needs_document = pytest.mark.skipif(
-    not schemas.DOCUMENT.exists(),
-    reason=f"Klaviyo's document ({schemas.DOCUMENT.name}) is not beside the project",
+    not command.DOCUMENT.exists(),
+    reason=f"Klaviyo's document ({command.DOCUMENT.name}) is not beside the project",
 )
 
 # Where Airbyte declares what Klaviyo has never sent: the relationship leads to many flows, not to one.
@@ -32,7 +39,7 @@ CORRECTED = {
 
 
 def declared(stream: str) -> dict[str, Any]:
-    return json.loads((schemas.SCHEMAS / f"{stream}.json").read_text(encoding="utf-8"))
+    return json.loads((command.SCHEMAS / f"{stream}.json").read_text(encoding="utf-8"))
 
 
 def types(schema: dict[str, Any]) -> set[str]:
@@ -56,12 +63,16 @@ def fields(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[s
             yield from fields(value["items"], f"{here}[]")
 
 
+def below(path: str, parent: str) -> bool:
+    return path.startswith((f"{parent}.", f"{parent}["))
+
+
 # --- the files ------------------------------------------------------------------------------------------
 
 
 @needs_document
 def test_the_files_are_what_the_tool_writes(capsys: pytest.CaptureFixture[str]) -> None:
-    assert schemas.main(["--check"]) == 0, f"run python -m tools.schemas\n{capsys.readouterr().out}"
+    assert command.main(["--check"]) == 0, f"run python -m tools.schemas\n{capsys.readouterr().out}"
 
 
 @pytest.mark.parametrize("stream", NAMES)
@@ -86,17 +97,29 @@ def test_each_object_may_hold_more(stream: str) -> None:
             assert value["additionalProperties"] is True, path
 
 
-@pytest.mark.parametrize("stream", NAMES)
-def test_the_cursor_is_at_the_top_with_the_type_of_its_original(stream: str) -> None:
-    cursor = schemas.STREAMS[stream].cursor
+def test_there_is_no_other_file() -> None:
+    assert {file.stem for file in command.SCHEMAS.iterdir()} == set(NAMES)
+
+
+@pytest.mark.parametrize(("stream", "cursor"), CURSORS.items())
+def test_the_cursor_is_at_the_top(stream: str, cursor: str) -> None:
     found = dict(fields(declared(stream)))
-    assert types(found[cursor]) == types(found[f"attributes.{cursor}"]) == {"null", "string:date-time"}
+    assert types(found[cursor]) == {"null", "string:date-time"}
+    if stream in RESOURCES:
+        assert types(found[f"attributes.{cursor}"]) == {"null", "string:date-time"}
 
 
-@pytest.mark.parametrize("stream", NAMES)
+@pytest.mark.parametrize("stream", REPORTS)
+def test_each_grouping_of_a_report_is_at_the_top_too(stream: str) -> None:
+    found = declared(stream)["properties"]
+    assert found["groupings"]["properties"]
+    for name, value in found["groupings"]["properties"].items():
+        assert types(found[name]) == types(value)
+
+
+@pytest.mark.parametrize(("stream", "cursor"), [(stream, CURSORS[stream]) for stream in CURSORS if stream in RESOURCES])
 @pytest.mark.parametrize("moment", ["2026-11-20 10:00:00+00:00", "2026-11-20T10:00:00", "2026-11-20T10:00:00.1Z"])
-def test_every_form_of_datetime_that_klaviyo_sends_is_valid(stream: str, moment: str) -> None:
-    cursor = schemas.STREAMS[stream].cursor
+def test_every_form_of_datetime_that_klaviyo_sends_is_valid(stream: str, cursor: str, moment: str) -> None:
     record = {
         "type": "x",
         "id": "1",
@@ -110,7 +133,7 @@ def test_every_form_of_datetime_that_klaviyo_sends_is_valid(stream: str, moment:
 # --- Airbyte's own connector ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("stream", NAMES)
+@pytest.mark.parametrize("stream", AIRBYTE)
 def test_what_airbyte_declares_is_declared_with_its_type(stream: str) -> None:
     ours = dict(fields(declared(stream)))
     for path, theirs in AIRBYTE[stream]["fields"].items():
@@ -119,9 +142,9 @@ def test_what_airbyte_declares_is_declared_with_its_type(stream: str) -> None:
         assert types(ours[now]) == {*theirs, "null"}, path
 
 
-@pytest.mark.parametrize("stream", NAMES)
+@pytest.mark.parametrize("stream", AIRBYTE)
 def test_the_cursor_is_airbytes(stream: str) -> None:
-    assert AIRBYTE[stream]["cursor"] == [schemas.STREAMS[stream].cursor]
+    assert AIRBYTE[stream]["cursor"] == [CURSORS[stream]]
     assert AIRBYTE[stream]["primary_key"] == [["id"]]
 
 
@@ -132,26 +155,35 @@ class Reader:
     """A second, plainer reading of the document, so that the tool's is not checked by itself."""
 
     def __init__(self) -> None:
-        document = json.loads(gzip.decompress(schemas.DOCUMENT.read_bytes()))
+        document = json.loads(gzip.decompress(command.DOCUMENT.read_bytes()))
         self.paths = document["paths"]
         self.components = document["components"]["schemas"]
 
     def resource(self, path: str) -> dict[str, Any]:
         body = self.paths[path]["get"]["responses"]["200"]["content"]["application/vnd.api+json"]["schema"]
-        return self.components[body["$ref"].rpartition("/")[2]]["properties"]["data"]["items"]
+        data = self.components[body["$ref"].rpartition("/")[2]]["properties"]["data"]
+        return data.get("items", data)
 
-    def names(self, schema: dict[str, Any], path: str = "") -> Iterator[str]:
-        """The path of each property, whichever branch of the schema declares it."""
+    def statistics(self, path: str) -> list[str]:
+        body = self.paths[path]["post"]["requestBody"]["content"]["application/vnd.api+json"]["schema"]
+        question = self.components[body["$ref"].rpartition("/")[2]]["properties"]["data"]
+        attributes = self.components[question["$ref"].rpartition("/")[2]]["properties"]["attributes"]
+        return attributes["properties"]["statistics"]["items"]["enum"]
+
+    def names(self, schema: dict[str, Any], without: str | None = None, path: str = "") -> Iterator[str]:
+        """The path of each property, whichever branch of the schema declares it, but those below one path."""
+        if path == without:
+            return
         if "$ref" in schema:
-            yield from self.names(self.components[schema["$ref"].rpartition("/")[2]], path)
+            yield from self.names(self.components[schema["$ref"].rpartition("/")[2]], without, path)
         for branch in (*schema.get("allOf", ()), *schema.get("oneOf", ())):
-            yield from self.names(branch, path)
+            yield from self.names(branch, without, path)
         for name, value in schema.get("properties", {}).items():
             here = f"{path}.{name}".lstrip(".")
             yield here
-            yield from self.names(value, here)
+            yield from self.names(value, without, here)
         if "items" in schema:
-            yield from self.names(schema["items"], f"{path}[]")
+            yield from self.names(schema["items"], without, f"{path}[]")
 
     def example(self, schema: dict[str, Any]) -> Any:
         """A value made of the document's examples, and of each property's first type where it has none."""
@@ -168,42 +200,78 @@ class Reader:
                     merged[name] = {**merged.get(name, {}), **value} if isinstance(value, dict) else value
             return merged
         simple = {"string": "x", "integer": 1, "number": 1.5, "boolean": True, "object": {"a": 1}}
-        if schema["type"] == "array":
+        kind = schema.get("type", "object")
+        if kind == "array":
             return [self.example(schema["items"])]
-        return schema.get("enum", [simple[schema["type"]]])[0]
+        return schema.get("enum", [simple[kind]])[0]
+
+
+# never asked for
+HIDDEN = {"email_templates": "attributes.definition"}
+
+# unions of many shapes with many properties
+OPEN = {
+    "flow_actions": "attributes.definition",
+    "flow_messages": "attributes.definition",
+    "segments": "attributes.definition.condition_groups[].conditions[]",
+    "segments_detailed": "attributes.definition.condition_groups[].conditions[]",
+    "template_universal_content": "attributes.definition",
+}
 
 
 @needs_document
-@pytest.mark.parametrize("stream", NAMES)
-def test_each_attribute_of_the_document_is_declared(stream: str) -> None:
-    reader, declaration = Reader(), schemas.STREAMS[stream]
-    removed = {path for path, (kind, _) in declaration.edits.items() if kind == "absent"}
-    # never asked for by these streams
-    hidden = {"/api/templates": "attributes.definition"}.get(declaration.path)
+@pytest.mark.parametrize(("stream", "resource"), RESOURCES.items())
+def test_each_attribute_of_the_document_is_declared(stream: str, resource: Stream) -> None:
+    reader, hidden = Reader(), HIDDEN.get(stream)
+    removed = [path for path, (kind, _) in resource.edits.items() if kind == "absent"]
     ours = dict(fields(declared(stream)))
-    documented = set(reader.names(reader.resource(declaration.path)))
-    assert len(documented) > 10
+    documented = set(reader.names(reader.resource(resource.path), hidden or OPEN.get(stream)))
+    assert {"type", "id", "links.self"} <= documented
     for path in sorted(documented):
-        if hidden and f"{path}.".startswith(f"{hidden}."):
+        if path == hidden:
             assert path not in ours
-        elif not any(f"{path}.".startswith((f"{gone}.", f"{gone}[")) for gone in removed):
+        elif not any(path == gone or below(path, gone) for gone in removed):
             assert path in ours
 
 
+@pytest.mark.parametrize(("stream", "path"), OPEN.items())
+def test_a_union_that_says_too_much_is_an_open_object(stream: str, path: str) -> None:
+    ours = dict(fields(declared(stream)))
+    assert types(ours[path]) == {"null", "object"}
+    assert not [name for name in ours if below(name, path)]
+
+
 @needs_document
-@pytest.mark.parametrize("stream", NAMES)
-def test_the_examples_of_the_document_are_valid(stream: str) -> None:
-    reader, declaration = Reader(), schemas.STREAMS[stream]
-    record = reader.example(reader.resource(declaration.path))
-    assert record["attributes"]
-    record[declaration.cursor] = record["attributes"][declaration.cursor]
+def test_a_detailed_campaign_holds_all_of_its_messages() -> None:
+    reader = Reader()
+    ours = dict(fields(declared("campaigns_detailed")))
+    documented = list(reader.names(reader.resource("/api/campaign-messages/{id}")))
+    assert "attributes.definition.content.subject" in documented
+    assert {f"campaign_messages[].{path}" for path in documented} <= set(ours)
+
+
+@needs_document
+@pytest.mark.parametrize(("stream", "report"), REPORTS.items())
+def test_the_statistics_are_the_documents(stream: str, report: str) -> None:
+    ours = declared(stream)["properties"]["statistics"]["properties"]
+    assert set(ours) == set(Reader().statistics(report))
+    assert all(types(value) == {"null", "number"} for value in ours.values())
+
+
+@needs_document
+@pytest.mark.parametrize(("stream", "resource"), RESOURCES.items())
+def test_the_examples_of_the_document_are_valid(stream: str, resource: Stream) -> None:
+    reader = Reader()
+    record = reader.example(reader.resource(resource.path))
+    if resource.cursor:
+        record[resource.cursor] = record["attributes"][resource.cursor]
     Draft7Validator(declared(stream)).validate(record)
 
 
 # --- the tool -------------------------------------------------------------------------------------------
 
 
-def tree(attributes: dict[str, Any], **components: Any) -> schemas.Document:
+def tree(attributes: dict[str, Any], **components: Any) -> Document:
     """A document with one collection, /api/trees."""
     resource = {
         "type": "object",
@@ -220,7 +288,7 @@ def tree(attributes: dict[str, Any], **components: Any) -> schemas.Document:
         "parameters": [{"name": "additional-fields[tree]", "schema": {"items": {"enum": ["age"]}}}],
     }
     enum = {"type": "string", "enum": ["tree"]}
-    return schemas.Document(
+    return Document(
         {
             "paths": {"/api/trees": {"get": operation}},
             "components": {"schemas": {"Tree": resource, "TreeEnum": enum, **components}},
@@ -228,20 +296,20 @@ def tree(attributes: dict[str, Any], **components: Any) -> schemas.Document:
     )
 
 
-def attributes(document: schemas.Document, **options: Any) -> dict[str, Any]:
-    stream = schemas.Stream("/api/trees", None, **options)
-    return schemas.stream_schema(document, stream)["properties"]["attributes"]["properties"]
+def attributes(document: Document, **options: Any) -> dict[str, Any]:
+    stream = Stream("/api/trees", None, **options)
+    return stream_schema(document, stream)["properties"]["attributes"]["properties"]
 
 
 @needs_document
 def test_every_collection_of_the_document_can_become_a_stream() -> None:
-    document = schemas.Document.load(schemas.DOCUMENT)
+    document = Document.load(command.DOCUMENT)
     collections = [
         path for path, operations in Reader().paths.items() if "get" in operations and "/relationships/" not in path
     ]
     assert len(collections) > 100
     for path in collections:
-        schema = schemas.stream_schema(document, schemas.Stream(path, None))
+        schema = stream_schema(document, Stream(path))
         Draft7Validator.check_schema(schema)
         assert all(value["description"] for name, value in fields(schema) if not name.endswith("[]")), path
 
@@ -257,6 +325,34 @@ def test_a_union_of_objects_is_one_object_with_the_properties_of_all() -> None:
         "type": ["null", "string"],
     }
     assert types(foliage["properties"]["size"]) == {"null", "integer", "string"}
+
+
+def test_a_union_of_very_much_is_an_open_object() -> None:
+    half = {"properties": {f"leaf_{place}": {"type": "string"} for place in range(MOST // 2)}}
+    more = {"properties": {**half["properties"], "needle": {"type": "string"}}}
+    document = tree({"fir": {"oneOf": [half, half]}, "oak": {"description": "An oak", "oneOf": [half, more]}})
+    assert len(attributes(document)["fir"]["properties"]) == MOST // 2
+    assert attributes(document)["oak"] == {
+        "description": "An oak.",
+        "type": ["null", "object"],
+        "additionalProperties": True,
+    }
+
+
+def test_a_union_of_numbers_and_text_takes_each_value_once() -> None:
+    union = {"oneOf": [{"type": name} for name in ("integer", "number", "string")]}
+    validator = Draft7Validator(attributes(tree({"size": union}))["size"])
+    assert all(map(validator.is_valid, (3, 3.5, "3", None)))
+    assert not validator.is_valid([])
+
+
+def test_a_record_may_hold_those_of_another_stream() -> None:
+    document = tree({"height": {"type": "integer"}})
+    trees = Stream("/api/trees", edits={"attributes.height": ("number", "The height.")})
+    edits = {"neighbours": (trees, "The trees around.")}
+    neighbours = stream_schema(document, Stream("/api/trees", edits=edits))["properties"]["neighbours"]
+    assert (neighbours["type"], neighbours["description"]) == (["null", "array"], "The trees around.")
+    assert types(dict(fields(neighbours["items"]))["attributes.height"]) == {"null", "number"}
 
 
 def test_a_type_within_itself_ends_as_an_open_object() -> None:
@@ -283,23 +379,28 @@ def test_a_description_is_one_line_without_markup() -> None:
     )
 
 
+def test_a_placeholder_is_not_markup() -> None:
+    text = "Either `forest` or `park/<park_id>`."
+    assert attributes(tree({"kind": {"type": "string", "description": text}}))["kind"]["description"] == text
+
+
 def test_the_check_names_a_stale_file_and_leaves_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "trees.json"
-    monkeypatch.setattr(schemas, "generated", lambda _: [(file, "{}\n")])
-    monkeypatch.setattr(schemas.Document, "load", lambda _: None)
+    monkeypatch.setattr(command, "generated", lambda _: [(file, "{}\n")])
+    monkeypatch.setattr(Document, "load", lambda _: None)
     document = tmp_path / "document.json"
     document.touch()
-    assert schemas.main(["--check", str(document)]) == 1
+    assert command.main(["--check", str(document)]) == 1
     assert capsys.readouterr().out == "stale: trees.json\n"
     assert not file.exists()
-    assert schemas.main([str(document)]) == 0
+    assert command.main([str(document)]) == 0
     assert file.read_text(encoding="utf-8") == "{}\n"
-    assert schemas.main(["--check", str(document)]) == 0
+    assert command.main(["--check", str(document)]) == 0
 
 
 def test_a_document_that_is_missing_is_said_to_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        schemas.main([str(tmp_path / "openapi.json")])
+        command.main([str(tmp_path / "openapi.json")])
     assert "there is no openapi.json" in capsys.readouterr().err

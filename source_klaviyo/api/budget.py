@@ -16,6 +16,8 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from source_klaviyo.api.errors import QuotaUsed
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -25,10 +27,11 @@ STEADY_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """A tier of Klaviyo's rate limits: requests per second (burst) and per minute (steady)."""
+    """A tier of Klaviyo's rate limits: requests per second (burst), per minute (steady) and, for reports, per day."""
 
     burst: int
     steady: int
+    daily: int | None = None
 
 
 XS = Tier(1, 15)
@@ -36,6 +39,7 @@ S = Tier(3, 60)
 M = Tier(10, 150)
 L = Tier(75, 750)
 XL = Tier(350, 3500)
+REPORT = Tier(1, 2, 225)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class _Bucket:
     def __init__(self, limit: Limit) -> None:
         self.burst = limit.tier.burst
         self.steady = limit.tier.steady
+        self.left_today = limit.tier.daily
         self.in_flight = 0
         self.paused_until = 0.0
         self._answered: deque[float] = deque()
@@ -91,14 +96,24 @@ class Budget:
         """Wait until each limit has a free slot and take one of each; returns the seconds waited.
 
         Waiting for one limit never holds up a request that draws on others.
+
+        Raises:
+            QuotaUsed: nothing is left of this day; nobody waits as long as that.
         """
         with self._changed:
             began = self._clock()
             buckets = list(self._of(limits))
-            while (delay := max((bucket.delay(self._clock()) for bucket in buckets), default=0.0)) > 0:
+            while True:
+                if any(bucket.left_today == 0 for bucket in buckets):
+                    raise QuotaUsed("Klaviyo's quota of reports of this kind is used up for today.")
+                delay = max((bucket.delay(self._clock()) for bucket in buckets), default=0.0)
+                if delay <= 0:
+                    break
                 self._changed.wait(None if delay == float("inf") else delay)
             for bucket in buckets:
                 bucket.in_flight += 1
+                if bucket.left_today is not None:
+                    bucket.left_today -= 1
             return self._clock() - began
 
     def release(self, limits: Sequence[Limit]) -> None:
@@ -107,6 +122,15 @@ class Budget:
             for bucket in self._of(limits):
                 bucket.answered(self._clock())
             self._changed.notify_all()
+
+    def close_day(self, limits: Sequence[Limit]) -> bool:
+        """Klaviyo wants hours of patience: where there is a quota of the day, it is used up; whether there is one."""
+        with self._changed:
+            daily = [bucket for bucket in self._of(limits) if bucket.left_today is not None]
+            for bucket in daily:
+                bucket.left_today = 0
+            self._changed.notify_all()
+            return bool(daily)
 
     def pause(self, limits: Sequence[Limit], seconds: float) -> None:
         """Klaviyo refused a request: nobody asks again before `seconds` have passed."""

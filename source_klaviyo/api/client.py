@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
 import time
 from contextlib import closing
 from dataclasses import replace
@@ -17,8 +18,7 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
 from source_klaviyo.api.budget import Budget
-from source_klaviyo.api.errors import RateLimited, TransientError, UnsafeLink, error_of
-from source_klaviyo.api.page import decode_page
+from source_klaviyo.api.errors import QuotaUsed, RateLimited, TransientError, UnsafeLink, error_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +30,7 @@ logger = logging.getLogger("airbyte")
 
 HOST = "https://a.klaviyo.com"
 REVISION = "2026-07-15"
+_BODY = {"Content-Type": "application/vnd.api+json"}
 TIMEOUT = (10, 120)
 """Seconds to connect, and to wait for the next bytes of an answer."""
 
@@ -87,6 +88,7 @@ class KlaviyoClient:
         self._tries = tries
         self._budget = budget or Budget()
         self._sleep = sleep
+        self._connections = threading.BoundedSemaphore(connections)
         self._ahead = 0.0
         self._auth = _KeyAuth(key)
         self._session = requests.Session()
@@ -110,7 +112,12 @@ class KlaviyoClient:
         return time.time() + self._ahead
 
     def get(
-        self, address: str, params: Mapping[str, str] | None, limits: Sequence[Limit], cursor_attribute: str
+        self,
+        address: str,
+        params: Mapping[str, str] | None,
+        limits: Sequence[Limit],
+        decode: Callable[[bytes], Page],
+        body: object = None,
     ) -> Page:
         """Ask for one page, again and again if need be.
 
@@ -118,7 +125,8 @@ class KlaviyoClient:
             address: a path (`/api/events`) or the `links.next` of the page before.
             params: the query; None when the address holds it already.
             limits: the quotas this request draws on.
-            cursor_attribute: the attribute whose values the page is to list.
+            decode: makes a page of an answer's body; a TransientError of it is worth another try.
+            body: what a report is asked with (by POST, which reads only), as a value of JSON.
 
         Raises:
             KlaviyoError: the answer is an error that no further try would mend, or too many tries failed.
@@ -127,8 +135,16 @@ class KlaviyoClient:
         failed = refused = 0
         while True:
             try:
-                return self._get_once(url, params, limits, cursor_attribute)
+                return self._get_once(url, params, limits, decode, body)
+            except QuotaUsed:
+                raise
             except RateLimited as error:
+                if (
+                    error.retry_after is not None
+                    and error.retry_after > LONGEST_WAIT
+                    and self._budget.close_day(limits)
+                ):
+                    continue
                 refused += 1
                 reason: TransientError = error
             except TransientError as error:
@@ -164,31 +180,40 @@ class KlaviyoClient:
         return f"{self._base_url}{parts.path}{'?' if parts.query else ''}{parts.query}"
 
     def _get_once(
-        self, url: str, params: Mapping[str, str] | None, limits: Sequence[Limit], cursor_attribute: str
+        self,
+        url: str,
+        params: Mapping[str, str] | None,
+        limits: Sequence[Limit],
+        decode: Callable[[bytes], Page],
+        body: object,
     ) -> Page:
+        question = {"method": "GET"} if body is None else {"method": "POST", "json": body, "headers": _BODY}
         self._budget.acquire(limits)
-        asked = time.monotonic()
-        try:
-            response = self._session.get(url, params=params, stream=True, allow_redirects=False, timeout=TIMEOUT)
-        except requests.RequestException as error:
-            raise TransientError(_unreachable(error, urlsplit(url).hostname)) from None
-        finally:
-            self._budget.release(limits)
-        latency = time.monotonic() - asked
-        with closing(response):
-            self._learn(response, limits)
-            asked_at = self.now() - latency
+        with self._connections:
+            asked = time.monotonic()
             try:
-                # `response.content` would read the body in small pieces
-                body: bytes = response.raw.read(decode_content=True)
-            except (urllib3.exceptions.HTTPError, OSError) as error:
-                raise TransientError(
-                    f"Klaviyo's answer broke off while it was read ({type(error).__name__})."
-                ) from None
-        refusal = error_of(response.status_code, response.headers, self._auth.hidden(body))
+                response = self._session.request(
+                    **question, url=url, params=params, stream=True, allow_redirects=False, timeout=TIMEOUT
+                )
+            except requests.RequestException as error:
+                raise TransientError(_unreachable(error, urlsplit(url).hostname)) from None
+            finally:
+                self._budget.release(limits)
+            latency = time.monotonic() - asked
+            with closing(response):
+                self._learn(response, limits)
+                asked_at = self.now() - latency
+                try:
+                    # `response.content` would read the body in small pieces
+                    answer: bytes = response.raw.read(decode_content=True)
+                except (urllib3.exceptions.HTTPError, OSError) as error:
+                    raise TransientError(
+                        f"Klaviyo's answer broke off while it was read ({type(error).__name__})."
+                    ) from None
+        refusal = error_of(response.status_code, response.headers, self._auth.hidden(answer))
         if refusal is not None:
             raise refusal
-        return replace(decode_page(body, cursor_attribute), asked_at=asked_at, latency=latency)
+        return replace(decode(answer), asked_at=asked_at, latency=latency)
 
     def _learn(self, response: requests.Response, limits: Sequence[Limit]) -> None:
         self._budget.learn(limits, response.headers)

@@ -5,7 +5,8 @@
     │   ├── InvalidKey           401
     │   └── MissingScope         403
     ├── TransientError       worth another try: 408, 5xx, network, a body that makes no sense
-    │   └── RateLimited          429
+    │   ├── RateLimited          429
+    │   └── QuotaUsed            the requests of the day are used up
     ├── BadRequest           400: Klaviyo refuses the question
     │   └── InvalidCursor        the page cursor has expired
     ├── NotFound             404
@@ -60,6 +61,10 @@ class TransientError(KlaviyoError):
 
 class RateLimited(TransientError):  # noqa: N818
     """429."""
+
+
+class QuotaUsed(TransientError):  # noqa: N818
+    """An endpoint's requests of the day are used up: what is missing comes with a sync of tomorrow."""
 
 
 class BadRequest(KlaviyoError):  # noqa: N818

@@ -1,33 +1,52 @@
-"""JSON:API pages: decoded once into what the sync needs, the rest kept as the bytes Klaviyo sent."""
+"""JSON:API documents: decoded once into what the sync needs, the rest kept as the bytes Klaviyo sent."""
 
 from __future__ import annotations
 
 import codecs
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
 from source_klaviyo.api.errors import TransientError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
+
+    from source_klaviyo.sync.instants import Instant
+
+T = TypeVar("T")
 
 
-class _Links(msgspec.Struct):
+class Links(msgspec.Struct):
+    """The links of a document, of which only the way on is followed."""
+
     next: str | None = None
 
 
-class _Document(msgspec.Struct):
+class Linked(msgspec.Struct):
+    """A document that may have a next page."""
+
+    links: Links | None = None
+
+    @property
+    def following(self) -> str | None:
+        """The address of the next page, None on the last: Klaviyo has been seen to send null, nothing and text."""
+        return (self.links.next or None) if self.links else None
+
+
+class _Document(Linked, kw_only=True):
     data: list[msgspec.Raw]
-    links: _Links | None = None
+
+
+class _Item(msgspec.Struct):
+    data: msgspec.Raw
 
 
 _PIECE = 1 << 13  # bytes
-_NULL = msgspec.Raw(b"null")
-_decode_document = msgspec.json.Decoder(_Document).decode
+NULL = msgspec.Raw(b"null")
 
 # any escape in a JSON string: a whole surrogate pair, (half of one), or another one
 _HALF_CHARACTER = re.compile(
@@ -65,52 +84,92 @@ class Page:
         resources: each resource as JSON, as Klaviyo sent it, on one line.
         cursors: each resource's value of the cursor attribute, as JSON; `null` where it is missing.
         next: the address of the next page, None on the last.
+        reached: up to when the slice is read with this page, where that does not show in the cursors.
         asked_at: when it was asked for, by Klaviyo's clock; seconds since the epoch.
         latency: seconds from the question to the answer's first byte.
     """
 
     resources: list[msgspec.Raw]
-    cursors: list[bytes]
-    next: str | None
+    cursors: list[bytes] = field(default_factory=list)
+    next: str | None = None
+    reached: Instant | None = None
     asked_at: float = 0.0
     latency: float = 0.0
 
 
-@cache
-def _cursor_decoder(attribute: str) -> Callable[[msgspec.Raw], Any]:
-    attributes = msgspec.defstruct("Attributes", [(attribute, msgspec.Raw, _NULL)], gc=False)
-    return msgspec.json.Decoder(
-        msgspec.defstruct("Resource", [("attributes", attributes | None, None)], gc=False)
-    ).decode
-
-
-def decode_page(body: bytes, cursor_attribute: str) -> Page:
-    """Decode the body of a collection.
+def decode_document(body: bytes, kind: type[T]) -> T:
+    """Decode a document, with line breaks and half characters out of the way.
 
     Args:
         body: the answer's body, decompressed.
-        cursor_attribute: the attribute whose values `cursors` is to hold.
+        kind: a struct of the parts that are wanted; parts that are `Raw` are safe to be printed on one line.
 
     Raises:
-        TransientError: it is not the JSON:API document of a collection, or not complete.
+        TransientError: it is not such a document, or not complete.
     """
+    decode: Callable[[bytes], T] = _decoder(kind)  # type: ignore[arg-type]
     try:
         _check_text(body)
         # a line of output must not hold a line break; within JSON strings they are always escaped
         body = body.replace(b"\n", b" ").replace(b"\r", b" ")
         try:
-            document = _decode_document(body)
+            return decode(body)
         except msgspec.DecodeError:
-            body = _HALF_CHARACTER.sub(_whole_character, body)
-            document = _decode_document(body)
-        decode_cursor = _cursor_decoder(cursor_attribute)
-        cursors = [
-            bytes(getattr(decode_cursor(resource).attributes, cursor_attribute, _NULL)) for resource in document.data
-        ]
+            return decode(_HALF_CHARACTER.sub(_whole_character, body))
     except (ValueError, RecursionError, msgspec.MsgspecError) as error:
-        raise TransientError("Klaviyo's answer is damaged or incomplete (no JSON:API document in it).") from error
-    return Page(
-        resources=document.data,
-        cursors=cursors,
-        next=(document.links.next or None) if document.links else None,
-    )
+        raise _damaged() from error
+
+
+def decode_page(body: bytes, cursor_attribute: str | None) -> Page:
+    """Decode the body of a collection.
+
+    Args:
+        body: the answer's body, decompressed.
+        cursor_attribute: the attribute whose values `cursors` is to hold; None for no cursors.
+
+    Raises:
+        TransientError: it is not the JSON:API document of a collection, or not complete.
+    """
+    document = decode_document(body, _Document)
+    return Page(document.data, cursors_of(document.data, cursor_attribute), document.following)
+
+
+def decode_item(body: bytes) -> Page:
+    """Decode the body of a single resource, as a page of one.
+
+    Raises:
+        TransientError: it is not the JSON:API document of a resource, or not complete.
+    """
+    return Page([decode_document(body, _Item).data])
+
+
+def cursors_of(resources: list[msgspec.Raw], attribute: str | None) -> list[bytes]:
+    """Each resource's value of an attribute, as JSON; `null` where it is missing, nothing for no attribute.
+
+    Raises:
+        TransientError: something is no JSON:API resource.
+    """
+    if attribute is None:
+        return []
+    decode = _cursor_decoder(attribute)
+    try:
+        return [bytes(getattr(decode(resource).attributes, attribute, NULL)) for resource in resources]
+    except (RecursionError, msgspec.MsgspecError) as error:
+        raise _damaged() from error
+
+
+@cache
+def _decoder(kind: Hashable) -> Callable[[bytes], Any]:
+    return msgspec.json.Decoder(kind).decode
+
+
+@cache
+def _cursor_decoder(attribute: str) -> Callable[[msgspec.Raw], Any]:
+    attributes = msgspec.defstruct("Attributes", [(attribute, msgspec.Raw, NULL)], gc=False)
+    return msgspec.json.Decoder(
+        msgspec.defstruct("Resource", [("attributes", attributes | None, None)], gc=False)
+    ).decode
+
+
+def _damaged() -> TransientError:
+    return TransientError("Klaviyo's answer is damaged or incomplete (no JSON:API document in it).")

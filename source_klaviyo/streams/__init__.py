@@ -2,35 +2,76 @@
 
 from __future__ import annotations
 
+from source_klaviyo.streams import (
+    account,
+    campaigns,
+    commerce,
+    custom_objects,
+    events,
+    flows,
+    forms,
+    lists,
+    metrics,
+    profiles,
+    reports,
+    tags,
+    templates,
+)
 from source_klaviyo.streams.base import KlaviyoStream
-from source_klaviyo.streams.campaigns import Campaigns
-from source_klaviyo.streams.events import Events
-from source_klaviyo.streams.flows import Flows
-from source_klaviyo.streams.lists import Lists
-from source_klaviyo.streams.metrics import Metrics
-from source_klaviyo.streams.profiles import GlobalExclusions, Profiles
-from source_klaviyo.streams.templates import EmailTemplates
 
 STREAMS: tuple[type[KlaviyoStream], ...] = (
-    Campaigns,
-    EmailTemplates,
-    Events,
-    Flows,
-    GlobalExclusions,
-    Lists,
-    Metrics,
-    Profiles,
+    account.Accounts,
+    account.TrackingSettings,
+    account.WebFeeds,
+    account.WebhookTopics,
+    account.Webhooks,
+    campaigns.CampaignMessages,
+    campaigns.Campaigns,
+    campaigns.CampaignsDetailed,
+    commerce.CatalogCategories,
+    commerce.CatalogItems,
+    commerce.CatalogVariants,
+    commerce.CouponCodes,
+    commerce.Coupons,
+    commerce.Reviews,
+    custom_objects.DataSources,
+    custom_objects.ObjectRecords,
+    custom_objects.ObjectSchemas,
+    custom_objects.ObjectTypes,
+    events.Events,
+    events.EventsDetailed,
+    flows.FlowActions,
+    flows.FlowMessages,
+    flows.Flows,
+    forms.FormVersions,
+    forms.Forms,
+    lists.ListProfiles,
+    lists.Lists,
+    lists.ListsDetailed,
+    lists.SegmentProfiles,
+    lists.Segments,
+    lists.SegmentsDetailed,
+    metrics.CustomMetrics,
+    metrics.MappedMetrics,
+    metrics.MetricProperties,
+    metrics.Metrics,
+    profiles.Conversations,
+    profiles.GlobalExclusions,
+    profiles.Profiles,
+    profiles.PushTokens,
+    reports.CampaignValuesReports,
+    reports.FlowSeriesReports,
+    reports.FlowValuesReports,
+    reports.FormSeriesReports,
+    reports.FormValuesReports,
+    reports.MetricAggregates,
+    reports.SegmentSeriesReports,
+    reports.SegmentValuesReports,
+    tags.TagGroups,
+    tags.Tags,
+    templates.EmailTemplates,
+    templates.Images,
+    templates.TemplateUniversalContent,
 )
 
-__all__ = [
-    "STREAMS",
-    "Campaigns",
-    "EmailTemplates",
-    "Events",
-    "Flows",
-    "GlobalExclusions",
-    "KlaviyoStream",
-    "Lists",
-    "Metrics",
-    "Profiles",
-]
+__all__ = ["STREAMS", "KlaviyoStream"]

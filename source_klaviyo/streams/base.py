@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import threading
 from abc import ABC
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote
 
 from airbyte_cdk.sources.streams.http import HttpStream
 
 from source_klaviyo.api.budget import Limit
+from source_klaviyo.api.errors import BadRequest, InvalidCursor, MissingScope
 from source_klaviyo.api.page import decode_page
 from source_klaviyo.sync.instants import SECOND, for_filter, parse_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 
     import msgspec
     import requests
@@ -23,11 +26,17 @@ if TYPE_CHECKING:
 
     from source_klaviyo.api.budget import Tier
     from source_klaviyo.api.client import KlaviyoClient
-    from source_klaviyo.api.errors import BadRequest
+    from source_klaviyo.api.errors import KlaviyoError
     from source_klaviyo.api.page import Page
     from source_klaviyo.config import Config
+    from source_klaviyo.streams.shared import Shared
     from source_klaviyo.sync.instants import Instant
     from source_klaviyo.sync.state import Partition
+
+logger = logging.getLogger("airbyte")
+
+RESTARTS = 5
+"""How often in a row a slice may be begun again without having got further."""
 
 Slice = dict[str, Any]
 """The partition's values, and `start` and `end` of the window as for_filter writes them (end may be absent)."""
@@ -41,41 +50,48 @@ class KlaviyoStream(HttpStream, ABC):
     limits and retries work is none of its business.
 
     Attributes:
-        resource: the path under /api.
+        resource: the path under /api; may name values of the slice in braces.
         tier: the rate limit of the endpoint.
-        scope: what the key must be allowed to read.
-        cursor_attribute: the date that says what is new; copied to the top level of each record.
+        scope: what the key must be allowed to read, separated by blanks.
+        cursor_attribute: the date that says what is new; copied to the top level of each record. None for none.
         lower: the operator of the server's lower bound on it; None where there is none.
         upper: whether the server takes `less-than` as well.
         sortable: whether the server sorts by it.
         ordered: whether its answers can be relied on to be sorted.
+        newest_first: whether to ask for the newest first, and no further than to what is known already.
         future_dated: whether users may write dates of the future into it.
         page_size: the largest page; None where the endpoint has no such parameter.
         smaller_page_size: what to ask for should Klaviyo refuse that; None leaves the parameter out.
         options: parameters that are always sent.
+        extras: parameters that are left out should Klaviyo refuse them, or the key not be allowed to use them.
         advice: what a user may do when Klaviyo keeps failing.
         partitions: the parts that have to be asked for one by one.
+        primary_key: the fields of a record that tell it from all others.
     """
 
     resource: ClassVar[str]
     tier: ClassVar[Tier]
     scope: ClassVar[str]
-    cursor_attribute: ClassVar[str] = "updated"
+    cursor_attribute: ClassVar[str | None] = "updated"
     lower: ClassVar[str | None] = "greater-or-equal"
     upper: ClassVar[bool] = True
     sortable: ClassVar[bool] = True
     ordered: ClassVar[bool] = True
+    newest_first: ClassVar[bool] = False
     future_dated: ClassVar[bool] = False
     page_size: int | None = None
     smaller_page_size: ClassVar[int | None] = None
     options: Mapping[str, str] = {}
+    extras: Mapping[str, str] = {}
     advice: str = ""
     partitions: ClassVar[tuple[Partition, ...]] = ({},)
+    primary_key: ClassVar[str | list[str]] = "id"
 
-    def __init__(self, config: Config, client: KlaviyoClient) -> None:
+    def __init__(self, config: Config, client: KlaviyoClient, shared: Shared) -> None:
         super().__init__()
         self.config = config
         self.client = client
+        self.shared = shared
         self.adaptations = 0
         self._adapting = threading.Lock()
 
@@ -85,18 +101,13 @@ class KlaviyoStream(HttpStream, ABC):
         return f"{self.config.api_url}/api/"
 
     @property
-    def primary_key(self) -> str:
-        """Klaviyo's own id."""
-        return "id"
-
-    @property
-    def cursor_field(self) -> str:
-        """The copy of the cursor attribute at the top level of a record."""
-        return self.cursor_attribute
+    def cursor_field(self) -> str | list[str]:
+        """The copy of the cursor attribute at the top level of a record; an empty list where there is none."""
+        return self.cursor_attribute or []
 
     @property
     def limits(self) -> tuple[Limit, ...]:
-        """The quotas that a request draws on."""
+        """The quotas that a request for a page draws on."""
         return (Limit(self.resource, self.tier),)
 
     def earliest(self) -> Instant:
@@ -112,13 +123,27 @@ class KlaviyoStream(HttpStream, ABC):
         """What is read side by side: the partition that a state speaks of, and what its requests hold besides."""
         return [(partition, dict(partition)) for partition in self.partitions]
 
+    def sample(self) -> Slice:
+        """A slice whose first page shows whether the key may read the stream."""
+        return {**self.parts(resuming=False)[0][1], "start": for_filter(self.earliest())}
+
     def is_dated(self, stream_slice: Mapping[str, Any]) -> bool:
         """Whether the cursors of a slice's records tell which window they belong to."""
-        return True
+        return self.cursor_attribute is not None
 
-    def path(self, **_: Any) -> str:
+    def root(self, stream_slice: Mapping[str, Any]) -> Mapping[str, str]:
+        """What each record of a slice holds at its top level besides: to what it belongs."""
+        return {}
+
+    def path(
+        self,
+        stream_state: Mapping[str, Any] | None = None,
+        stream_slice: Mapping[str, Any] | None = None,
+        next_page_token: Mapping[str, Any] | None = None,
+    ) -> str:
         """The path under `url_base`."""
-        return self.resource
+        values = {name: quote(str(value), safe="") for name, value in (stream_slice or {}).items()}
+        return self.resource.format(**values)
 
     def request_params(
         self,
@@ -129,12 +154,12 @@ class KlaviyoStream(HttpStream, ABC):
         """The query of a slice's first page; later pages have addresses that hold it already."""
         if next_page_token:
             return {}
-        params = dict(self.options)
+        params = {**self.options, **self.extras}
         conditions = self.conditions(stream_slice or {})
         if conditions:
             params["filter"] = ",".join(conditions)
-        if self.sortable:
-            params["sort"] = self.cursor_attribute
+        if self.sortable and self.cursor_attribute:
+            params["sort"] = f"{'-' if self.newest_first else ''}{self.cursor_attribute}"
         if self.page_size is not None:
             params["page[size]"] = str(self.page_size)
         return params
@@ -155,21 +180,57 @@ class KlaviyoStream(HttpStream, ABC):
             bounds.append(f"less-than({self.cursor_attribute},{end})")
         return bounds
 
+    def decode(self, body: bytes) -> Page:
+        """The page that an answer holds.
+
+        Raises:
+            TransientError: the answer is damaged.
+        """
+        return decode_page(body, self.cursor_attribute)
+
     def read_pages(self, stream_slice: Mapping[str, Any]) -> Iterator[Page]:
         """The pages of a slice.
 
         Raises:
             KlaviyoError: what no further try would mend.
         """
-        address: str | None = f"/api/{self.path()}"
+        address: str | None = f"/api/{self.path(stream_slice=stream_slice)}"
         params: Mapping[str, str] | None = self.request_params(stream_slice=stream_slice)
         while address:
-            page = self.client.get(address, params, self.limits, self.cursor_attribute)
+            page = self.client.get(address, params, self.limits, self.decode)
             address, params = page.next, None
             yield page
             del page  # is not to be held while the next one is read
 
-    def adapt_to(self, refusal: BadRequest, adaptations: int) -> bool:
+    def pages(self, rest: Callable[[], Mapping[str, Any]]) -> Iterator[Page]:
+        """The pages of a slice, begun again when Klaviyo wants to be asked otherwise or has lost its place.
+
+        Args:
+            rest: what is still to be read of the slice, at the beginning and whenever it is begun again.
+
+        Raises:
+            KlaviyoError: what no further try would mend.
+        """
+        stream_slice, restarts = rest(), 0
+        while True:
+            adaptations, seen = self.adaptations, set[str | None]()
+            try:
+                for page in self.read_pages(stream_slice):
+                    if page.next and page.next in seen:
+                        raise InvalidCursor("Klaviyo answers with the same page again and again.")
+                    seen.add(page.next)
+                    yield page
+                    del page
+                return
+            except (BadRequest, MissingScope) as refusal:
+                again = isinstance(refusal, InvalidCursor) or self.adapt_to(refusal, adaptations)
+                if not again or restarts >= RESTARTS:
+                    raise
+                before, stream_slice = stream_slice, rest()
+                restarts = restarts + 1 if stream_slice == before else 0
+                logger.info("%s Stream %s goes on from %s.", refusal, self.name, stream_slice.get("start", "there"))
+
+    def adapt_to(self, refusal: KlaviyoError, adaptations: int) -> bool:
         """Ask for less than the best where Klaviyo refuses it; whether there is a point in asking again.
 
         Args:
@@ -181,18 +242,28 @@ class KlaviyoStream(HttpStream, ABC):
                 self.adaptations += self.adapt(refusal)
             return self.adaptations > adaptations
 
-    def adapt(self, refusal: BadRequest) -> bool:
+    def adapt(self, refusal: KlaviyoError) -> bool:
         """Make one change to how is asked, if there is one that the refusal suggests; whether there was."""
-        if self.page_size is None or not re.search(r"page.{0,2}size", refusal.parameter, re.IGNORECASE):
-            return False
-        self.logger.warning(
-            "Klaviyo refuses pages of %s for stream %s; going on with %s.",
-            self.page_size,
-            self.name,
-            f"pages of {self.smaller_page_size}" if self.smaller_page_size else "its own page size",
-        )
-        self.page_size = self.smaller_page_size if self.page_size != self.smaller_page_size else None
-        return True
+        about = refusal.parameter if isinstance(refusal, BadRequest) else ""
+        if self.page_size is not None and re.search(r"page.{0,2}size", about, re.IGNORECASE):
+            self.logger.warning(
+                "Klaviyo refuses pages of %s for stream %s; going on with %s.",
+                self.page_size,
+                self.name,
+                f"pages of {self.smaller_page_size}" if self.smaller_page_size else "its own page size",
+            )
+            self.page_size = self.smaller_page_size if self.page_size != self.smaller_page_size else None
+            return True
+        if self.extras and (isinstance(refusal, MissingScope) or re.search(r"include|fields\[", about)):
+            self.logger.warning(
+                "Klaviyo refuses stream %s what it includes (%s); going on without. %s",
+                self.name,
+                ", ".join(f"{name}={value}" for name, value in self.extras.items()),
+                refusal,
+            )
+            self.extras = {}
+            return True
+        return False
 
     def rebuild(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> bytes | msgspec.Raw | None:
         """The record as it is to be emitted: as Klaviyo sent it, unless a stream differs; None leaves it out."""
@@ -202,14 +273,14 @@ class KlaviyoStream(HttpStream, ABC):
 
     def next_page_token(self, response: requests.Response) -> Mapping[str, Any] | None:
         """The address of the next page."""
-        following = decode_page(response.content, self.cursor_attribute).next
+        following = self.decode(response.content).next
         return {"next": following} if following else None
 
     def parse_response(
         self, response: requests.Response, *, stream_slice: Mapping[str, Any] | None = None, **_: Any
     ) -> Iterable[Mapping[str, Any]]:
         """The records of an answer."""
-        return self._records(decode_page(response.content, self.cursor_attribute), stream_slice or {})
+        return self._records(self.decode(response.content), stream_slice or {})
 
     def read_records(
         self,
@@ -218,13 +289,32 @@ class KlaviyoStream(HttpStream, ABC):
         stream_slice: Mapping[str, Any] | None = None,
         stream_state: Mapping[str, Any] | None = None,
     ) -> Iterable[Mapping[str, Any]]:
-        """The records of a slice, one after the other; of the first partition from start_date on if none is given."""
-        wanted = stream_slice or {**self.parts(resuming=False)[0][1], "start": for_filter(self.earliest())}
-        for page in self.read_pages(wanted):
-            yield from self._records(page, wanted)
+        """The records of a slice, one after the other; of all partitions from start_date on if none is given."""
+        slices = [stream_slice] if stream_slice else [part for _, part in self.parts(resuming=False)]
+        for one in slices:
+            wanted = {"start": for_filter(self.earliest()), **one} if self.cursor_attribute else one
+            for page in self.read_pages(wanted):
+                yield from self._records(page, wanted)
 
     def _records(self, page: Page, stream_slice: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-        for resource, cursor in zip(page.resources, page.cursors, strict=True):
+        cursors = page.cursors or [b"null"] * len(page.resources)
+        for resource, cursor in zip(page.resources, cursors, strict=True):
             record = self.rebuild(resource, stream_slice)
             if record is not None:
-                yield {**json.loads(bytes(record)), self.cursor_field: json.loads(cursor)}
+                copy = {self.cursor_attribute: json.loads(cursor)} if self.cursor_attribute else {}
+                yield {**json.loads(bytes(record)), **copy, **self.root(stream_slice)}
+
+
+class Unfiltered(KlaviyoStream, ABC):
+    """A collection that can neither be filtered nor sorted by its date: all is asked for, what is old left out."""
+
+    lower = None
+    upper = False
+    sortable = False
+    ordered = False
+
+
+class Snapshot(Unfiltered, ABC):
+    """A collection without a date that tells of changes: full refresh only."""
+
+    cursor_attribute = None

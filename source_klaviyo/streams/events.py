@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
 from source_klaviyo.api.budget import XL
-from source_klaviyo.streams.base import KlaviyoStream
+from source_klaviyo.api.page import NULL, Linked, Page, cursors_of, decode_document
+from source_klaviyo.api.resource import encode, members
+from source_klaviyo.streams.base import KlaviyoStream, Slice
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from source_klaviyo.sync.state import Partition
 
 
 class Events(KlaviyoStream):
@@ -24,3 +35,63 @@ class Events(KlaviyoStream):
     def lookback(self) -> int:
         """The setting lookback_window: events may show up long after their time."""
         return self.config.lookback
+
+    def parts(self, *, resuming: bool) -> list[tuple[Partition, Slice]]:
+        """All events, or metric by metric those of the setting event_metric_ids."""
+        ids = self.config.event_metric_ids
+        return [({"event_metric_id": one}, {"event_metric_id": one}) for one in ids] or [({}, {})]
+
+    def conditions(self, stream_slice: Mapping[str, Any]) -> list[str]:
+        """The metric, besides the window."""
+        metric = stream_slice.get("event_metric_id")
+        return [*([f'equals(metric_id,"{metric}")'] if metric else []), *super().conditions(stream_slice)]
+
+
+class _Included(msgspec.Struct, gc=False):
+    type: str
+    id: str
+    attributes: msgspec.Raw = NULL
+    relationships: msgspec.Raw = NULL
+
+
+class _Document(Linked, kw_only=True):
+    data: list[msgspec.Raw]
+    included: tuple[_Included, ...] = ()
+
+
+class _Reference(msgspec.Struct, gc=False):
+    type: str
+    id: str
+
+
+class EventsDetailed(Events):
+    """Events with what is included merged into their relationships: the metric's name, the attributions' own."""
+
+    def decode(self, body: bytes) -> Page:
+        """The events, with the included resources in place of their identifiers."""
+        document = decode_document(body, _Document)
+        included = {(one.type, one.id): self._merged(one) for one in document.included}
+        resources = [self._detailed(resource, included) for resource in document.data]
+        return Page(resources, cursors_of(resources, self.cursor_attribute), document.following)
+
+    @staticmethod
+    def _merged(one: _Included) -> msgspec.Raw:
+        relationships = {"relationships": one.relationships} if members(one.relationships) else {}
+        return encode({"type": one.type, "id": one.id} | members(one.attributes) | relationships)
+
+    @staticmethod
+    def _detailed(resource: msgspec.Raw, included: Mapping[tuple[str, str], msgspec.Raw]) -> msgspec.Raw:
+        parts = members(resource)
+        relationships = members(parts.get("relationships", b"null"))
+        for name, relationship in relationships.items():
+            related = members(relationship)
+            data = msgspec.json.decode(related.get("data", b"null"), type=list[_Reference] | _Reference | None)
+            if data is None:
+                continue
+            merged = [
+                included.get((one.type, one.id)) or encode(one) for one in (data if isinstance(data, list) else [data])
+            ]
+            related["data"] = encode(merged) if isinstance(data, list) else merged[0]
+            relationships[name] = encode(related)
+        parts["relationships"] = encode(relationships)
+        return encode(parts)

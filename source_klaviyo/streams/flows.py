@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from abc import ABC
 from typing import TYPE_CHECKING, Any
 
 from source_klaviyo.api.budget import S
 from source_klaviyo.streams.base import KlaviyoStream
+from source_klaviyo.streams.children import Child, Included
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Flows(KlaviyoStream):
+class _ArchivedOrNot(KlaviyoStream, ABC):
     """GET /flows; archived ones come only when asked for."""
 
     resource = "flows"
@@ -23,3 +25,26 @@ class Flows(KlaviyoStream):
     def conditions(self, stream_slice: Mapping[str, Any]) -> list[str]:
         """Archived or not, besides the window."""
         return [f"equals(archived,{stream_slice['archived']})", *super().conditions(stream_slice)]
+
+
+class Flows(_ArchivedOrNot):
+    """Flows with the ids of their tags."""
+
+    extras = {"include": "tags", "fields[tag]": "name"}  # noqa: RUF012 - read only
+
+
+class FlowActions(Included, _ArchivedOrNot):
+    """The steps of flows, with their definitions."""
+
+    options = {"include": "flow-actions"}  # noqa: RUF012 - read only
+    type, relationship, key = "flow-action", "flow-actions", "flow_id"
+
+
+class FlowMessages(Child):
+    """GET /flow-actions/{id}/flow-messages: what a step sends."""
+
+    resource = "flow-actions/{flow_action_id}/flow-messages"
+    tier = S
+    scope = "flows:read"
+    page_size = 50
+    parent, key = FlowActions, "flow_action_id"

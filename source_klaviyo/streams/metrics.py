@@ -2,17 +2,46 @@
 
 from __future__ import annotations
 
-from source_klaviyo.api.budget import M
-from source_klaviyo.streams.base import KlaviyoStream
+from source_klaviyo.api.budget import XS, M, S
+from source_klaviyo.streams.base import Snapshot, Unfiltered
+from source_klaviyo.streams.children import Child
 
 
-class Metrics(KlaviyoStream):
+class Metrics(Unfiltered):
     """GET /metrics: pages of 200, neither filter nor order; what has not changed is left out here."""
 
     resource = "metrics"
     tier = M
     scope = "metrics:read"
-    lower = None
-    upper = False
-    sortable = False
-    ordered = False
+
+
+class CustomMetrics(Unfiltered):
+    """GET /custom-metrics: metrics that the account has defined from others."""
+
+    resource = "custom-metrics"
+    tier = S
+    scope = "metrics:read"
+    extras = {"include": "metrics", "fields[metric]": "name"}  # noqa: RUF012 - read only
+
+
+class MappedMetrics(Unfiltered):
+    """GET /mapped-metrics: which metric counts as what (revenue, started checkout, …)."""
+
+    resource = "mapped-metrics"
+    tier = S
+    scope = "metrics:read"
+    extras = {  # noqa: RUF012 - read only
+        "include": "metric,custom-metric",
+        "fields[metric]": "name",
+        "fields[custom-metric]": "name",
+    }
+
+
+class MetricProperties(Child, Snapshot):
+    """GET /metrics/{id}/metric-properties, with samples of their values; 15 metrics a minute."""
+
+    resource = "metrics/{metric_id}/metric-properties"
+    tier = XS
+    scope = "metrics:read"
+    options = {"additional-fields[metric-property]": "sample_values"}  # noqa: RUF012 - read only
+    parent, key = Metrics, "metric_id"

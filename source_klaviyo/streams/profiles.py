@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 
 from source_klaviyo.api.budget import L, Limit, M
-from source_klaviyo.streams.base import KlaviyoStream, Slice
+from source_klaviyo.api.errors import BadRequest
+from source_klaviyo.api.page import NULL
+from source_klaviyo.api.resource import Members, encode, members
+from source_klaviyo.streams.base import KlaviyoStream, Slice, Snapshot
+from source_klaviyo.streams.children import Included
 from source_klaviyo.sync.instants import parse_instant
 from source_klaviyo.sync.selection import instant_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping
 
-    from source_klaviyo.api.errors import BadRequest
+    from source_klaviyo.api.errors import KlaviyoError
     from source_klaviyo.sync.instants import Instant
     from source_klaviyo.sync.state import Partition
 
@@ -115,10 +119,12 @@ class GlobalExclusions(KlaviyoStream):
             *super().conditions(stream_slice),
         ]
 
-    def adapt(self, refusal: BadRequest) -> bool:
+    def adapt(self, refusal: KlaviyoError) -> bool:
         """Or do without one of the two dates where Klaviyo refuses to combine them."""
         if super().adapt(refusal):
             return True
+        if not isinstance(refusal, BadRequest):
+            return False
         combined, self._combines = self._combines, False
         if combined:
             self.logger.warning(
@@ -127,34 +133,49 @@ class GlobalExclusions(KlaviyoStream):
             )
         return combined
 
-    def rebuild(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> bytes | None:
+    def rebuild(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw | None:
         """Rename `suppression` to `suppressions`, as Airbyte's connector does; None for who is not suppressed."""
         path = ("attributes", "subscriptions", "email", "marketing")
-        levels: list[dict[str, msgspec.Raw]] = []
-        inner: msgspec.Raw | bytes = resource
+        levels: list[Members] = []
+        inner = resource
         for name in path:
-            levels.append(_fields(inner))
-            inner = levels[-1].get(name, _NULL)
-        marketing = _fields(inner)
-        suppression = marketing.pop("suppression", _NULL)
+            levels.append(members(inner))
+            inner = levels[-1].get(name, NULL)
+        marketing = members(inner)
+        suppression = marketing.pop("suppression", NULL)
         if not msgspec.json.decode(suppression):
             return None
         if not self.is_dated(stream_slice) and self._is_changed(levels[1], stream_slice["start"]):
             return None  # comes with the changed ones
         marketing["suppressions"] = suppression
-        rebuilt = msgspec.json.encode(marketing)
+        rebuilt = encode(marketing)
         for name, level in zip(reversed(path), reversed(levels), strict=True):
-            level[name] = msgspec.Raw(rebuilt)
-            rebuilt = msgspec.json.encode(level)
+            level[name] = rebuilt
+            rebuilt = encode(level)
         return rebuilt
 
-    def _is_changed(self, attributes: Mapping[str, msgspec.Raw], since: str) -> bool:
-        updated = instant_of(bytes(attributes.get(self.cursor_attribute, _NULL)))
+    @staticmethod
+    def _is_changed(attributes: Members, since: str) -> bool:
+        updated = instant_of(bytes(attributes.get("updated", NULL)))
         return updated is not None and updated >= parse_instant(since)
 
 
-_NULL = msgspec.Raw(b"null")
+class PushTokens(Snapshot):
+    """GET /push-tokens, with their profiles' ids. `created` does not move when a token is switched off."""
+
+    resource = "push-tokens"
+    tier = M
+    scope = "profiles:read push-tokens:read"
+    page_size = 100
+    extras = {"include": "profile", "fields[profile]": "external_id"}  # noqa: RUF012 - read only
 
 
-def _fields(value: msgspec.Raw | bytes) -> dict[str, msgspec.Raw]:
-    return msgspec.json.decode(value, type=dict[str, msgspec.Raw] | None) or {}
+class Conversations(Included, Snapshot):
+    """The conversations of profiles, which are listed with profiles only."""
+
+    resource = "profiles"
+    tier = L
+    scope = "conversations:read profiles:read"
+    page_size = 100
+    options = {"include": "conversations", "fields[profile]": "external_id"}  # noqa: RUF012 - read only
+    type, relationship, key = "conversation", "conversations", "profile_id"

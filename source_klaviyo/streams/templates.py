@@ -1,8 +1,8 @@
-"""Templates of messages."""
+"""What messages are made of: templates, universal content, images."""
 
 from __future__ import annotations
 
-from source_klaviyo.api.budget import L
+from source_klaviyo.api.budget import L, M
 from source_klaviyo.streams.base import KlaviyoStream
 
 
@@ -13,3 +13,22 @@ class EmailTemplates(KlaviyoStream):
     tier = L
     scope = "templates:read"
     page_size = 10
+
+
+class TemplateUniversalContent(KlaviyoStream):
+    """GET /template-universal-content: blocks and sections that several templates share."""
+
+    resource = "template-universal-content"
+    tier = L
+    scope = "templates:read"
+    page_size = 100
+
+
+class Images(KlaviyoStream):
+    """GET /images."""
+
+    resource = "images"
+    tier = M
+    scope = "images:read"
+    cursor_attribute = "updated_at"
+    page_size = 100

@@ -24,6 +24,8 @@ SETTLING = 5 * SECOND
 """Klaviyo needs a moment to show what was just written: a state keeps this far behind the present."""
 STATE_INTERVAL = 1.0
 """Seconds between two states of a stream, at least."""
+PARTITIONS_A_STATE = 100
+"""A state of so many partitions comes each second, a longer one less often."""
 
 
 class WindowCursor(Cursor):
@@ -33,10 +35,7 @@ class WindowCursor(Cursor):
     partition, never falls, and stays behind the present by Klaviyo's clock, whatever dates records carry.
 
     Args:
-        cursor_field: the field that a state names.
-        partitions: what distinguishes the parts of the stream.
-        starts: for each partition where the reading begins.
-        positions: for each partition what the incoming state already promises.
+        cursor_field: the field that a state names; None for a stream without a cursor, whose state promises nothing.
         now: the present, by Klaviyo's clock.
         publish: takes a state; called under a lock, in the order in which the states are true.
 
@@ -46,23 +45,42 @@ class WindowCursor(Cursor):
 
     def __init__(
         self,
-        cursor_field: str,
-        partitions: Sequence[Partition],
-        starts: Sequence[Instant],
-        positions: Sequence[Instant],
+        cursor_field: str | None,
         now: Callable[[], Instant],
         publish: Callable[[Mapping[str, Any]], None],
     ) -> None:
         self._cursor_field = cursor_field
-        self._partitions = partitions
-        self._timelines = [Timeline(start) for start in starts]
-        self._promised = list(positions)
+        self._partitions: Sequence[Partition] = ()
+        self._timelines: list[Timeline] = []
+        self._promised: list[Instant] = []
+        self._begun = False
+        self._open = 0
         self._now = now
         self._publish = publish
         self.notes: dict[str, Any] = {}
         self._published: Mapping[str, Any] | None = None
         self._published_at = 0.0
         self._lock = threading.RLock()
+
+    def begin(self, partitions: Sequence[Partition], starts: Sequence[Instant], positions: Sequence[Instant]) -> None:
+        """Say what there is to read.
+
+        Args:
+            partitions: what distinguishes the parts of the stream.
+            starts: for each partition where the reading begins.
+            positions: for each partition what the incoming state already promises.
+        """
+        with self._lock:
+            self._partitions = partitions
+            self._timelines = [Timeline(start) for start in starts]
+            self._promised = list(positions)
+            self._open = len(self._timelines)
+            self._begun = True
+
+    @property
+    def open_count(self) -> int:
+        """How many windows are still to be read."""
+        return self._open
 
     @property
     def open_windows(self) -> list[tuple[int, Window]]:
@@ -76,11 +94,17 @@ class WindowCursor(Cursor):
             self._timelines[number].advance(window, position)
             self._publish_news()
 
-    def split(self, number: int, window: Window) -> Window | None:
-        """Hand the later half of what is left of a window to someone else; None when it is too short."""
+    def split(self, number: int, window: Window, keep: int) -> Window | None:
+        """Hand what lies more than `keep` microseconds ahead, or half of the rest, to someone else.
+
+        Returns the new window, None where the rest is too short.
+        """
         with self._lock:
-            middle = window.middle(self._now() - SETTLING)
-            return None if middle is None else self._timelines[number].split(window, middle)
+            cut = window.cut(self._now() - SETTLING, keep)
+            if cut is None:
+                return None
+            self._open += 1
+            return self._timelines[number].split(window, cut)
 
     def close(self, number: int, window: Window, reached: Instant) -> Window | None:
         """All records of the window are on their way out; returns one more window if that is due.
@@ -92,6 +116,7 @@ class WindowCursor(Cursor):
         """
         with self._lock:
             more = self._timelines[number].close(window, reached)
+            self._open -= more is None
             self._publish_news()
             return more
 
@@ -99,7 +124,7 @@ class WindowCursor(Cursor):
     def is_done(self) -> bool:
         """Whether nothing is left to be read."""
         with self._lock:
-            return not any(line.open_windows for line in self._timelines)
+            return self._begun and not self._open
 
     @property
     def state(self) -> MutableMapping[str, Any]:
@@ -113,12 +138,17 @@ class WindowCursor(Cursor):
             return write_state(self._cursor_field, self._partitions, self._promised) | self.notes
 
     def _publish_news(self, *, at_once: bool = False) -> None:
-        if not (at_once or self.is_done) and time.monotonic() - self._published_at < STATE_INTERVAL:
+        if not self._begun or not (at_once or self.is_done or self._is_due()):
             return
         state = self.state
         if state != self._published:
             self._publish(state)
             self._published, self._published_at = state, time.monotonic()
+
+    def _is_due(self) -> bool:
+        # a state of thousands of partitions is long: it comes less often
+        interval = STATE_INTERVAL * max(1.0, len(self._partitions) / PARTITIONS_A_STATE)
+        return self._cursor_field is not None and time.monotonic() - self._published_at >= interval
 
     def ensure_at_least_one_state_emitted(self) -> None:
         """The stream has ended, well or not: print where it stands, unless the last state says so already."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -22,6 +23,8 @@ LOAD_SECONDS = 0.25
 """The while over which the load is told."""
 PAGES_A_SPLIT = 25
 """A split costs about one page that is not full: at most one for so many pages keeps requests within 4 %."""
+WORTHWHILE = 40
+"""Pages. A window that seems to hold fewer is left to its reader."""
 TRUST = 4.0
 """How many pages to come are believed in for each that has been read: the density of one page is a guess."""
 
@@ -40,6 +43,16 @@ class Load:
         if seconds > LOAD_SECONDS:
             self._busy, self._since = busy / seconds, now
         return self._busy
+
+
+def pages_to_keep(expected: float) -> float:
+    """After how many pages to cut a window that seems to hold so many.
+
+    Half of them would suit records that are spread evenly. Where they are not, a reader among many records in
+    little time expects millions to come in the rest of its window: the geometric mean with the fewest that are
+    worth a split gets to where the records are within a few splits.
+    """
+    return math.sqrt(PAGES_A_SPLIT * expected / 2)
 
 
 class Parallelism:
@@ -84,13 +97,16 @@ class Parallelism:
         with self._lock:
             self._expected.pop(reader, None)
 
-    def wants_another(self, active: int) -> bool:
-        """Whether the reader that asks should give half of its window away; counts the split if so.
+    def wants_another(self, reader: int, active: int) -> bool:
+        """Whether the reader that asks should give part of its window away; counts the split if so.
 
         Args:
+            reader: who asks.
             active: windows being read or waiting to be.
         """
         with self._lock:
+            if self._expected.get(reader, 0.0) < WORTHWHILE:
+                return False
             latency = min(self._latencies, default=0.0)
             if active >= min(self._most, SPARE + HEADROOM * self._rate * latency) or self._load() > BUSY:
                 return False

@@ -27,12 +27,14 @@ class Selection:
         ordered: whether the cursors never fall, within the page and from the page before.
         last: the last record's cursor; None when no record has one.
         beyond: whether a record lies at or after the window's end.
+        outdated: whether the cursors never rise and end before the window's start.
     """
 
     keep: Sequence[int]
     ordered: bool
     last: Instant | None
     beyond: bool
+    outdated: bool = False
 
 
 def select(cursors: Sequence[bytes], start: Instant, end: Instant | None, before: Instant | None = None) -> Selection:
@@ -63,6 +65,7 @@ def select(cursors: Sequence[bytes], start: Instant, end: Instant | None, before
         ordered=all(one <= other for one, other in pairwise(chain)),
         last=known[-1] if known else None,
         beyond=end is not None and any(instant >= end for instant in known),
+        outdated=bool(known) and known[-1] < start and all(one >= other for one, other in pairwise(chain)),
     )
 
 

@@ -25,28 +25,29 @@ if TYPE_CHECKING:
 
     from source_klaviyo.sync.instants import Instant
 
-Partition = dict[str, str]
-"""What distinguishes a partition of a stream, such as {"archived": "true"}; empty for the only one."""
+Partition = dict[str, Any]
+"""What distinguishes a partition of a stream, such as {"archived": "true"}; empty for the only one.
 
+What is no text in it is not looked at, but written for Airbyte's connector, which wants it there.
+"""
+
+_Entry = tuple["Mapping[str, Any]", "Instant"]
 _LEGACY_KEYS = ("timestamp", "created")
 _LONGEST_LOOKBACK = 366 * 86_400
 
 
-def read_state(
-    state: Mapping[str, Any], stream: str, cursor_field: str, partitions: Sequence[Partition]
-) -> list[Instant | None]:
-    """Where each partition goes on; None for one that has not been read yet.
-
-    Raises:
-        ConfigError: a cursor is no date; the message names the stream and the value.
-    """
-    return _StateReader(stream, cursor_field).positions(state, partitions)
+NO_CURSOR = {"__ab_no_cursor_state_message": True}
+"""What the CDK writes for a stream without a cursor."""
 
 
-def write_state(cursor_field: str, partitions: Sequence[Partition], positions: Sequence[Instant]) -> dict[str, Any]:
+def write_state(
+    cursor_field: str | None, partitions: Sequence[Partition], positions: Sequence[Instant]
+) -> dict[str, Any]:
     """The state which says that each partition has been emitted up to its position."""
-    smallest = {cursor_field: for_state(min(positions))}
-    if not any(partitions):
+    if cursor_field is None:
+        return dict(NO_CURSOR)
+    smallest = {cursor_field: for_state(min(positions))} if positions else {}
+    if partitions and not any(partitions):
         return smallest
     return {
         "use_global_cursor": False,
@@ -59,33 +60,53 @@ def write_state(cursor_field: str, partitions: Sequence[Partition], positions: S
     }
 
 
-class _StateReader:
-    def __init__(self, stream: str, cursor_field: str) -> None:
+class StoredState:
+    """An incoming state, in whatever form.
+
+    Args:
+        state: the state; empty for none.
+        stream: the name of the stream.
+        cursor_field: the field that holds its cursor.
+
+    Raises:
+        ConfigError: a cursor is no date; the message names the stream and the value.
+    """
+
+    def __init__(self, state: Mapping[str, Any], stream: str, cursor_field: str) -> None:
         self._stream = stream
         self._cursor_field = cursor_field
+        self._common = self._smallest([self._flat(state), self._date_range(state), self._global(state)])
+        self._listed = list(self._entries(state))
+        self._index: dict[tuple[str, str], list[_Entry]] = {}
+        for entry in self._listed:
+            for name, value in entry[0].items():
+                self._index.setdefault((name, str(value).lower()), []).append(entry)
+        self._archived = self._flat(self._mapping(state.get("archived") or {}, "archived"))
 
-    def positions(self, state: Mapping[str, Any], partitions: Sequence[Partition]) -> list[Instant | None]:
-        common = self._smallest([self._flat(state), self._date_range(state), self._global(state)])
-        listed = list(self._listed(state))
-        return [self._of_partition(partition, state, common, listed) for partition in partitions]
-
-    def _of_partition(
-        self,
-        partition: Partition,
-        state: Mapping[str, Any],
-        common: Instant | None,
-        listed: list[tuple[Mapping[str, Any], Instant]],
-    ) -> Instant | None:
+    def position(self, partition: Partition) -> Instant | None:
+        """Where a partition goes on; None for one that has not been read yet."""
         own: list[Instant | None] = [
-            position for key, position in listed if not partition or self._same(key, partition)
+            position for key, position in self._candidates(partition) if self._same(key, partition)
         ]
         if partition.get("archived") == "true":
-            own += [self._flat(self._mapping(state.get("archived") or {}, "archived"))]
-        return self._smallest([common, *own])
+            own += [self._archived]
+        return self._smallest([self._common, *own])
+
+    def _candidates(self, partition: Partition) -> list[_Entry]:
+        """The entries that could be about a partition, without looking at those of thousands of others."""
+        for name, value in partition.items():
+            return [*self._index.get((name, str(value).lower()), ()), *self._index.get((name, ""), ())]
+        # what has been read in other parts counts for the whole, unless these were events of some metrics only
+        return [entry for entry in self._listed if not entry[0].get("event_metric_id")]
 
     @staticmethod
     def _same(key: Mapping[str, Any], partition: Partition) -> bool:
-        return all(str(key.get(name)).lower() == value for name, value in partition.items())
+        """Whether an entry is about a partition: truth values have been written in several ways, "" stands for all."""
+        return all(
+            key.get(name) in {value, ""} or (value in {"true", "false"} and str(key.get(name)).lower() == value)
+            for name, value in partition.items()
+            if isinstance(value, str)
+        )
 
     @staticmethod
     def _smallest(positions: Iterable[Instant | None]) -> Instant | None:
@@ -115,13 +136,11 @@ class _StateReader:
         usable = isinstance(lookback, int) and 0 <= lookback <= _LONGEST_LOOKBACK
         return position - (lookback * SECOND if usable else 0)  # type: ignore[operator]
 
-    def _listed(self, state: Mapping[str, Any]) -> Iterable[tuple[Mapping[str, Any], Instant]]:
+    def _entries(self, state: Mapping[str, Any]) -> Iterable[_Entry]:
         if state.get("use_global_cursor"):
             return
         for item in self._list(state, "states"):
             entry = self._mapping(item, "states")
-            if self._mapping(entry.get("partition") or {}, "partition").get("event_metric_id"):
-                continue  # only events of that metric have been read
             position = self._flat(self._mapping(entry.get("cursor") or {}, "cursor"))
             if position is not None:
                 yield self._mapping(entry.get("partition") or {}, "partition"), position

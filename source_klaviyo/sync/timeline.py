@@ -27,11 +27,16 @@ class Window:
     def __post_init__(self) -> None:
         self.position = self.start
 
-    def middle(self, now: Instant) -> Instant | None:
-        """Where to cut what is left in two: a whole second, or None when there is no room for a cut."""
+    def cut(self, now: Instant, keep: int) -> Instant | None:
+        """Where to cut what is left in two: a whole second, or None when there is no room for a cut.
+
+        Args:
+            now: the end of a window that has none.
+            keep: the most to be kept before the cut, in microseconds; half of the rest if that is less.
+        """
         end = now if self.end is None else self.end
-        middle = whole_second(self.position + (end - self.position) // 2)
-        return middle if self.position + SECOND < middle < end else None
+        cut = whole_second(self.position + min(keep, (end - self.position) // 2))
+        return cut if self.position + SECOND < cut < end else None
 
 
 class Timeline:

@@ -116,7 +116,7 @@ def answer_with(klaviyo: FakeKlaviyo, *resources: bytes | Mapping[str, Any]) -> 
 
 def streams() -> dict[str, KlaviyoStream]:
     config = Config.parse(CONFIG, {})
-    made = [stream(config, None) for stream in STREAMS]  # type: ignore[arg-type]
+    made = [stream(config, None, None) for stream in STREAMS]  # type: ignore[arg-type]
     return {stream.name: stream for stream in made}
 
 
@@ -369,7 +369,8 @@ def response(*resources: Mapping[str, Any], following: str | None = None) -> req
 
 
 def test_the_streams_have_airbytes_names() -> None:
-    assert sorted(streams()) == NAMES
+    assert set(NAMES) <= set(streams())
+    assert len(streams()) == len(STREAMS) >= 48
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -405,7 +406,7 @@ def test_the_next_page_is_where_the_link_leads(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_records_can_be_read_without_the_concurrent_engine(klaviyo: FakeKlaviyo, name: str) -> None:
     config = Config.parse(CONFIG, {})
-    stream = type(streams()[name])(config, Client(klaviyo, "pk_made_up"))
+    stream = type(streams()[name])(config, Client(klaviyo, "pk_made_up"), None)  # type: ignore[arg-type]
     answer_with(klaviyo, resource(name))
     assert list(stream.read_records(SyncMode.full_refresh)) == [expected(name)]
     assert klaviyo.questions()[0] == stream.request_params(

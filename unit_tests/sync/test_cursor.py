@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from source_klaviyo.sync.timeline import Window
 
 NOW = START + 1000 * SECOND
+HALF = 10**18
 
 
 class Stage:
@@ -37,13 +38,11 @@ class Stage:
         partitions = partitions or ({},)
         self.now = NOW
         self.states: list[Mapping[str, Any]] = []
-        self.cursor = WindowCursor(
-            "updated",
+        self.cursor = WindowCursor("updated", now=lambda: self.now, publish=self.states.append)
+        self.cursor.begin(
             partitions,
             starts=starts or (START,) * len(partitions),
             positions=positions or starts or (START,) * len(partitions),
-            now=lambda: self.now,
-            publish=self.states.append,
         )
 
     def window(self, number: int = 0) -> Window:
@@ -90,7 +89,7 @@ def test_nothing_is_published_twice_in_a_row() -> None:
 def test_a_later_window_moves_no_state_while_an_earlier_one_is_unread() -> None:
     stage = Stage()
     earlier = stage.window()
-    later = stage.cursor.split(0, earlier)
+    later = stage.cursor.split(0, earlier, HALF)
     assert later is not None
     stage.cursor.advance(0, later, START + 900 * SECOND)
     stage.cursor.close(0, later, NOW)
@@ -182,9 +181,9 @@ def test_the_last_state_is_published_whatever_the_interval(monkeypatch: pytest.M
 
 def test_a_split_stays_behind_the_present() -> None:
     stage = Stage(starts=(NOW - 8 * SECOND,))
-    assert stage.cursor.split(0, stage.window()) is None  # three seconds are settled
+    assert stage.cursor.split(0, stage.window(), HALF) is None  # three seconds are settled
     stage.now += 4 * SECOND
-    later = stage.cursor.split(0, stage.window())
+    later = stage.cursor.split(0, stage.window(), HALF)
     assert later is not None
     assert later.start < stage.now - SETTLING
 
@@ -193,7 +192,7 @@ def test_the_stream_is_done_when_all_windows_of_all_partitions_are_closed() -> N
     stage = Stage({"archived": "false"}, {"archived": "true"})
     stage.cursor.close(1, stage.window(1), NOW)
     assert not stage.cursor.is_done
-    later = stage.cursor.split(0, stage.window(0))
+    later = stage.cursor.split(0, stage.window(0), HALF)
     assert later is not None
     stage.cursor.close(0, stage.window(0), NOW)
     assert not stage.cursor.is_done
@@ -204,7 +203,7 @@ def test_the_stream_is_done_when_all_windows_of_all_partitions_are_closed() -> N
 def test_a_catch_up_keeps_the_stream_open() -> None:
     stage = Stage()
     earlier = stage.window()
-    later = stage.cursor.split(0, earlier)
+    later = stage.cursor.split(0, earlier, HALF)
     assert later is not None
     stage.cursor.close(0, later, NOW - SETTLING)
     catch_up = stage.cursor.close(0, earlier, NOW + SECOND)
@@ -251,7 +250,8 @@ class CursorOf:
         self.account = account
         self.sync: Sync | None = None
         self.states: list[Instant] = []
-        self.cursor = WindowCursor("updated", [{}], [START], [position], lambda: account.now, self.publish)
+        self.cursor = WindowCursor("updated", lambda: account.now, self.publish)
+        self.cursor.begin([{}], [START], [position])
 
     def publish(self, state: Mapping[str, Any]) -> None:
         promised = parse_instant(state["updated"])
@@ -268,7 +268,7 @@ class CursorOf:
         self.cursor.advance(0, window, position)
 
     def split(self, window: Window) -> Window | None:
-        return self.cursor.split(0, window)
+        return self.cursor.split(0, window, HALF)
 
     def close(self, window: Window, asked: Instant) -> Window | None:
         return self.cursor.close(0, window, asked - SETTLING)
@@ -309,7 +309,7 @@ def test_threads_that_read_split_and_close_at_once_leave_one_growing_line_of_sta
         while todo:
             window = todo.pop()
             for _ in range(6):
-                later = stage.cursor.split(number, window)
+                later = stage.cursor.split(number, window, HALF)
                 if later is not None:
                     todo.append(later)
                 assert window.end is None or window.end > window.start

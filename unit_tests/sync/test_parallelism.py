@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_klaviyo.sync.parallelism import BUSY, LOAD_SECONDS, PAGES_A_SPLIT, TRUST, Load, Parallelism
+from source_klaviyo.sync.parallelism import (
+    BUSY,
+    LOAD_SECONDS,
+    PAGES_A_SPLIT,
+    TRUST,
+    WORTHWHILE,
+    Load,
+    Parallelism,
+    pages_to_keep,
+)
 
 PLENTY = 1e9
 
@@ -35,7 +44,7 @@ def busy(rate: float, latency: float, most: int = 1000) -> Parallelism:
     [(1, 0.1, 4), (1, 1.0, 6), (2.5, 2.0, 16), (12.5, 0.4, 16), (58.3, 0.4, 62), (58.3, 0.02, 6)],
 )
 def test_no_more_readers_than_the_rate_can_use_at_this_latency(rate: float, latency: float, readers: int) -> None:
-    active = next(active for active in range(1, 1000) if not busy(rate, latency).wants_another(active))
+    active = next(active for active in range(1, 1000) if not busy(rate, latency).wants_another(0, active))
     assert active == readers
     assert readers > rate * latency
 
@@ -43,22 +52,22 @@ def test_no_more_readers_than_the_rate_can_use_at_this_latency(rate: float, late
 @pytest.mark.parametrize("most", [1, 2, 5])
 def test_never_more_readers_than_the_user_allows(most: int) -> None:
     parallelism = busy(1000, 10, most)
-    assert not parallelism.wants_another(most)
-    assert most == 1 or parallelism.wants_another(most - 1)
+    assert not parallelism.wants_another(0, most)
+    assert most == 1 or parallelism.wants_another(0, most - 1)
 
 
 def test_the_latency_follows_what_is_seen() -> None:
     parallelism = busy(10, 10.0)
-    assert parallelism.wants_another(20)
+    assert parallelism.wants_another(0, 20)
     for _ in range(50):
         parallelism.page_read(0, 0.01, PLENTY)
-    assert not parallelism.wants_another(20)
+    assert not parallelism.wants_another(0, 20)
 
 
 def test_one_slow_page_does_not_double_the_readers() -> None:
     parallelism = busy(10, 1.0)
     parallelism.page_read(0, 2.0, PLENTY)
-    assert not parallelism.wants_another(28)
+    assert not parallelism.wants_another(0, 28)
 
 
 def test_where_the_processor_is_busy_one_more_reader_is_of_no_use() -> None:
@@ -66,9 +75,9 @@ def test_where_the_processor_is_busy_one_more_reader_is_of_no_use() -> None:
     parallelism = Parallelism(58, 40, load=lambda: load[0])
     for _ in range(20 * PAGES_A_SPLIT):
         parallelism.page_read(0, 1.0, PLENTY)
-    assert not parallelism.wants_another(1)
+    assert not parallelism.wants_another(0, 1)
     load[0] = BUSY
-    assert parallelism.wants_another(1)
+    assert parallelism.wants_another(0, 1)
 
 
 def test_the_load_is_that_of_this_process() -> None:
@@ -84,7 +93,7 @@ def test_the_load_is_that_of_this_process() -> None:
 
 
 def test_nothing_is_split_before_a_page_has_been_read() -> None:
-    assert not idle(58, 40).wants_another(1)
+    assert not idle(58, 40).wants_another(0, 1)
 
 
 def test_the_density_of_one_page_is_believed_up_to_the_trust() -> None:
@@ -92,19 +101,33 @@ def test_the_density_of_one_page_is_believed_up_to_the_trust() -> None:
     needed = PAGES_A_SPLIT / (1 + TRUST)
     for _ in range(int(needed) - 1):
         parallelism.page_read(0, 1.0, PLENTY)
-    assert not parallelism.wants_another(1)
+    assert not parallelism.wants_another(0, 1)
     parallelism.page_read(0, 1.0, PLENTY)
-    assert parallelism.wants_another(1)
-    assert not parallelism.wants_another(1)
+    assert parallelism.wants_another(0, 1)
+    assert not parallelism.wants_another(0, 1)
 
 
 def test_a_window_that_is_about_to_end_is_not_split() -> None:
     parallelism = idle(58, 40)
-    for _ in range(PAGES_A_SPLIT - 2):
-        parallelism.page_read(0, 1.0, 1.0)
-        assert not parallelism.wants_another(1)
-    parallelism.page_read(0, 1.0, 1.0)
-    assert parallelism.wants_another(1)  # earned by the pages that have been read
+    for _ in range(2 * PAGES_A_SPLIT):
+        parallelism.page_read(0, 1.0, WORTHWHILE - 1)
+    assert not parallelism.wants_another(0, 1)
+    parallelism.page_read(0, 1.0, WORTHWHILE)
+    assert parallelism.wants_another(0, 1)
+    assert not parallelism.wants_another(1, 1)  # nobody knows what it has
+
+
+@given(st.floats(WORTHWHILE, 1e12))
+def test_a_cut_leaves_pages_on_both_sides(expected: float) -> None:
+    kept = pages_to_keep(expected)
+    assert PAGES_A_SPLIT / 2 < kept <= expected / 2 * 1.2
+
+
+def test_records_in_little_time_are_reached_within_few_cuts() -> None:
+    expected, cuts = 1e9, 0  # a year's window, by the density of a bulk import
+    while expected > 1000:
+        expected, cuts = pages_to_keep(expected), cuts + 1
+    assert cuts <= 4
 
 
 def test_a_window_that_is_done_promises_no_pages_any_more() -> None:
@@ -113,7 +136,7 @@ def test_a_window_that_is_done_promises_no_pages_any_more() -> None:
         parallelism.page_read(1, 1.0, PLENTY)
     parallelism.window_done(1)
     parallelism.window_done(1)
-    assert not parallelism.wants_another(1)
+    assert not parallelism.wants_another(0, 1)
 
 
 events = st.lists(
@@ -141,7 +164,7 @@ def test_splits_are_never_more_than_one_for_twenty_pages_read_or_believed_in(
         elif what == "done":
             expected.pop(who, None)
             parallelism.window_done(who)
-        elif parallelism.wants_another(who):
+        elif parallelism.wants_another(who % 6, who):
             splits += 1
             assert who < 40
             assert splits * PAGES_A_SPLIT <= pages + min(sum(expected.values()), TRUST * pages)
@@ -154,7 +177,7 @@ def test_threads_do_not_earn_more_splits_than_one_would() -> None:
 
     def ask() -> None:
         barrier.wait(10)
-        granted.extend(parallelism.wants_another(1) for _ in range(200))
+        granted.extend(parallelism.wants_another(0, 1) for _ in range(200))
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:

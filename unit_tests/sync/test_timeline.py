@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 NOW = START + 1000 * SECOND
 SETTLING = 5 * SECOND
+HALF = 10**18
+"""More than half of any window is to be kept: the middle it is."""
 
 
 # --- a window -------------------------------------------------------------------------------------------
@@ -50,7 +52,14 @@ def test_a_window_is_cut_in_the_middle_of_what_is_left(
 ) -> None:
     window = Window(START + start * SECOND, None if end is None else START + end * SECOND)
     window.position = START + position * SECOND
-    assert window.middle(NOW) == (None if middle is None else START + middle * SECOND)
+    assert window.cut(NOW, HALF) == (None if middle is None else START + middle * SECOND)
+
+
+@pytest.mark.parametrize(("keep", "cut"), [(30, 40), (50, 60), (80, 60), (2, 12), (1, None), (0, None)])
+def test_less_than_half_may_be_kept(keep: int, cut: int | None) -> None:
+    window = Window(START, START + 110 * SECOND)
+    window.position = START + 10 * SECOND
+    assert window.cut(NOW, keep * SECOND) == (None if cut is None else START + cut * SECOND)
 
 
 @given(start=offsets, length=st.one_of(st.none(), offsets), read=offsets)
@@ -58,7 +67,7 @@ def test_a_cut_is_a_whole_second_inside_of_what_is_left(start: Instant, length: 
     window = Window(START + start, None if length is None else START + start + length)
     window.position = window.start + read
     end = NOW if window.end is None else window.end
-    middle = window.middle(NOW)
+    middle = window.cut(NOW, HALF)
     if middle is None:
         assert end - window.position <= 4 * SECOND
     else:
@@ -121,7 +130,7 @@ class Chronicle:
         if action == "advance":
             self.line.advance(window, window.position + amount)
         elif action == "split":
-            middle = window.middle(NOW)
+            middle = window.cut(NOW, HALF)
             if middle is not None:
                 self.generations[-1].append(self.line.split(window, middle))
         else:
@@ -269,7 +278,7 @@ class TimelineOf:
         self.line.advance(window, position)
 
     def split(self, window: Window) -> Window | None:
-        middle = window.middle(self.account.now - SETTLING)
+        middle = window.cut(self.account.now - SETTLING, HALF)
         return None if middle is None else self.line.split(window, middle)
 
     def close(self, window: Window, asked: Instant) -> Window | None:

@@ -1,0 +1,107 @@
+"""Streams whose records belong to another stream's: asked for one parent at a time, or included with the parents."""
+
+from __future__ import annotations
+
+from abc import ABC
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import msgspec
+
+from source_klaviyo.api.page import Linked, Page, cursors_of, decode_document
+from source_klaviyo.api.resource import Identifier, encode, identity, with_members
+from source_klaviyo.streams.base import KlaviyoStream, Unfiltered
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from source_klaviyo.streams.base import Slice
+    from source_klaviyo.sync.state import Partition
+
+
+class Child(KlaviyoStream, ABC):
+    """A collection below each resource of another stream; every parent is a partition with a state of its own.
+
+    All parents are asked, since nothing in Klaviyo's documents says that news of a child show in its parent's date.
+
+    Attributes:
+        parent: the stream whose ids are asked for.
+        key: what a parent's id is called, in the path, in states and at the top level of records.
+    """
+
+    parent: ClassVar[type[KlaviyoStream]]
+    key: ClassVar[str]
+
+    def parts(self, *, resuming: bool) -> list[tuple[Partition, Slice]]:
+        """One part for each parent."""
+        return [({self.key: parent}, {self.key: parent}) for parent in self.shared.ids(self.parent)]
+
+    def sample(self) -> Slice:
+        """No parent is read for it: that there is none of this id shows as well whether one may ask."""
+        return {self.key: "0"}
+
+    def root(self, stream_slice: Mapping[str, Any]) -> Mapping[str, str]:
+        """The parent's id."""
+        return {self.key: stream_slice[self.key]}
+
+
+class Members(Child, ABC):
+    """Who belongs to a group of profiles, and since when.
+
+    Klaviyo tells of joins, never of leaves: those show in a full refresh.
+    """
+
+    cursor_attribute = "joined_group_at"
+    page_size = 100
+    smaller_page_size = 20
+    options = {"fields[profile]": "joined_group_at"}  # noqa: RUF012 - read only
+
+    def rebuild(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw:
+        """The pair of ids; all else about a profile is in the stream profiles."""
+        return encode({"profile_id": identity(resource)})
+
+
+class _Related(msgspec.Struct):
+    data: list[Identifier] | Identifier | None = None
+
+
+class _Parent(msgspec.Struct):
+    id: str
+    relationships: dict[str, msgspec.Raw] | None = None
+
+
+class _Document(Linked, kw_only=True):
+    data: list[_Parent]
+    included: tuple[msgspec.Raw, ...] = ()
+
+
+class Included(Unfiltered, ABC):
+    """Resources that have no collection of their own and come with their parents' pages, hundreds at a time.
+
+    Parents are read whole each time: nothing in Klaviyo's documents says that their date moves with their children's.
+
+    Attributes:
+        type: the resources' type.
+        relationship: the parents' name for them.
+        key: what the parent's id is called at the top level of records.
+    """
+
+    type: ClassVar[str]
+    relationship: ClassVar[str]
+    key: ClassVar[str]
+
+    def decode(self, body: bytes) -> Page:
+        """The included resources, each with its parent's id."""
+        document = decode_document(body, _Document)
+        parents = {child: parent.id for parent in document.data for child in self._children(parent)}
+        found = [(resource, msgspec.json.decode(resource, type=Identifier)) for resource in document.included]
+        resources = [
+            with_members(resource, {self.key: parents.get(child.id)})
+            for resource, child in found
+            if child.type == self.type
+        ]
+        return Page(resources, cursors_of(resources, self.cursor_attribute), document.following)
+
+    def _children(self, parent: _Parent) -> list[str]:
+        related = (parent.relationships or {}).get(self.relationship)
+        data = msgspec.json.decode(related, type=_Related).data if related else None
+        return [child.id for child in (data if isinstance(data, list) else [data]) if child]

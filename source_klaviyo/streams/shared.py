@@ -1,0 +1,91 @@
+"""What streams need of others: read once in a sync, however many streams ask for it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from source_klaviyo.api.budget import XS, Limit
+from source_klaviyo.api.errors import MissingScope
+from source_klaviyo.api.page import decode_page
+from source_klaviyo.api.resource import identity
+
+if TYPE_CHECKING:
+    from source_klaviyo.api.client import KlaviyoClient
+    from source_klaviyo.config import Config
+    from source_klaviyo.streams.base import KlaviyoStream
+
+WESTERNMOST = dt.timezone(-dt.timedelta(hours=12))
+"""Where a day ends last."""
+
+
+class _Attributes(msgspec.Struct):
+    timezone: str | None = None
+
+
+class _Account(msgspec.Struct):
+    attributes: _Attributes
+
+
+class Shared:
+    """The parents of child streams and the account's time zone, in one sync.
+
+    A parent is read whole, whatever start_date says: an old list may have new members.
+    """
+
+    def __init__(self, config: Config, client: KlaviyoClient) -> None:
+        self._config = config
+        self._client = client
+        self._ids: dict[type[KlaviyoStream], list[str]] = {}
+        self._timezone: dt.tzinfo | None = None
+        self._reading: dict[object, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def ids(self, parent: type[KlaviyoStream]) -> list[str]:
+        """The ids of all resources of a stream, each once; a thread that comes second waits for the first.
+
+        Raises:
+            KlaviyoError: the parent cannot be read.
+        """
+        with self._once(parent):
+            if parent not in self._ids:
+                self._ids[parent] = self._read(parent)
+            return self._ids[parent]
+
+    def timezone(self) -> dt.tzinfo:
+        """The account's time zone; where the key may not read it, the one where a day ends last.
+
+        Raises:
+            KlaviyoError: Klaviyo cannot be asked.
+        """
+        with self._once("timezone"):
+            if self._timezone is None:
+                self._timezone = self._read_timezone()
+            return self._timezone
+
+    def _once(self, what: object) -> threading.Lock:
+        with self._lock:
+            return self._reading.setdefault(what, threading.Lock())
+
+    def _read(self, parent: type[KlaviyoStream]) -> list[str]:
+        stream = parent(self._config, self._client, self)
+        stream.extras = {}
+        ids: dict[str, None] = {}  # keeps the order
+        for _, part in stream.parts(resuming=False):
+            for page in stream.pages(lambda part=part: part):  # type: ignore[misc]
+                ids |= dict.fromkeys(map(identity, page.resources))
+        return list(ids)
+
+    def _read_timezone(self) -> dt.tzinfo:
+        try:
+            page = self._client.get(
+                "/api/accounts", None, (Limit("accounts", XS),), lambda body: decode_page(body, None)
+            )
+            account = msgspec.json.decode(page.resources[0], type=_Account)
+            return ZoneInfo(account.attributes.timezone or "")
+        except (MissingScope, IndexError, ValueError, KeyError, msgspec.ValidationError):
+            return WESTERNMOST

@@ -1,0 +1,25 @@
+"""Tags of campaigns, flows, lists and segments."""
+
+from __future__ import annotations
+
+from source_klaviyo.api.budget import S
+from source_klaviyo.streams.base import Snapshot
+
+
+class Tags(Snapshot):
+    """GET /tags."""
+
+    resource = "tags"
+    tier = S
+    scope = "tags:read"
+    page_size = 50
+    extras = {"include": "tag-group", "fields[tag-group]": "name"}  # noqa: RUF012 - read only
+
+
+class TagGroups(Snapshot):
+    """GET /tag-groups."""
+
+    resource = "tag-groups"
+    tier = S
+    scope = "tags:read"
+    page_size = 25
