@@ -14,7 +14,12 @@ from klaviyo_simulator.api import Api
 from klaviyo_simulator.server import Server
 from klaviyo_simulator.settings import SWITCHES, Settings
 
-_SIZES = ("events", "profiles", "campaigns", "flows", "lists", "metrics", "templates")
+_SIZES = (
+    *("events", "profiles", "campaigns", "flows", "lists", "metrics", "templates", "segments", "members"),
+    *("push_tokens", "conversations", "forms", "images", "universal_content", "web_feeds", "tags", "tag_groups"),
+    *("custom_metrics", "catalog_items", "catalog_variants", "catalog_categories", "coupons", "coupon_codes"),
+    *("reviews", "webhooks", "object_types", "object_records", "data_sources"),
+)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -25,7 +30,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=defaults.seed)
     for name in _SIZES:
         default = getattr(defaults, name)
-        parser.add_argument(f"--{name}", type=int, default=default, help=f"how many (default {default})")
+        option = f"--{name.replace('_', '-')}"
+        parser.add_argument(option, type=int, default=default, help=f"how many (default {default})")
     parser.add_argument("--years", type=float, default=defaults.years, help="how far back the data reach")
     parser.add_argument("--skew", type=float, default=defaults.skew, help="share of events in the last 1 %% of time")
     parser.add_argument("--now", type=datetime.fromisoformat, help="what time it is at the start")

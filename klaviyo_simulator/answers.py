@@ -22,6 +22,7 @@ class Call:
     query: str  # as it came, still percent-encoded
     headers: Mapping[str, str]  # whatever their case
     origin: str  # scheme and host by which the caller knows the simulator
+    body: bytes = b""
 
 
 @dataclass

@@ -10,10 +10,13 @@ from klaviyo_simulator import documents, queries
 from klaviyo_simulator.answers import MEDIA_TYPE, Answer
 from klaviyo_simulator.cursors import Cursors
 from klaviyo_simulator.data.shop import Shop
+from klaviyo_simulator.edits import Edits
 from klaviyo_simulator.errors import ApiError, throttled
 from klaviyo_simulator.faults import Faults
 from klaviyo_simulator.limits import Limits
 from klaviyo_simulator.mutations import Mutations
+from klaviyo_simulator.questions import Questions
+from klaviyo_simulator.reports import Operation
 from klaviyo_simulator.statistics import Statistics
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from klaviyo_simulator.declarations import Endpoint, Tier
     from klaviyo_simulator.queries import Query
     from klaviyo_simulator.settings import Settings
+    from klaviyo_simulator.tables import Table
 
 
 class Api:
@@ -38,7 +42,9 @@ class Api:
         self.statistics = Statistics()
         self.faults = Faults(Random(f"{settings.seed}:faults"))
         self.mutations = Mutations(self.shop)
+        self.edits = Edits(self.shop, lambda: self.settings, self.now)
         self._cursors = Cursors(f"{settings.seed}:{settings.key}")
+        self._questions = Questions(self.shop.tables, self.shop.events, self._cursors)
 
     def now(self) -> float:
         """What time it is in the account."""
@@ -48,36 +54,43 @@ class Api:
         """Change switches."""
         self.settings = self.settings.switched(switches)
 
-    def throttle(self, endpoint: Endpoint, query: str) -> dict[str, str]:
+    def throttle(self, endpoint: Endpoint | Operation, query: str) -> dict[str, str]:
         """Count a request in its rate windows; the rate headers of its answer."""
         if not self.settings.limits:
             return {}
         buckets = [(endpoint.path, endpoint.tier), *_costs(endpoint, query)]
-        usage = self.limits.take(buckets, time.monotonic(), self.settings.other_usage)
+        usage = self.limits.take(buckets, time.monotonic(), self.settings.other_usage, self.settings.daily_quota)
         if usage.wait is not None:
             raise throttled(usage.wait)
         return usage.headers()
 
-    def answer(self, call: Call, endpoint: Endpoint, identity: str | None) -> Answer:
+    def answer(self, call: Call, endpoint: Endpoint | Operation, identity: str | None) -> Answer:
         """The answer to a request that has come in and is within its limits."""
+        if isinstance(endpoint, Operation):
+            return self._questions.answer(call, endpoint, self.settings, self.now())
         query = queries.parse(endpoint, call.query, self.settings, self.now())
         if identity is None:
-            return self._collection(call, query)
+            return self._collection(call, query, self.shop.tables[endpoint.type])
+        if endpoint.parent is not None:
+            children = self.shop.families.children(endpoint.parent, endpoint.relation, identity)
+            if children is None:
+                raise ApiError(404, f"A {endpoint.parent} with id {identity} does not exist.")
+            return self._collection(call, query, children)
         record = self.shop.tables[endpoint.type].get(identity)
         if record is None:
             raise ApiError(404, f"A {endpoint.type} with id {identity} does not exist.")
         body = documents.item(query, record, self.shop.tables, query.url(call.origin + call.path, None))
         return Answer(200, body, {"Content-Type": MEDIA_TYPE}, 1)
 
-    def _collection(self, call: Call, query: Query) -> Answer:
+    def _collection(self, call: Call, query: Query, table: Table) -> Answer:
         now, base = self.now(), call.origin + call.path
         after = None
         if query.cursor is not None:
-            after = self._cursors.read(query.identity, query.cursor, now, self.settings.cursor_life)
-        selection = self.shop.tables[query.endpoint.type].select(query, after, self.settings)
+            after = self._cursors.read(query.identity(call.path), query.cursor, now, self.settings.cursor_life)
+        selection = table.select(query, after, self.settings)
         links: dict[str, str | None] = {"self": query.url(base, query.cursor)}
         if selection.more:
-            links["next"] = query.url(base, self._cursors.write(query.identity, selection.more, now))
+            links["next"] = query.url(base, self._cursors.write(query.identity(call.path), selection.more, now))
         elif self.settings.next_style == "null":
             links["next"] = None
         if self.settings.next_style == "null":
@@ -86,7 +99,7 @@ class Api:
         return Answer(200, body, {"Content-Type": MEDIA_TYPE}, selection.length)
 
 
-def _costs(endpoint: Endpoint, query: str) -> list[tuple[str, Tier]]:
+def _costs(endpoint: Endpoint | Operation, query: str) -> list[tuple[str, Tier]]:
     """The further buckets that a request draws on for what it asks besides."""
     if not endpoint.costs:
         return []

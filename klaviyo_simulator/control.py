@@ -7,23 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from klaviyo_simulator.resources import TYPES
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from klaviyo_simulator.api import Api
 
-_COLLECTIONS = {
-    "accounts": "account",
-    "campaigns": "campaign",
-    "events": "event",
-    "flows": "flow",
-    "lists": "list",
-    "metrics": "metric",
-    "profiles": "profile",
-    "segments": "segment",
-    "tags": "tag",
-    "templates": "template",
-}
+_COLLECTIONS = {declared.collection.removeprefix("/api/"): name for name, declared in TYPES.items()}
 
 
 class Control:
@@ -39,6 +30,11 @@ class Control:
             ("GET", "mutations"): lambda _: api.mutations.made,
             ("POST", "mutate"): lambda given: self.mutate(**given),
             ("POST", "mutate_continuously"): lambda given: self.mutate_continuously(**given),
+            ("POST", "create"): lambda given: api.edits.create(given.pop("type"), **given),
+            ("POST", "touch"): lambda given: api.edits.touch(given.pop("type"), given.pop("id"), **given),
+            ("POST", "delete"): lambda given: api.edits.delete(given["type"], given["id"]),
+            ("POST", "join"): lambda given: api.edits.join(**given),
+            ("POST", "leave"): lambda given: api.edits.leave(**given),
             ("POST", "faults"): lambda given: self.add_faults(given["faults"]),
             ("DELETE", "faults"): lambda _: api.faults.clear(),
             ("POST", "switches"): api.switch,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 OPERATORS = {
     "eq": "equals",
     "any": "any",
+    "some": "contains-any",
+    "all": "contains-all",
     "has": "has",
     "contains": "contains",
     "sw": "starts-with",
@@ -26,23 +28,29 @@ LOWER_BOUNDS = frozenset({"greater-than", "greater-or-equal"})
 
 
 class Tier(Enum):
-    """Klaviyo's rate-limit tiers: requests in a second (burst) and in a minute (steady)."""
+    """Klaviyo's rate-limit tiers: requests in a second (burst), in a minute (steady), and perhaps in a day."""
 
     XS = (1, 15)
     S = (3, 60)
     M = (10, 150)
     L = (75, 750)
     XL = (350, 3500)
+    REPORT = (1, 2, 225)
 
     @property
     def burst(self) -> int:
         """Requests allowed in one second."""
-        return self.value[0]
+        return int(self.value[0])
 
     @property
     def steady(self) -> int:
         """Requests allowed in one minute."""
-        return self.value[1]
+        return int(self.value[1])
+
+    @property
+    def daily(self) -> int | None:
+        """Requests allowed in one day, if they are counted."""
+        return int(self.value[2]) if len(self.value) > 2 else None
 
 
 class Kind(Enum):
@@ -65,7 +73,8 @@ class Filter:
     choices: tuple[str, ...] = ()
     may_be_future: bool = False  # whether an upper bound may lie in the future
     narrow: bool = True  # whether a range may be narrower than a second
-    each: str | None = None  # the list whose elements the field belongs to
+    each: str | None = None  # the list whose elements the field belongs to, or the relation whose ids it compares
+    everything: str | None = None  # the value that every record meets
 
     @classmethod
     def of(cls, text: str, **more: Any) -> Filter:
@@ -114,7 +123,7 @@ class ResourceType:
     fields: frozenset[str]  # attributes by dotted path, for sparse fieldsets
     relationships: Mapping[str, Relationship] = field(default_factory=dict)
     open_fields: frozenset[str] = frozenset()  # attributes below which any path is taken
-    hidden: frozenset[str] = frozenset()  # attributes that only come when asked for as additional fields
+    hidden: frozenset[str] = frozenset()  # attributes that come as additional fields, or where an endpoint shows them
 
 
 @dataclass(frozen=True)
@@ -125,17 +134,50 @@ class Endpoint:
     type: str
     tier: Tier
     scopes: tuple[str, ...]
+    parent: str | None = None  # of a collection below another resource: that resource's type
     page: Page | None = None
     filters: Mapping[str, Filter] = field(default_factory=dict)
     required: tuple[tuple[str, str], ...] = ()  # (operator, field) that the filter must hold
+    one_of: frozenset[str] = frozenset()  # fields of which the filter must name one
     unless_filtered: Mapping[str, Any] = field(default_factory=dict)  # values of fields nobody filters on
     sorts: frozenset[str] = frozenset()
     default_sort: str = "id"
+    aliases: Mapping[str, str] = field(default_factory=dict)  # what names in filters and sorts stand for
     includes: frozenset[str] = frozenset()
     additional: frozenset[str] = frozenset()  # names for additional-fields[type]
     costs: Mapping[tuple[str, str], Cost] = field(default_factory=dict)  # by parameter and name in it
+    shows: frozenset[str] = frozenset()  # hidden attributes that always come
+    lacks: frozenset[str] = frozenset()  # relationships that never come
 
     @property
     def many(self) -> bool:
         """Whether the answer is a collection."""
         return not self.path.endswith("{id}")
+
+    @property
+    def relation(self) -> str:
+        """The relation by which the parent knows the records."""
+        return self.path.rpartition("/")[2]
+
+
+class Area(NamedTuple):
+    """What belongs together: some resource types and the endpoints that answer them."""
+
+    types: tuple[ResourceType, ...]
+    endpoints: tuple[Endpoint, ...]
+
+
+def tree(text: str) -> frozenset[str]:
+    """Dotted paths of a compact notation: `"a b(c d(e))"` has a, b, b.c, b.d, and b.d.e."""
+    paths: set[str] = set()
+    above: list[str] = []
+    name = ""
+    for char in text.replace("(", " ( ").replace(")", " ) ").split():
+        if char == "(":
+            above.append(name)
+        elif char == ")":
+            above.pop()
+        else:
+            name = ".".join([above[-1], char]) if above else char
+            paths.add(name)
+    return frozenset(paths)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from klaviyo_simulator.records import ids_of
 from klaviyo_simulator.resources import TYPES
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ def _json(record: Record, name: str, query: Query) -> str:
 
 def _resource(record: Record, name: str, query: Query) -> dict[str, Any]:
     declared = TYPES[name]
-    asked = query.additional if name == query.endpoint.type else frozenset[str]()
+    own = name == query.endpoint.type
+    asked = query.additional | query.endpoint.shows if own else frozenset[str]()
     attributes = {
         key: value
         for key, value in record.attributes.items()
@@ -65,9 +67,11 @@ def _resource(record: Record, name: str, query: Query) -> dict[str, Any]:
     here = f"{_HOST}{declared.collection}/{record.id}"
     relationships: dict[str, Any] = {}
     for relation, target in declared.relationships.items():
+        if own and relation in query.endpoint.lacks:
+            continue
         links = {"self": f"{here}/relationships/{relation}", "related": f"{here}/{relation}"}
         relationships[relation] = {"links": links}
-        included = name == query.endpoint.type and relation in query.includes
+        included = own and relation in query.includes
         if included or target.always:
             data = _linkage(record.relations.get(relation), target.type, many=target.many)
             relationships[relation] = {"data": data, "links": links} if data is not None else {"links": links}
@@ -87,7 +91,7 @@ def _omitted(name: str, key: str, value: Any) -> bool:
 
 def _linkage(related: Related, name: str, *, many: bool) -> Any:
     if many:
-        return [{"type": name, "id": each} for each in _ids(related)]
+        return [{"type": name, "id": each} for each in ids_of(related)]
     return {"type": name, "id": related} if related else None
 
 
@@ -96,7 +100,7 @@ def _related(records: Iterable[Record], query: Query) -> Iterator[tuple[str, str
     relationships = TYPES[query.endpoint.type].relationships
     for record in records:
         for relation in query.includes:
-            for identity in _ids(record.relations.get(relation)):
+            for identity in ids_of(record.relations.get(relation)):
                 yield relationships[relation].type, identity
 
 
@@ -109,10 +113,6 @@ def _included(related: Iterable[tuple[str, str]], query: Query, tables: Mapping[
         elif record := tables[name].get(identity):
             texts.append(_json(record, name, query))
     return ",".join(texts)
-
-
-def _ids(related: Related) -> list[str]:
-    return [related] if isinstance(related, str) else related or []
 
 
 def _sparse(attributes: Mapping[str, Any], paths: Iterable[str]) -> dict[str, Any]:

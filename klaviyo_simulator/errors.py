@@ -66,6 +66,11 @@ def invalid(parameter: str, detail: str) -> ApiError:
     return ApiError(400, detail, source={"parameter": parameter})
 
 
+def invalid_body(pointer: str, detail: str) -> ApiError:
+    """A 400 that blames one place in the body."""
+    return ApiError(400, detail, source={"pointer": pointer})
+
+
 def invalid_cursor() -> ApiError:
     """The 400 for a page cursor that was never made, belongs to another query, or is too old."""
     return ApiError(400, "Invalid cursor provided.", source={"pointer": "/data/"})

@@ -133,6 +133,8 @@ def parse(text: str, declared: Mapping[str, Filter], now: float) -> list[Conditi
             raise invalid("filter", f"Invalid filter provided: '{field}' cannot be filtered on.")
         rule = declared[field]
         value = _value(operator, field, raw, rule)
+        if value is not None and value == rule.everything:
+            continue
         conditions.append(Condition(operator, field, value, rule.each))
         if operator in UPPER_BOUNDS and not rule.may_be_future:
             _refuse_future(rule, value, now)

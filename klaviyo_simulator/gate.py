@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from klaviyo_simulator import endpoints
 from klaviyo_simulator.answers import MEDIA_TYPE
 from klaviyo_simulator.errors import ApiError, unauthenticated
+from klaviyo_simulator.reports import OPERATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from klaviyo_simulator.answers import Call
     from klaviyo_simulator.declarations import Endpoint
+    from klaviyo_simulator.reports import Operation
     from klaviyo_simulator.settings import Settings
 
 REVISION = "2026-07-15"
@@ -23,7 +25,7 @@ _SCHEME = "Klaviyo-API-Key "
 _ACCEPTED = {MEDIA_TYPE, "application/json", "application/*", "*/*"}
 
 
-def admit(call: Call, settings: Settings) -> tuple[Endpoint, str | None]:
+def admit(call: Call, settings: Settings) -> tuple[Endpoint | Operation, str | None]:
     """The endpoint that a request is for, and the id in its path; or the reason why not."""
     if re.match(r"/api/v[12](/|$)", call.path):
         raise ApiError(410, "The v1 and v2 APIs are retired.")
@@ -32,16 +34,22 @@ def admit(call: Call, settings: Settings) -> tuple[Endpoint, str | None]:
     accepted = [each.split(";")[0].strip() for each in call.headers.get("Accept", "*/*").split(",")]
     if not _ACCEPTED.intersection(accepted):
         raise ApiError(406, f"Only '{MEDIA_TYPE}' can be answered.")
-    found = endpoints.find(call.path)
+    found = find(call.path)
     if not found:
         raise ApiError(404, f"The path '{call.path}' could not be found.")
-    if call.method != "GET":
-        raise ApiError(405, f"Method '{call.method}' not allowed.", headers={"Allow": "GET"})
     endpoint, identity = found
+    allowed = "POST" if call.path in OPERATIONS else "GET"
+    if call.method != allowed:
+        raise ApiError(405, f"Method '{call.method}' not allowed.", headers={"Allow": allowed})
     missing = [] if settings.scopes is None else [each for each in endpoint.scopes if each not in settings.scopes]
     if missing:
         raise ApiError(403, f"The key lacks the scopes this endpoint needs: {', '.join(missing)}.")
     return endpoint, identity
+
+
+def find(path: str) -> tuple[Endpoint | Operation, str | None] | None:
+    """What answers a path, be it asked with GET or with POST, and the id in the path."""
+    return (OPERATIONS[path], None) if path in OPERATIONS else endpoints.find(path)
 
 
 def _authenticate(headers: Mapping[str, str], key: str) -> None:

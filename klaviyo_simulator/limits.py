@@ -1,4 +1,4 @@
-"""Rate limits as Klaviyo has them: fixed windows of a second (burst) and of a minute (steady)."""
+"""Rate limits as Klaviyo has them: fixed windows of a second (burst), a minute (steady), and for reports a day."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
     from klaviyo_simulator.declarations import Tier
 
-_BURST, _STEADY = 1.0, 60.0
+_BURST, _STEADY, _DAILY = 1.0, 60.0, 86400.0
+_STARTED = 0.25  # share of its length that a window of a day may be old when it is first used
 
 
 class Window:
@@ -59,16 +60,21 @@ class Usage(NamedTuple):
 
 
 class Limits:
-    """All buckets of the account; each is a burst and a steady window."""
+    """All buckets of the account; each is a burst and a steady window, some have a window of a day besides."""
 
     def __init__(self, random: Random, phase: float | None) -> None:
         self._random = random
         self._phase = phase
-        self._buckets: dict[str, tuple[Window, Window]] = {}
+        self._buckets: dict[str, list[Window]] = {}
 
-    def take(self, buckets: Iterable[tuple[str, Tier]], now: float, other_usage: float) -> Usage:
-        """Count a request in all its buckets, the endpoint's own first, or refuse it and count nothing."""
-        windows = [window for name, tier in buckets for window in self._bucket(name, tier)]
+    def take(
+        self, buckets: Iterable[tuple[str, Tier]], now: float, other_usage: float, daily: int | None = None
+    ) -> Usage:
+        """Count a request in all its buckets, the endpoint's own first, or refuse it and count nothing.
+
+        `daily` is the quota of a day where it is not the tier's.
+        """
+        windows = [window for name, tier in buckets for window in self._bucket(name, tier, now, daily)]
         full = [window for window in windows if window.remaining(now, other_usage) <= 0]
         if full:
             return Usage(wait=max(1, math.ceil(max(window.ends_in(now) for window in full))))
@@ -78,14 +84,23 @@ class Limits:
         remaining = steady.remaining(now, other_usage)
         return Usage(None, steady.limit, remaining, math.ceil(steady.ends_in(now)))
 
-    def _bucket(self, name: str, tier: Tier) -> tuple[Window, Window]:
+    def _bucket(self, name: str, tier: Tier, now: float, daily: int | None) -> list[Window]:
         if name not in self._buckets:
-            self._buckets[name] = (
+            self._buckets[name] = [
                 Window(_BURST, tier.burst, self._start(_BURST)),
                 Window(_STEADY, tier.steady, self._start(_STEADY)),
-            )
-        return self._buckets[name]
+            ]
+            if tier.daily is not None:
+                self._buckets[name].append(Window(_DAILY, tier.daily, self._morning(now)))
+        windows = self._buckets[name]
+        if tier.daily is not None and daily is not None:
+            windows[-1].limit = daily
+        return windows
 
     def _start(self, length: float) -> float:
         # When windows turn over is Klaviyo's secret, so nobody may rely on it.
         return self._random.random() * length if self._phase is None else self._phase
+
+    def _morning(self, now: float) -> float:
+        # A day's window is young when it is first used: whoever uses it up has hours to wait.
+        return now - self._random.random() * _DAILY * _STARTED if self._phase is None else self._phase

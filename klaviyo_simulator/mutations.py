@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from klaviyo_simulator.moments import SECOND, iso, iso_micro
+from klaviyo_simulator.edits import stamp
+from klaviyo_simulator.moments import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from random import Random
+    from collections.abc import Iterable
 
     from klaviyo_simulator.data.profiles import Profile
     from klaviyo_simulator.data.shop import Shop
@@ -20,6 +20,7 @@ Changed = dict[str, list[str]]
 _ALL = ("profiles", "campaigns", "flows", "lists", "templates", "metrics")
 _ACTIONS = {
     "": _ALL,
+    "new": tuple(name for name in _ALL if name != "metrics"),
     "delete": _ALL,
     "archive": ("campaigns", "flows"),
     "unarchive": ("campaigns", "flows"),
@@ -33,22 +34,6 @@ class Mutations:
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
         self.made: list[Changed] = []
-        self._tables: dict[str, RecordTable] = {
-            "profiles": shop.profiles,
-            "campaigns": shop.campaigns,
-            "flows": shop.flows,
-            "lists": shop.lists,
-            "templates": shop.templates,
-            "metrics": shop.metrics,
-        }
-        makers: dict[str, Callable[[Random, int, int], Record]] = {
-            "new_profiles": shop.new_profile,
-            "new_campaigns": shop.new_campaign,
-            "new_flows": shop.new_flow,
-            "new_lists": shop.new_list,
-            "new_templates": shop.new_template,
-        }
-        self._makers = makers
         self._every = 0
         self._repeated: dict[str, Any] = {}
         self._until_next = 0
@@ -91,22 +76,23 @@ class Mutations:
         if kind in {"events", "late_events"}:
             when = second - late_by if kind == "late_events" else second
             return [self._shop.events.add(when) for _ in range(count)]
-        if kind in self._makers:
-            make = self._makers[kind]
-            return [make(self._shop.random, second, second).id for _ in range(count)]
         action, _, name = kind.rpartition("_")
-        table = self._tables.get(name)
-        if table is None or name not in _ACTIONS.get(action, ()):
+        if name not in _ACTIONS.get(action, ()):
             raise ValueError(f"no change is called {kind!r}")
+        singular = name.removesuffix("s")
+        if action == "new":
+            return [self._shop.new(singular, self._shop.random, second, second).id for _ in range(count)]
+        table = self._shop.records[singular]
         chosen = self._choose(table, count, action)
         for record in chosen:
             if action == "delete":
-                table.remove(record.id)
+                self._shop.remove(singular, record.id)
                 continue
             if action == "suppress":
                 self._suppress(record, second)
-            record.change(**self._stamp(record, now), **self._change(record, action, attributes))
+            record.change(**stamp(record, now), **self._change(record, action, attributes))
             table.put(record)
+            self._shop.families.changed(singular, record)
         return [record.id for record in chosen]
 
     def _choose(self, table: RecordTable, count: int, action: str) -> list[Record]:
@@ -132,8 +118,3 @@ class Mutations:
             return attributes
         field = "first_name" if "first_name" in record.attributes else "name"
         return {field: f"Changed {self._shop.random.randrange(10**6)}"}
-
-    def _stamp(self, record: Record, now: float) -> dict[str, str]:
-        if "updated_at" in record.attributes:
-            return {"updated_at": iso_micro(int(now * SECOND))}
-        return {"updated": iso(int(now))}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
@@ -36,10 +36,9 @@ class Query:
     additional: frozenset[str] = frozenset()
     fields: dict[str, frozenset[str]] = field(default_factory=dict)
 
-    @property
-    def identity(self) -> str:
+    def identity(self, path: str) -> str:
         """What a cursor is bound to: the path and all other parameters."""
-        return f"{self.endpoint.path}?{'&'.join(sorted(self._encoded))}"
+        return f"{path}?{'&'.join(sorted(self._encoded))}"
 
     def url(self, base: str, cursor: str | None) -> str:
         """The address of a page of this query."""
@@ -66,14 +65,15 @@ def parse(endpoint: Endpoint, raw: str, settings: Settings, now: float) -> Query
     sort = given.get("sort", endpoint.default_sort)
     if "sort" in given and sort.removeprefix("-") not in endpoint.sorts:
         raise invalid("sort", f"'{sort}' is not a valid sort key; valid are {_or(endpoint.sorts)}.")
+    descending, sort = sort.startswith("-"), sort.removeprefix("-")
     if endpoint.type == "campaign" and settings.campaigns_unsorted:
-        sort = "id"  # ids are random, so this is no order at all
+        descending, sort = False, "id"  # ids are random, so this is no order at all
     return Query(
         endpoint=endpoint,
         parameters=tuple(pair for pair in pairs if pair[0] != "page[cursor]"),
         conditions=tuple(_conditions(endpoint, given.get("filter"), settings, now)),
-        sort=sort.removeprefix("-"),
-        descending=sort.startswith("-"),
+        sort=endpoint.aliases.get(sort, sort),
+        descending=descending,
         size=_size(endpoint, given.get("page[size]"), settings),
         cursor=given.get("page[cursor]"),
         includes=tuple(_chosen("include", given.get("include"), endpoint.includes)),
@@ -110,12 +110,14 @@ def _conditions(endpoint: Endpoint, text: str | None, settings: Settings, now: f
         if not any((each.operator, each.field) == (operator, name) for each in conditions):
             raise invalid("filter", f"A filter on '{name}' with '{operator}' is required for this endpoint.")
     filtered = {condition.field for condition in conditions}
+    if endpoint.one_of and not endpoint.one_of & filtered:
+        raise invalid("filter", f"A filter on one of {_or(endpoint.one_of)} is required for this endpoint.")
     if settings.refuse_combined_suppression_filter and {_SUPPRESSED_AT, "updated"} <= filtered:
         raise invalid("filter", f"'{_SUPPRESSED_AT}' and 'updated' cannot be filtered on together.")
     for name, value in endpoint.unless_filtered.items():
         if name not in filtered:
             conditions.append(filters.Condition("equals", name, value))
-    return conditions
+    return [replace(each, field=endpoint.aliases.get(each.field, each.field)) for each in conditions]
 
 
 def _size(endpoint: Endpoint, text: str | None, settings: Settings) -> int | None:
@@ -150,7 +152,9 @@ def _fields(endpoint: Endpoint, parameter: str, text: str) -> list[str]:
     for name in names:
         top = name.partition(".")[0]
         known = name == "id" or name in declared.fields or (top in declared.open_fields and top != name)
-        if top in declared.hidden and not (declared.name == endpoint.type and top in endpoint.additional):
+        if top in declared.hidden and not (
+            declared.name == endpoint.type and top in endpoint.additional | endpoint.shows
+        ):
             known = False
         if not known:
             raise invalid(parameter, f"'{name}' is not a field of '{declared.name}'.")

@@ -6,7 +6,8 @@ from typing import Any
 
 from klaviyo_simulator.moments import cached_moment_of
 
-Related = str | list[str] | None
+Related = str | list[str] | dict[str, str | None] | None
+"""One id, several, or several with the moment since when each of them has belonged to the record."""
 
 
 class Record:
@@ -47,8 +48,40 @@ class Record:
         return found
 
     def elements(self, name: str) -> list[dict[str, Any]]:
-        """The elements of a list behind a dotted path."""
+        """The elements of a list behind a dotted path, or of a relation."""
+        if name in self.relations:
+            return [{"id": each} for each in ids_of(self.relations[name])]
         return self.value(name) or []
+
+
+class Member(Record):
+    """A record as a group knows it: with the moment when it joined."""
+
+    __slots__ = ("_joined", "_record")
+
+    def __init__(self, record: Record, joined: str) -> None:
+        super().__init__(record.id, {})
+        self.relations = record.relations
+        self._record = record
+        self._joined = joined
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """The record's attributes, and when it joined."""
+        return {**self._record.attributes, "joined_group_at": self._joined}
+
+    def value(self, name: str) -> Any:
+        """The value behind a dotted path."""
+        return self._joined if name == "joined_group_at" else self._record.value(name)
+
+    def elements(self, name: str) -> list[dict[str, Any]]:
+        """The elements of a list behind a dotted path."""
+        return self._record.elements(name)
+
+
+def ids_of(related: Related) -> list[str]:
+    """The ids in a relation."""
+    return [related] if isinstance(related, str) else list(related or ())
 
 
 def comparable(value: Any) -> Any:

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from klaviyo_simulator import endpoints, faults, gate, spoiling
+from klaviyo_simulator import faults, gate, spoiling
 from klaviyo_simulator.answers import Answer, Call
 from klaviyo_simulator.control import Control
 from klaviyo_simulator.errors import ApiError
@@ -54,11 +54,14 @@ class Server:
             query=query,
             headers=request.headers,
             origin=f"{request.scheme}://{request.host}",
+            body=await request.read() if request.method == "POST" else b"",
         )
         api = self._api
-        found = endpoints.find(call.path)
+        found = gate.find(call.path)
         name = found[0].path if found else "unknown"
         entry = api.statistics.request(name, call.path, query, time.time())
+        if call.body:
+            entry["body"] = call.body.decode(errors="replace")
         fault: faults.Fault | None = None
         try:
             answer, fault = await self._answer(call)

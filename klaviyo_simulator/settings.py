@@ -11,8 +11,11 @@ if TYPE_CHECKING:
 
 SWITCHES = frozenset(
     {
+        "attribution_settles",
         "campaigns_unsorted",
+        "children_touch_parents",
         "cursor_life",
+        "daily_quota",
         "events_max_page",
         "gt_returns_boundary",
         "gzip",
@@ -22,6 +25,7 @@ SWITCHES = frozenset(
         "next_style",
         "other_usage",
         "refuse_combined_suppression_filter",
+        "report_page",
         "space_datetimes",
     }
 )
@@ -40,10 +44,35 @@ class Settings:
     events: int = 5000
     profiles: int = 500
     campaigns: int = 120
-    flows: int = 60
+    flows: int = 70
     lists: int = 25
     metrics: int = 20
     templates: int = 30
+    segments: int = 15
+    members: int = 250  # of the first list and the first segment; the last ones have none
+    push_tokens: int = 150
+    conversations: int = 20
+    forms: int = 12
+    images: int = 60
+    universal_content: int = 25
+    web_feeds: int = 7
+    tags: int = 20
+    tag_groups: int = 4
+    custom_metrics: int = 6
+    catalog_items: int = 150
+    catalog_variants: int = 300
+    catalog_categories: int = 12
+    coupons: int = 8
+    coupon_codes: int = 300
+    reviews: int = 120
+    webhooks: int = 4
+    object_types: int = 4
+    object_records: int = 150
+    data_sources: int = 3
+
+    timezone: str = "US/Eastern"  # the account's; reports count its days
+    valueless_metrics: frozenset[str] = frozenset({"Active on Site", "Subscribed to List", "Unsubscribed"})
+    attribution_settles: int = 5  # days for which the conversions of a day still grow
 
     key: str = "pk_demo"
     scopes: frozenset[str] | None = None  # scopes of the key, as "events:read"; None: all
@@ -52,16 +81,19 @@ class Settings:
 
     limits: bool = True
     phase: float | None = None  # where all rate windows begin, in seconds; None: a random place for each
+    daily_quota: int = 225  # requests that each kind of report has in a day
     other_usage: float = 0.0  # share of every rate window that another client of the account uses up
 
     # Where Klaviyo's documents and its behaviour leave room, both readings can be had.
     events_max_page: int = 1000  # the parameter's maximum says 1000, the endpoint's prose says 200
     next_style: str = "null"  # the last page's links.next: "null" as live, or "absent" as in the schema
     refuse_combined_suppression_filter: bool = False  # 400 for suppression.timestamp together with updated
+    children_touch_parents: bool = False  # whether a change to a child moves its parents' `updated` too
     campaigns_unsorted: bool = False  # campaigns accept `sort` and ignore it
     gt_returns_boundary: bool = False  # greater-than also returns what equals its bound
     space_datetimes: bool = False  # "2026-11-20 10:00:00+00:00" in events instead of "…T…"
     cursor_life: float = 3 * 86400.0  # seconds until a page cursor has expired
+    report_page: int = 0  # rows of reports on one page; 0: all of them, since the document has no next link there
     gzip: bool = False  # compress for clients that ask for it; costs more time than it saves on one host
 
     def switched(self, switches: Mapping[str, Any]) -> Settings:

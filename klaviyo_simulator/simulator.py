@@ -12,7 +12,7 @@ from klaviyo_simulator.server import Server
 from klaviyo_simulator.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
     from typing_extensions import Self
@@ -97,6 +97,36 @@ class Simulator:
     def mutations(self) -> list[dict[str, list[str]]]:
         """All changes so far."""
         return self._run(lambda: list(self._api.mutations.made))
+
+    def create(
+        self,
+        name: str,
+        count: int = 1,
+        *,
+        of: dict[str, str] | None = None,
+        attributes: dict[str, Any] | None = None,
+        at: float | None = None,
+    ) -> list[str]:
+        """Make records of a type: `create("flow-message", of={"flow-action": action})`; see `Edits.create`."""
+        return self._run(lambda: self._api.edits.create(name, count, of=of, attributes=attributes, at=at))
+
+    def touch(
+        self, name: str, identity: str, *, attributes: dict[str, Any] | None = None, at: float | None = None
+    ) -> None:
+        """Change a record and move its date: `touch("form-version", version)`; see `Edits.touch`."""
+        self._run(lambda: self._api.edits.touch(name, identity, attributes=attributes, at=at))
+
+    def delete(self, name: str, identity: str) -> None:
+        """Delete a record, with the children that cannot be without it: `delete("list", a_list)`."""
+        self._run(lambda: self._api.edits.delete(name, identity))
+
+    def join(self, parent: str, identity: str, child: str, ids: Sequence[str], *, at: float | None = None) -> None:
+        """Make records children of another: `join("list", a_list, "profile", profiles)`."""
+        self._run(lambda: self._api.edits.join(parent, identity, child, ids, at=at))
+
+    def leave(self, parent: str, identity: str, child: str, ids: Sequence[str]) -> None:
+        """Take records out of another: `leave("list", a_list, "profile", profiles)`."""
+        self._run(lambda: self._api.edits.leave(parent, identity, child, ids))
 
     def add_faults(self, faults: list[dict[str, Any]]) -> None:
         """Add faults: `[{"kind": "status", "status": 503, "path": "/api/events", "times": 3}]`."""

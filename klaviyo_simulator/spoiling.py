@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _HTML = b"<!DOCTYPE html><html><head><title>Just a moment...</title></head><body></body></html>"
 _WEB_PAGE = {"Content-Type": "text/html; charset=UTF-8"}
-_CURSOR_FIELDS = ("datetime", "updated", "updated_at", "timestamp", "created")
+_CURSOR_FIELDS = ("datetime", "updated", "updated_at", "timestamp", "created", "date_times", "dates")
 
 
 def replaced(fault: Fault) -> Answer:
@@ -70,11 +70,15 @@ def _repeat_page(document: dict[str, Any], options: dict[str, Any]) -> None:
 
 def _unordered(document: dict[str, Any], options: dict[str, Any]) -> None:
     del options
-    document["data"].reverse()
+    data = document["data"]
+    if isinstance(data, dict):  # of a report, whose records are its rows
+        data = next((value for value in data["attributes"].values() if isinstance(value, list)), [])
+    data.reverse()
 
 
 def _missing_cursor(document: dict[str, Any], options: dict[str, Any]) -> None:
-    for record in document["data"][: options.get("records", 1)]:
+    data = document["data"]
+    for record in [data] if isinstance(data, dict) else data[: options.get("records", 1)]:
         attributes = record["attributes"]
         name = options.get("field") or next((each for each in _CURSOR_FIELDS if each in attributes), None)
         attributes.pop(name, None)

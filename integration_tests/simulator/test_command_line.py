@@ -56,6 +56,12 @@ def test_it_tells_its_address_serves_and_ends_quietly(run: Run, how: signal.Sign
     assert process.returncode == 0
 
 
+def test_sizes(run: Run) -> None:
+    url, _ = run("--coupons", "1", "--coupon-codes", "7", "--catalog-items", "3")
+    for name, count in (("coupons", 1), ("coupon-codes", 7), ("catalog-items", 3)):
+        assert len(requests.get(f"{url}/_simulator/ids?resource={name}", timeout=9).json()) == count
+
+
 def test_switches(run: Run) -> None:
     url, _ = run("--events", "50", "--switch", "events_max_page=20", "--switch", "space_datetimes=true")
     headers = {"Authorization": "Klaviyo-API-Key pk_demo", "revision": "2026-07-15"}

@@ -11,6 +11,8 @@ import pytest
 
 from klaviyo_simulator import Settings
 from klaviyo_simulator.data.shop import Shop
+from klaviyo_simulator.endpoints import ENDPOINTS
+from klaviyo_simulator.tables import RecordTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +20,18 @@ if TYPE_CHECKING:
     from integration_tests.simulator.conftest import Client
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=timezone.utc)
+
+ALSO = (
+    *("catalog-categories", "catalog-items", "catalog-variants", "custom-metrics", "data-sources", "forms", "images"),
+    *("object-types", "push-tokens", "reviews", "segments", "tag-groups", "tags", "template-universal-content"),
+    *("web-feeds", "webhooks", "coupons"),
+)
+SIZES = (
+    *("events", "profiles", "campaigns", "flows", "lists", "metrics", "templates", "segments", "push_tokens"),
+    *("conversations", "forms", "images", "universal_content", "web_feeds", "tags", "tag_groups", "custom_metrics"),
+    *("catalog_items", "catalog_variants", "catalog_categories", "coupons", "coupon_codes", "reviews", "webhooks"),
+    *("object_types", "object_records", "data_sources"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +41,7 @@ def shop() -> Shop:
 
 def test_the_same_seed_makes_the_same_data(start: Callable[..., Client]) -> None:
     once, again, other = (start(seed=seed) for seed in (3, 3, 4))
-    for path in ("events", "profiles", "lists", "flows", "templates", "metrics", "accounts"):
+    for path in ("events", "profiles", "lists", "flows", "templates", "metrics", "accounts", *ALSO):
         data = once.ask(f"/api/{path}")["data"]
         assert again.ask(f"/api/{path}")["data"] == data
         assert other.ask(f"/api/{path}")["data"] != data
@@ -111,12 +125,45 @@ def test_updated_is_never_before_created(shop: Shop) -> None:
             assert record.value("created") <= record.value("updated") < NOW.isoformat()
 
 
-@pytest.mark.parametrize("name", ["events", "profiles", "campaigns", "flows", "lists", "metrics", "templates"])
+@pytest.mark.parametrize("name", SIZES)
 def test_accounts_may_lack_anything(start: Callable[..., Client], name: str) -> None:
     client = start(**{name: 0})
-    given = {"filter": "equals(messages.channel,'email')"} if name == "campaigns" else {}
-    assert client.ask(f"/api/{name}", given)["data"] == []
+    collection = {"universal_content": "template-universal-content"}.get(name, name.replace("_", "-"))
+    assert client.simulator.ids(collection) == []
+    for endpoint in ENDPOINTS.values():
+        if endpoint.path.endswith(f"/{collection}") and endpoint.many and not endpoint.parent:
+            given = {"campaigns": "equals(messages.channel,'email')", "coupon_codes": "any(coupon.id,['x'])"}
+            assert client.ask(endpoint.path, {"filter": given[name]} if name in given else {})["data"] == []
     client.ask("/api/events")
+
+
+def test_a_size_changes_nothing_else(start: Callable[..., Client]) -> None:
+    few, many = start(images=1, coupon_codes=2, members=3), start()
+    for path in ("events", "profiles", "lists", "flows", "reviews", "forms", "object-types"):
+        assert few.ask(f"/api/{path}")["data"] == many.ask(f"/api/{path}")["data"], path
+
+
+def test_ids_are_unique(shop: Shop) -> None:
+    for name, table in shop.tables.items():
+        ids = table.ids()
+        assert len(set(ids)) == len(ids), name
+
+
+def test_records_share_moments(shop: Shop) -> None:
+    for name, field in (("template", "updated"), ("flow", "updated"), ("review", "created"), ("segment", "created")):
+        counts = Counter(record.value(field) for record in shop.records[name].records())
+        assert max(counts.values()) > 1, name
+
+
+def test_children_may_change_after_their_parents(shop: Shop) -> None:
+    for parent, relation in (("flow", "flow-actions"), ("form", "form-versions"), ("campaign", "campaign-messages")):
+        field = "updated" if parent == "flow" else "updated_at"
+        later = {
+            (child.value(field) or "") > record.value(field)
+            for record in shop.records[parent].records()
+            for child in (shop.families.children(parent, relation, record.id) or RecordTable()).records()
+        }
+        assert later == {True, False}, parent
 
 
 def test_an_item_is_the_record_of_its_collection(client: Client) -> None:

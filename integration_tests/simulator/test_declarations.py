@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from klaviyo_simulator import kinship
 from klaviyo_simulator.endpoints import ENDPOINTS, all_scopes, find
 from klaviyo_simulator.resources import TYPES
 
@@ -19,6 +20,16 @@ KINDS = {
     ("number", None): "num",
     ("integer", None): "num",
 }
+SERVED = """
+    accounts campaign-messages/{id} campaign-recipient-estimations/{id} campaigns campaigns/{id}/campaign-messages
+    catalog-categories catalog-categories/{id}/items catalog-items catalog-items/{id}/variants catalog-variants
+    coupon-codes coupons coupons/{id}/coupon-codes custom-metrics data-sources events flow-actions/{id}
+    flow-actions/{id}/flow-messages flow-messages/{id} flows flows/{id}/flow-actions forms forms/{id}
+    forms/{id}/form-versions images lists lists/{id}/profiles mapped-metrics metrics metrics/{id}/metric-properties
+    object-types object-types/{id} object-types/{id}/object-records object-types/{id}/schema-versions profiles
+    profiles/{id}/conversations push-tokens reviews segments segments/{id} segments/{id}/profiles tag-groups tags
+    template-universal-content templates tracking-settings web-feeds webhook-topics webhooks
+"""
 
 
 @pytest.fixture(params=list(ENDPOINTS))
@@ -68,7 +79,8 @@ def test_filters(endpoint: Endpoint, operation: Any) -> None:
 
 
 def test_required_filters(endpoint: Endpoint, parameters: dict[str, Any]) -> None:
-    assert bool(endpoint.required) == parameters.get("filter", {}).get("required", False)
+    assert bool(endpoint.required or endpoint.one_of) == parameters.get("filter", {}).get("required", False)
+    assert endpoint.one_of <= endpoint.filters.keys()
 
 
 def test_sorts(endpoint: Endpoint, parameters: dict[str, Any]) -> None:
@@ -93,7 +105,8 @@ def test_fields(endpoint: Endpoint, parameters: dict[str, Any]) -> None:
     assert fieldsets == {f"fields[{name}]" for name in (endpoint.type, *related)}
     for fieldset in fieldsets:
         declared = TYPES[fieldset[7:-1]]
-        hidden = declared.hidden - (endpoint.additional if declared.name == endpoint.type else frozenset())
+        shown = endpoint.additional | endpoint.shows if declared.name == endpoint.type else frozenset()
+        hidden = declared.hidden - shown
         known = {name for name in declared.fields if name.split(".")[0] not in hidden} | {"id"}
         documented = set(parameters[fieldset]["schema"]["items"]["enum"])
         closed = {name for name in documented if "." not in name or name.split(".")[0] not in declared.open_fields}
@@ -118,9 +131,32 @@ def test_scopes(endpoint: Endpoint, operation: Any) -> None:
 def test_relationships(endpoint: Endpoint, openapi: Any) -> None:
     relationships = relationships_of(openapi, endpoint.path)
     declared = TYPES[endpoint.type].relationships
-    assert declared.keys() == relationships.keys()
+    assert declared.keys() - endpoint.lacks == relationships.keys()
+    assert endpoint.lacks <= declared.keys()
     for name, documented in relationships.items():
-        assert declared[name].many == (documented["properties"]["data"]["type"] == "array"), name
+        data = documented["properties"]["data"]
+        assert declared[name].many == (data["type"] == "array"), name
+        kind = data.get("items", data)["properties"]["type"]
+        kind = openapi["components"]["schemas"][kind["$ref"].rsplit("/", 1)[1]] if "$ref" in kind else kind
+        assert [declared[name].type] == kind["enum"], name
+
+
+def test_aliases(endpoint: Endpoint) -> None:
+    assert endpoint.aliases.keys() <= endpoint.filters.keys() | endpoint.sorts
+
+
+def test_sub_collections_are_below_their_parents(endpoint: Endpoint) -> None:
+    parts = endpoint.path.count("/")
+    assert (endpoint.parent is not None) == (parts > 3)
+    if endpoint.parent:
+        assert endpoint.path == f"{TYPES[endpoint.parent].collection}/{{id}}/{endpoint.relation}"
+        (kin,) = [kin for kin in kinship.KINDS if (kin.parent, kin.relation) == (endpoint.parent, endpoint.relation)]
+        assert kin.child == endpoint.type
+
+
+def test_everything_that_is_asked_for_is_served() -> None:
+    """What the streams of the connector need, told here once more so that nothing gets lost."""
+    assert ENDPOINTS.keys() >= {f"/api/{path}" for path in SERVED.split()}
 
 
 def relationships_of(openapi: Any, path: str) -> dict[str, Any]:
@@ -141,5 +177,12 @@ def relationships_of(openapi: Any, path: str) -> dict[str, Any]:
 def test_paths_are_found_with_their_ids() -> None:
     assert find("/api/events") == (ENDPOINTS["/api/events"], None)
     assert find("/api/events/x") == (ENDPOINTS["/api/events/{id}"], "x")
+    assert find("/api/lists/x/profiles") == (ENDPOINTS["/api/lists/{id}/profiles"], "x")
+    assert find("/api/catalog-items/$custom:::$default:::a b/variants") == (
+        ENDPOINTS["/api/catalog-items/{id}/variants"],
+        "$custom:::$default:::a b",
+    )
+    for wrong in ("/api/lists/{id}/profiles/", "/api/lists//profiles", "/api/lists/x/tags", "/api/lists/x/profiles/y"):
+        assert find(wrong) is None
     assert find("/api/events/") is None
     assert find("/api") is None

@@ -171,12 +171,12 @@ def test_relationships_have_data_only_when_included(client: Client, path: str, i
 
 
 def test_a_profile_with_its_lists_and_segments(client: Client) -> None:
-    answers = (
-        client.ask(f"/api/profiles/{identity}", {"include": "lists,segments"})
-        for identity in client.simulator.ids("profiles")
-    )
-    found = next(answer for answer in answers if answer["included"])
-    assert {record["type"] for record in found["included"]} == {"list", "segment"}
+    a_list, segment = client.simulator.ids("lists")[0], client.simulator.ids("segments")[0]
+    (both, *_) = {each["id"] for each in client.walk(f"/api/lists/{a_list}/profiles")} & {
+        each["id"] for each in client.walk(f"/api/segments/{segment}/profiles")
+    }
+    found = client.ask(f"/api/profiles/{both}", {"include": "lists,segments"})
+    assert {("list", a_list), ("segment", segment)} <= {(each["type"], each["id"]) for each in found["included"]}
 
 
 def test_datetimes_of_events_can_have_a_blank(start: Callable[..., Client]) -> None:

@@ -44,7 +44,61 @@ ASKED = [
         },
     ),
     ("/api/templates", {"additional-fields[template]": "definition"}),
+    ("/api/catalog-categories", {}),
+    ("/api/catalog-items", {"include": "variants"}),
+    ("/api/catalog-variants", {}),
+    ("/api/coupons", {}),
+    ("/api/custom-metrics", {"include": "metrics"}),
+    ("/api/data-sources", {}),
+    ("/api/forms", {}),
+    ("/api/images", {"page[size]": 100}),
+    ("/api/mapped-metrics", {"include": "metric,custom-metric"}),
+    ("/api/object-types", {"include": "current-schema,draft-schema"}),
+    ("/api/push-tokens", {"include": "profile"}),
+    ("/api/reviews", {"include": "events", "page[size]": 100}),
+    ("/api/segments", {"include": "flow-triggers,tags"}),
+    ("/api/tag-groups", {}),
+    ("/api/tags", {"include": "tag-group"}),
+    ("/api/template-universal-content", {}),
+    ("/api/tracking-settings", {}),
+    ("/api/web-feeds", {"page[size]": 20}),
+    ("/api/webhook-topics", {}),
+    ("/api/webhooks", {"include": "webhook-topics"}),
 ]
+BELOW = [
+    ("campaigns", "campaign-messages", {"include": "campaign,image,template"}),
+    ("catalog-categories", "items", {"include": "variants"}),
+    ("catalog-items", "variants", {}),
+    ("coupons", "coupon-codes", {}),
+    ("flow-actions", "flow-messages", {}),
+    ("flows", "flow-actions", {}),
+    ("forms", "form-versions", {}),
+    ("lists", "profiles", {"additional-fields[profile]": "subscriptions,predictive_analytics"}),
+    ("metrics", "metric-properties", {"additional-fields[metric-property]": "sample_values"}),
+    ("object-types", "object-records", {}),
+    ("object-types", "schema-versions", {}),
+    ("profiles", "conversations", {}),
+    ("segments", "profiles", {"page[size]": 100}),
+]
+ITEMS = [
+    *(("accounts", {}), ("campaigns", {}), ("events", {}), ("metrics", {}), ("profiles", {}), ("templates", {})),
+    ("campaign-messages", {"include": "campaign,image,template"}),
+    ("campaign-recipient-estimations", {}),
+    ("flow-actions", {"include": "flow,flow-messages"}),
+    ("flow-messages", {"include": "flow-action,template"}),
+    ("flows", {"additional-fields[flow]": "definition"}),
+    ("forms", {}),
+    ("lists", {"additional-fields[list]": "profile_count"}),
+    ("object-types", {"include": "current-schema,draft-schema,object-types,profile-object-types,schema-versions"}),
+    ("segments", {"additional-fields[segment]": "profile_count"}),
+]
+# Attributes that have no value in the simulator.
+NEVER = {
+    ("account", "industry"),
+    ("object-type", "meta"),
+    ("tracking-setting", "utm_id"),
+    ("tracking-setting", "utm_term"),
+}
 
 
 @pytest.fixture(scope="session")
@@ -89,12 +143,53 @@ def test_collections(
         document = client.ask(document["links"]["next"])
 
 
-@pytest.mark.parametrize(
-    "name", ["accounts", "campaigns", "events", "flows", "lists", "metrics", "profiles", "templates"]
-)
-def test_items(client: Client, schemas: Any, openapi: Any, name: str) -> None:
-    for identity in client.simulator.ids(name)[:5]:
-        check(schemas, openapi, f"/api/{name}/{{id}}", client.ask(f"/api/{name}/{identity}"))
+@pytest.mark.parametrize(("name", "given"), ITEMS)
+def test_items(client: Client, schemas: Any, openapi: Any, name: str, given: dict[str, Any]) -> None:
+    for identity in client.simulator.ids(name)[:20]:
+        check(schemas, openapi, f"/api/{name}/{{id}}", client.ask(f"/api/{name}/{identity}", given))
+
+
+@pytest.mark.parametrize(("parents", "relation", "given"), BELOW)
+def test_sub_collections(
+    client: Client, schemas: Any, openapi: Any, parents: str, relation: str, given: dict[str, Any]
+) -> None:
+    seen = 0
+    for identity in client.simulator.ids(parents):
+        document = client.ask(f"/api/{parents}/{identity}/{relation}", given)
+        document["links"] = {name: link for name, link in document["links"].items() if link}
+        check(schemas, openapi, f"/api/{parents}/{{id}}/{relation}", document)
+        seen += len(document["data"])
+        if seen > 300:
+            break
+    assert seen
+
+
+def test_coupon_codes(client: Client, schemas: Any, openapi: Any) -> None:
+    ids = ",".join(f'"{identity}"' for identity in client.simulator.ids("coupons"))
+    document = client.ask("/api/coupon-codes", {"filter": f"any(coupon.id,[{ids}])", "include": "coupon"})
+    document["links"].pop("prev")
+    check(schemas, openapi, "/api/coupon-codes", document)
+
+
+def test_every_type_shows_all_its_attributes(client: Client) -> None:
+    """A reader must meet every attribute, and if possible once with a value and once without."""
+    seen: dict[str, set[str]] = {}
+    paths = [(path, given) for path, given in ASKED if "archived" not in given.get("filter", "")]
+    paths += [(f"/api/{name}/{each}", given) for name, given in ITEMS for each in client.simulator.ids(name)[:4]]
+    paths += [
+        (f"/api/{parents}/{identity}/{relation}", given)
+        for parents, relation, given in BELOW
+        for identity in client.simulator.ids(parents)[:5]
+    ]
+    for path, given in paths:
+        document = client.ask(path, given)
+        data = document["data"] if isinstance(document["data"], list) else [document["data"]]
+        for record in [*data, *document.get("included", [])]:
+            found = {name for name, value in record.get("attributes", {}).items() if value is not None}
+            seen.setdefault(record["type"], set()).update(found)
+    for name, declared in TYPES.items():
+        missing = {each for each in declared.fields if "." not in each} - seen.get(name, set())
+        assert {(name, each) for each in missing} <= NEVER, name
 
 
 def test_errors(client: Client, openapi: Any) -> None:

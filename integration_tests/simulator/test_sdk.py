@@ -79,6 +79,64 @@ def test_the_other_collections(sdk: Any, area: str, several: str, one: str, kind
     assert getattr(getattr(sdk, area), one)(page.data[0].id).data.attributes.name == page.data[0].attributes.name
 
 
+@pytest.mark.parametrize(
+    ("area", "method", "of"),
+    [
+        ("Campaigns", "get_campaign_message", "campaign-messages"),
+        ("Campaigns", "get_campaign_recipient_estimation", "campaigns"),
+        ("Campaigns", "get_messages_for_campaign", "campaigns"),
+        ("Catalogs", "get_catalog_categories", None),
+        ("Catalogs", "get_catalog_items", None),
+        ("Catalogs", "get_catalog_variants", None),
+        ("Catalogs", "get_items_for_catalog_category", "catalog-categories"),
+        ("Catalogs", "get_variants_for_catalog_item", "catalog-items"),
+        ("Coupons", "get_coupon_codes_for_coupon", "coupons"),
+        ("Coupons", "get_coupons", None),
+        ("Custom_Objects", "get_data_sources", None),
+        ("Custom_Objects", "get_object_type", "object-types"),
+        ("Custom_Objects", "get_object_types", None),
+        ("Custom_Objects", "get_records_for_object_type", "object-types"),
+        ("Custom_Objects", "get_schema_versions_for_object_type", "object-types"),
+        ("Flows", "get_actions_for_flow", "flows"),
+        ("Flows", "get_flow_action", "flow-actions"),
+        ("Flows", "get_flow_message", "flow-messages"),
+        ("Flows", "get_messages_for_flow_action", "flow-actions"),
+        ("Forms", "get_form", "forms"),
+        ("Forms", "get_forms", None),
+        ("Forms", "get_versions_for_form", "forms"),
+        ("Images", "get_images", None),
+        ("Lists", "get_profiles_for_list", "lists"),
+        ("Metrics", "get_custom_metrics", None),
+        ("Metrics", "get_mapped_metrics", None),
+        ("Metrics", "get_properties_for_metric", "metrics"),
+        ("Profiles", "get_conversations_for_profile", "profiles"),
+        ("Profiles", "get_push_tokens", None),
+        ("Reviews", "get_reviews", None),
+        ("Segments", "get_profiles_for_segment", "segments"),
+        ("Segments", "get_segment", "segments"),
+        ("Segments", "get_segments", None),
+        ("Tags", "get_tag_groups", None),
+        ("Tags", "get_tags", None),
+        ("Templates", "get_all_universal_content", None),
+        ("Tracking_Settings", "get_tracking_settings", None),
+        ("Web_Feeds", "get_web_feeds", None),
+        ("Webhooks", "get_webhook_topics", None),
+        ("Webhooks", "get_webhooks", None),
+    ],
+)
+def test_all_that_belongs_to_them(sdk: Any, area: str, method: str, of: str | None) -> None:
+    ask = getattr(getattr(sdk, area), method)
+    answers = [ask(identity).data for identity in sdk.simulator.ids(of)[:20]] if of else [ask().data]
+    assert any(answers)
+
+
+def test_coupon_codes(sdk: Any) -> None:
+    coupon = sdk.simulator.ids("coupons")[0]
+    page = sdk.Coupons.get_coupon_codes(f'any(coupon.id,["{coupon}"])', include=["coupon"])
+    assert {code.relationships.coupon.data.id for code in page.data} == {coupon}
+    assert [each.id for each in page.included] == [coupon]
+
+
 def test_errors(sdk: Any) -> None:
     with pytest.raises(Exception, match="not_found") as caught:
         sdk.Profiles.get_profile("unknown")

@@ -3,50 +3,46 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from klaviyo_simulator.data import words
-from klaviyo_simulator.moments import SECOND, iso, iso_micro
+from klaviyo_simulator.moments import iso
 from klaviyo_simulator.records import Record
+from klaviyo_simulator.tables import Selection
 
 if TYPE_CHECKING:
     from random import Random
 
+    from klaviyo_simulator.cursors import Place
+    from klaviyo_simulator.data.birth import Birth
+    from klaviyo_simulator.queries import Query
+    from klaviyo_simulator.settings import Settings
+    from klaviyo_simulator.tables import RecordTable
+
 CHANNELS = ("email", "sms", "mobile_push")
 
 
-def campaign(
-    random: Random, created: int, updated: int, lists: list[str], tagged: list[str]
-) -> tuple[Record, list[Record]]:
-    """One campaign and its messages; its moments have microseconds."""
+def campaign(birth: Birth) -> Record:
+    """One campaign; its moments have microseconds."""
+    random = birth.random
     channel = random.choices(CHANNELS, (6, 3, 1))[0]
     status = random.choices(("Sent", "Draft", "Scheduled", "Cancelled", "Sending"), (12, 3, 2, 1, 1))[0]
-    born = _micro(random, created)
-    touched = max(born, _micro(random, updated - 1))
-    scheduled = None if status == "Draft" else touched
+    times = birth.times_at()
+    scheduled = None if status == "Draft" else times["updated_at"]
+    lists = list(dict.fromkeys(each for _ in range(2) if (each := birth.pick("list"))))
     attributes: dict[str, Any] = {
         "name": words.title(random),
         "status": status,
         "archived": random.random() < 0.25,
-        "audiences": {
-            "included": random.sample(lists, min(len(lists), 2)),
-            "excluded": random.choice(([], None, lists[:1])),
-        },
+        "audiences": {"included": lists, "excluded": random.choice(([], None, lists[:1]))},
         "send_options": {"use_smart_sending": random.choice((True, False, None))},
         "tracking_options": _tracking(random, channel),
-        "send_strategy": _strategy(random, updated),
-        "created_at": iso_micro(born),
-        "scheduled_at": scheduled and iso_micro(scheduled),
-        "updated_at": iso_micro(touched),
-        "send_time": scheduled and iso(updated),
+        "send_strategy": _strategy(random, birth.updated),
+        **times,
+        "scheduled_at": scheduled,
+        "send_time": scheduled and iso(birth.updated),
     }
-    record = Record(words.ulid(random, created), attributes, hidden={"messages.channel": channel})
-    messages = [_message(random, record, channel) for _ in range(random.choice((1, 1, 1, 2)))]
-    record.relations = {"campaign-messages": [each.id for each in messages], "tags": tagged}
-    return record, messages
-
-
-def _micro(random: Random, seconds: int) -> int:
-    return seconds * SECOND + random.randrange(SECOND)
+    return Record(words.ulid(random, birth.created), attributes, hidden={"messages.channel": channel})
 
 
 def _tracking(random: Random, channel: str) -> dict[str, Any] | None:
@@ -71,7 +67,10 @@ def _strategy(random: Random, when: int) -> dict[str, Any]:
     )
 
 
-def _message(random: Random, record: Record, channel: str) -> Record:
+def campaign_message(birth: Birth) -> Record:
+    """One message of a campaign, of its channel."""
+    random = birth.random
+    channel = birth.parent.value("messages.channel") if birth.parent else random.choice(CHANNELS)
     subject = f"{random.choice(words.PRODUCTS)} — {words.filler(random, 20)}"
     definition: dict[str, Any]
     if channel == "email":
@@ -95,11 +94,39 @@ def _message(random: Random, record: Record, channel: str) -> Record:
             "kv_pairs": {"big": words.HUGE[0]},
             "options": None,
         }
+    times = birth.times_at()
     attributes = {
         "definition": definition,
-        "send_times": words.or_null(random, [{"datetime": record.attributes["created_at"], "is_local": False}]),
-        "created_at": record.attributes["created_at"],
-        "updated_at": record.attributes["updated_at"],
+        "send_times": words.or_null(random, [{"datetime": times["created_at"], "is_local": False}]),
+        **times,
     }
-    relations = {"campaign": record.id, "template": None, "image": None}
-    return Record(words.ulid(random, 1700000000), attributes, dict(relations))
+    relations = {
+        "template": birth.pick("template") if channel == "email" else None,
+        "image": words.or_null(random, birth.pick("image")) if channel == "mobile_push" else None,
+    }
+    return Record(words.ulid(random, birth.created), attributes, dict(relations))
+
+
+class EstimationTable:
+    """Whom campaigns would reach: one number for each of them, by its id."""
+
+    def __init__(self, campaigns: RecordTable) -> None:
+        self._campaigns = campaigns
+
+    def __len__(self) -> int:
+        return len(self._campaigns)
+
+    def get(self, identity: str) -> Record | None:
+        """The estimation for a campaign."""
+        if self._campaigns.get(identity) is None:
+            return None
+        return Record(identity, {"estimated_recipient_count": crc32(identity.encode()) % 100_000})
+
+    def ids(self) -> list[str]:
+        """The ids of the campaigns."""
+        return self._campaigns.ids()
+
+    def select(self, query: Query, after: Place | None, settings: Settings) -> Selection:
+        """Nothing: estimations have no collection."""
+        del query, after, settings
+        return Selection([], None)

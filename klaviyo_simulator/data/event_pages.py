@@ -93,6 +93,7 @@ class EventPages:
     """Writes events as JSON."""
 
     def __init__(self, ids: EventIds, bodies: Sequence[Body], profiles: Sequence[str]) -> None:
+        self.bodies = bodies
         self._ids = ids
         self._metrics = [body.metric for body in bodies]
         # The first body of each metric stands for it.
@@ -115,7 +116,7 @@ class EventPages:
             known, which = (
                 (self._metrics, self._metric_at[self.body_of(numbers)])
                 if relation == "metric"
-                else (self._profile_ids, self._profile_of(numbers))
+                else (self._profile_ids, self.profile_of(numbers))
             )
             different, places = np.unique(which, return_index=True)
             ids = (known[at] for at in different.tolist())
@@ -130,7 +131,7 @@ class EventPages:
     def with_profile(self, numbers: Numbers, profiles: set[str]) -> NDArray[np.bool_]:
         """Which of some events are of one of some profiles."""
         wanted = np.array([at for at, profile in enumerate(self._profile_ids) if profile in profiles], np.uint64)
-        return np.isin(self._profile_of(numbers), wanted)
+        return np.isin(self.profile_of(numbers), wanted)
 
     def write(self, seconds: Seconds, numbers: Numbers, blank: str, linked: bool = False) -> memoryview:
         """Some events as JSON, with commas between them; their attributions among it if they are to be linked."""
@@ -141,7 +142,7 @@ class EventPages:
             _SECOND: _TWO[seconds[:, None] // _HUNDREDS % 100].reshape(-1, len(_SECOND)),
             _DATETIME: _datetimes(seconds, blank),
             _UUID: _uuids(seconds, numbers),
-            _PROFILE: self._profiles[self._profile_of(numbers)],
+            _PROFILE: self._profiles[self.profile_of(numbers)],
         }
         if linked:
             columns[_LINKAGE] = _linkages(numbers)
@@ -151,7 +152,8 @@ class EventPages:
                 page[:, place : place + len(mark)].view(whole)[:] = letters.view(whole)
         return page.reshape(-1)[:-1].data
 
-    def _profile_of(self, numbers: Numbers) -> Numbers:
+    def profile_of(self, numbers: Numbers) -> Numbers:
+        """Which profiles some events are of."""
         mixed: Numbers = numbers * np.uint64(2246822519) >> np.uint64(5)
         profiles: Numbers = mixed % np.uint64(len(self._profile_ids))
         return profiles

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left, bisect_right, insort
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -34,6 +34,15 @@ if TYPE_CHECKING:
 _SCAN = 50_000  # events that a filter on metric or profile looks at in one go
 
 Row = tuple[int, int]  # second and number, which together are the order of events
+
+
+class Columns(NamedTuple):
+    """Some events, column by column."""
+
+    seconds: Seconds
+    bodies: Numbers  # places in `pool`
+    profiles: Numbers
+    pool: Sequence[Body]
 
 
 class EventTable:
@@ -62,6 +71,10 @@ class EventTable:
         """All ids."""
         return self._ids.texts(np.arange(len(self), dtype=np.uint64))
 
+    def at(self, share: float) -> str | None:
+        """The id of the event behind that share of all, if there is any."""
+        return self._ids.texts(np.array([int(share * len(self))], np.uint64))[0] if len(self) else None
+
     def get(self, identity: str) -> Record | None:
         """The event of an id."""
         number = self._ids.number(identity)
@@ -69,6 +82,20 @@ class EventTable:
             return None
         stored = number < len(self._seconds)
         return self._record((int(self._seconds[number]) if stored else self._later_seconds[number], number))
+
+    def of_metric(self, metric: str, low: int, high: int) -> Columns:
+        """The events of a metric with low <= second < high."""
+        start, end = np.searchsorted(self._seconds, (low, high))
+        later = self._later[bisect_left(self._later, (low, 0)) : bisect_left(self._later, (high, 0))]
+        seconds = np.concatenate((self._seconds[start:end], np.array([row[0] for row in later], np.int64)))
+        numbers = np.concatenate(
+            (np.arange(start, end, dtype=np.uint64), np.array([row[1] for row in later], np.uint64))
+        )
+        if not self._pages:
+            return Columns(seconds, numbers, numbers, ())
+        chosen = self._pages.with_metric(numbers, {metric})
+        seconds, numbers = seconds[chosen], numbers[chosen]
+        return Columns(seconds, self._pages.body_of(numbers), self._pages.profile_of(numbers), self._pages.bodies)
 
     def select(self, query: Query, after: Place | None, settings: Settings) -> Selection:
         """One page of a query, behind a place."""

@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 from klaviyo_simulator.data import words
 from klaviyo_simulator.moments import iso
-from klaviyo_simulator.records import Record, Related
+from klaviyo_simulator.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from random import Random
 
+    from klaviyo_simulator.data.birth import Birth
     from klaviyo_simulator.data.timeline import Timeline
 
 _LOOKS = 256
 _REASONS = ("HARD_BOUNCE", "INVALID_EMAIL", "SPAM_COMPLAINT", "UNSUBSCRIBE", "USER_SUPPRESSED")
+
+_ENABLEMENT = ("AUTHORIZED", "UNAUTHORIZED", "DENIED", "PROVISIONAL", "NOT_DETERMINED")
 
 Suppressions = list[dict[str, Any]]
 
@@ -68,7 +71,9 @@ class Profile(Record):
         return super().value(name)
 
     def elements(self, name: str) -> list[dict[str, Any]]:
-        """The suppressions of one kind."""
+        """The suppressions of one kind, or the elements of a relation."""
+        if not name.endswith("suppression") and not name.endswith("suppressions"):
+            return super().elements(name)
         return (self.list_suppressions if name.endswith("list_suppressions") else self.suppression) or []
 
     def _subscriptions(self) -> dict[str, Any]:
@@ -134,34 +139,44 @@ class ProfileMaker:
         return {"list_id": list_id, "reason": reason, "timestamp": self._since(created)}
 
 
-def devices(random: Random, profiles: list[Record]) -> tuple[list[Record], list[Record]]:
-    """Push tokens and conversations of some of the profiles."""
-    tokens: list[Record] = []
-    conversations: list[Record] = []
-    for profile in random.sample(profiles, len(profiles) // 20):
-        relations: dict[str, Related] = {"push-tokens": [], "conversations": []}
-        if random.random() < 0.7:
-            tokens.append(Record(words.uuid_text(random), _token(random), {"profile": profile.id}))
-            relations["push-tokens"] = [tokens[-1].id]
-        if random.random() < 0.5:
-            channel = {"channel": random.choice(("instagram", "sms", "whatsapp"))}
-            conversations.append(Record(words.ulid(random, 1700000000), channel, {"profile": profile.id}))
-            relations["conversations"] = [conversations[-1].id]
-        profile.relations = {**profile.relations, **relations}
-    return tokens, conversations
-
-
-def _token(random: Random) -> dict[str, Any]:
-    moment = iso(1700000000 + random.randrange(10**7))
-    return {
-        "created": moment,
-        "token": f"{random.getrandbits(256):064x}",
-        "enablement_status": random.choice(("AUTHORIZED", "DENIED", "PROVISIONAL")),
+def push_token(birth: Birth) -> Record:
+    """One device of a profile."""
+    random = birth.random
+    token = words.uuid_text(random)
+    attributes = {
+        "created": iso(birth.created),
+        "token": token,
+        "enablement_status": random.choice(_ENABLEMENT),
         "platform": random.choice(("android", "ios")),
         "vendor": random.choice(("APNs", "FCM")),
         "background": random.choice(("AVAILABLE", "DENIED")),
-        "recorded_date": moment,
-        "metadata": {"device_id": f"{random.getrandbits(64):x}", "os_name": "ios", "app_build": None},
+        "recorded_date": iso(birth.updated),
+        "metadata": words.or_null(random, _device(random)),
+    }
+    # The id is the token, so that members of groups can be filtered by it.
+    return Record(token, attributes)
+
+
+def conversation(birth: Birth) -> Record:
+    """One conversation with a profile."""
+    channel = birth.random.choice(("instagram", "sms", "whatsapp"))
+    return Record(words.ulid(birth.random, birth.created), {"channel": channel})
+
+
+def _device(random: Random) -> dict[str, Any]:
+    return {
+        "device_id": f"{random.getrandbits(64):x}",
+        "klaviyo_sdk": random.choice(("swift", "android", None)),
+        "sdk_version": "3.0.0",
+        "device_model": words.or_null(random, "iPhone15,2"),
+        "os_name": random.choice(("ios", "android", "ipados", None)),
+        "os_version": "17.4",
+        "manufacturer": words.or_null(random, "Apple"),
+        "app_name": "Mağaza 🛍",
+        "app_version": "1.2.3",
+        "app_build": None,
+        "app_id": "com.example.shop",
+        "environment": random.choice(("debug", "release")),
     }
 
 

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
-from klaviyo_simulator.data import catalog
-from klaviyo_simulator.data.campaigns import campaign
+from klaviyo_simulator.data import catalog, stock
+from klaviyo_simulator.data.birth import Birth
+from klaviyo_simulator.data.campaigns import EstimationTable
 from klaviyo_simulator.data.event_bodies import pool
 from klaviyo_simulator.data.events import AttributionTable, EventTable
-from klaviyo_simulator.data.profiles import ProfileMaker, devices
+from klaviyo_simulator.data.makers import MAKERS
+from klaviyo_simulator.data.profiles import ProfileMaker
 from klaviyo_simulator.data.timeline import Timeline
+from klaviyo_simulator.kinship import Families, kin_of
 from klaviyo_simulator.moments import seconds_of
 from klaviyo_simulator.tables import RecordTable, Table
 
@@ -27,111 +32,88 @@ class Shop:
         self.started = int(seconds_of(settings.now) if settings.now else time.time())
         self.timeline = Timeline(self.started, settings.years, settings.skew)
         self._seed = settings.seed
-        self.random = self._source("changes")
+        self.random = self.source("changes")
+        self._made: Counter[str] = Counter()
+        self._known: dict[str, list[str]] = {}
 
-        self.tags = RecordTable(catalog.tags(self._source("tags")))
-        self.campaign_messages = RecordTable()
-        self.flow_actions = RecordTable()
-        self.flows = RecordTable()
-        self.lists = RecordTable()
-        self.campaigns = RecordTable()
-        self.templates = RecordTable()
-        for count, make in (
-            (settings.flows, self.new_flow),
-            (settings.lists, self.new_list),
-            (settings.campaigns, self.new_campaign),
-            (settings.templates, self.new_template),
-        ):
-            source = self._source(make.__name__)
-            for _ in range(count):
-                created = self.timeline.some(source)
-                make(source, created, self.timeline.later(source, created))
-
-        source = self._source("metrics")
-        self.metrics = RecordTable(catalog.metrics(source, self.timeline, settings.metrics, self.flows.ids()))
-        self.profile_maker = ProfileMaker(self._source("profiles"), self.timeline, self.lists.ids())
-        self.profiles = RecordTable(self.profile_maker.stock(settings.profiles))
-        self.events = self._events(settings)
-        source = self._source("others")
-        segments = RecordTable(catalog.segments(source, self.timeline))
-        self._join(source, segments)
-        tokens, conversations = devices(source, self.profiles.records())
+        account = catalog.account(self.source("account"), settings.timezone)
+        self.records = {name: RecordTable() for name in (*MAKERS, "profile")}
+        """The tables of what can be changed."""
         self.tables: dict[str, Table] = {
-            "account": RecordTable([catalog.account(self._source("account"))]),
+            **self.records,
+            "account": RecordTable([account]),
             "attribution": AttributionTable(),
-            "campaign": self.campaigns,
-            "campaign-message": self.campaign_messages,
-            "conversation": RecordTable(conversations),
-            "event": self.events,
-            "flow": self.flows,
-            "flow-action": self.flow_actions,
-            "list": self.lists,
-            "metric": self.metrics,
-            "profile": self.profiles,
-            "push-token": RecordTable(tokens),
-            "segment": segments,
-            "tag": self.tags,
-            "template": self.templates,
+            "campaign-recipient-estimation": EstimationTable(self.records["campaign"]),
+            "tracking-setting": RecordTable([catalog.tracking_setting(account.id)]),
         }
+        """All tables, by the names of their types."""
+        self.families = Families(self.tables)
+        self.campaigns = self.records["campaign"]
+        self.flows = self.records["flow"]
+        self.lists = self.records["list"]
+        self.metrics = self.records["metric"]
+        self.profiles = self.records["profile"]
+        self.templates = self.records["template"]
 
-    def new_campaign(self, random: Random, created: int, updated: int) -> Record:
-        """One more campaign."""
-        record, messages = campaign(random, created, updated, self.lists.ids()[:50], self._tagged(random))
-        for message in messages:
-            self.campaign_messages.put(message)
-        self.campaigns.put(record)
+        stock.before_profiles(self, settings)
+        self.profile_maker = ProfileMaker(self.source("profiles"), self.timeline, self.lists.ids())
+        for profile in self.profile_maker.stock(settings.profiles):
+            self.profiles.put(profile)
+        self.events = self.tables["event"] = self._events(settings)
+        stock.after_profiles(self, settings)
+
+    def make(
+        self, name: str, random: Random, created: int, updated: int, of: tuple[str, Record] | None = None
+    ) -> Record:
+        """One more record of a type, without children; of a parent of another type if it needs one."""
+        number = self._made[name]
+        self._made[name] += 1
+        record: Record
+        if name == "profile":
+            record = self.profile_maker.make(created, updated)
+        else:
+            pick = partial(self._pick, random)
+            record = MAKERS[name](Birth(random, number, created, updated, pick, of[1] if of else None))
+        self.records[name].put(record)
+        if of:
+            self.families.join(kin_of(of[0], name), of[1], record)
         return record
 
-    def new_flow(self, random: Random, created: int, updated: int) -> Record:
-        """One more flow."""
-        record, actions = catalog.flow(random, created, updated, self._tagged(random))
-        for action in actions:
-            self.flow_actions.put(action)
-        self.flows.put(record)
+    def new(
+        self, name: str, random: Random, created: int, updated: int, of: tuple[str, Record] | None = None
+    ) -> Record:
+        """One more record of a type, with tags and children if those of its type have them."""
+        record = self.make(name, random, created, updated, of)
+        stock.complete(self, name, record, random, created, updated)
         return record
 
-    def new_list(self, random: Random, created: int, updated: int) -> Record:
-        """One more list."""
-        flows = self.flows.ids()
-        triggers = [random.choice(flows)] if flows and random.random() < 0.3 else []
-        record = catalog.a_list(random, created, updated, self._tagged(random), triggers)
-        self.lists.put(record)
-        return record
+    def remove(self, name: str, identity: str) -> None:
+        """Delete a record, and with it the children that cannot be without it."""
+        record = self.records[name].get(identity)
+        if record is None:
+            raise ValueError(f"there is no {name} {identity!r}")
+        for kind, child in self.families.bury(name, record):
+            self.remove(kind, child.id)
+        self.records[name].remove(identity)
 
-    def new_template(self, random: Random, created: int, updated: int) -> Record:
-        """One more template."""
-        record = catalog.template(random, created, updated)
-        self.templates.put(record)
-        return record
+    def source(self, name: str) -> Random:
+        """A source of chance of its own, so that no part of the data depends on the size of another."""
+        return Random(f"{self._seed}:{name}")
 
-    def new_profile(self, random: Random, created: int, updated: int) -> Record:
-        """One more profile."""
-        del random  # profiles are made by their maker, which counts them
-        record = self.profile_maker.make(created, updated)
-        self.profiles.put(record)
-        return record
+    def _pick(self, random: Random, name: str) -> str | None:
+        place = random.random()  # drawn once however many there are, so that nothing else depends on it
+        if name == "event":
+            return self.events.at(place)
+        table = self.records[name]
+        if len(self._known.get(name, ())) != len(table):
+            self._known[name] = table.ids()
+        return self._known[name][int(place * len(table))] if len(table) else None
 
     def _events(self, settings: Settings) -> EventTable:
-        source = self._source("events")
+        source = self.source("events")
         metrics = [(record.id, record.attributes["name"]) for record in self.metrics.records()]
         profiles = self.profiles.ids()
         # Every event has a metric and a profile; a shop without them has no events.
         count = settings.events if metrics and profiles else 0
         bodies = pool(source, metrics, self.campaigns.ids(), self.flows.ids())
         return EventTable(self.timeline.events(settings.seed, count), bodies, profiles, settings.seed)
-
-    def _join(self, random: Random, segments: RecordTable) -> None:
-        """Make some profiles members of lists and segments."""
-        for record in self.profiles.records():
-            if random.random() < 0.05:
-                lists = self.lists.ids()
-                record.relations = {
-                    "lists": random.sample(lists, min(2, len(lists))),
-                    "segments": random.sample(segments.ids(), 1),
-                }
-
-    def _tagged(self, random: Random) -> list[str]:
-        return random.sample(self.tags.ids(), random.choice((0, 0, 1, 2)))
-
-    def _source(self, name: str) -> Random:
-        return Random(f"{self._seed}:{name}")

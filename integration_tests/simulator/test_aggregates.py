@@ -1,0 +1,245 @@
+"""Aggregates of metrics, held against the events that they are made of."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from integration_tests.simulator.asking import answer, check, post, question, refusal
+from klaviyo_simulator.aggregates import INTERVALS
+from klaviyo_simulator.reports import DIMENSIONS, MEASUREMENTS, OPERATIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from integration_tests.simulator.conftest import Client
+
+PATH = "/api/metric-aggregates"
+ATTRIBUTES = "/data/attributes"
+RANGE = ["greater-or-equal(datetime,2026-10-01T00:00:00)", "less-than(datetime,2026-11-20T00:00:00)"]
+
+
+def ids(client: Client) -> dict[str, str]:
+    return {each["attributes"]["name"]: each["id"] for each in client.walk("/api/metrics")}
+
+
+def asked(client: Client, **changes: Any) -> dict[str, Any]:
+    attributes: dict[str, Any] = {
+        "metric_id": changes.get("metric_id") or ids(client)["Opened Email"],
+        "measurements": ["count", "sum_value", "unique"],
+        "filter": RANGE,
+    }
+    return {name: value for name, value in {**attributes, **changes}.items() if value is not ...}
+
+
+def aggregate(client: Client, **changes: Any) -> tuple[list[str], list[dict[str, Any]]]:
+    found = answer(client, PATH, asked(client, **changes))["data"]["attributes"]
+    return found["dates"], found["data"]
+
+
+def events(client: Client, metric: str, start: str, end: str) -> list[dict[str, Any]]:
+    bounds = f"greater-or-equal(datetime,{start}Z),less-than(datetime,{end}Z)"
+    given = {"filter": f"equals(metric_id,'{metric}'),{bounds}", "sort": "datetime", "include": "profile"}
+    return client.walk("/api/events", given)
+
+
+def test_the_declaration_is_that_of_the_document(openapi: Any) -> None:
+    operation, declared = openapi["paths"][PATH]["post"], OPERATIONS[PATH]
+    attributes = openapi["components"]["schemas"]["MetricAggregateQueryResourceObject"]["properties"]["attributes"]
+    properties = attributes["properties"]
+    assert declared.required == set(attributes["required"])
+    assert declared.required | declared.optional == properties.keys()
+    assert declared.nullable == {name for name, each in properties.items() if each.get("nullable")}
+    assert set(INTERVALS) == set(properties["interval"]["enum"])
+    assert set(MEASUREMENTS) == set(properties["measurements"]["items"]["enum"])
+    assert set(DIMENSIONS) == set(properties["by"]["items"]["enum"])
+    sorts = {f"{sign}{name}" for name in DIMENSIONS | MEASUREMENTS for sign in ("", "-")}
+    assert sorts == set(properties["sort"]["enum"])
+    (tier,) = operation["x-tiers"]
+    assert (declared.tier.burst, declared.tier.steady, declared.tier.daily) == (tier["burst"], tier["steady"], None)
+    assert list(declared.scopes) == operation["x-klaviyo-scopes"]
+    (fields,) = (each for each in operation["parameters"] if each["in"] == "query")
+    assert fields["name"] == f"fields[{declared.type}]"
+    assert declared.fields == set(fields["schema"]["items"]["enum"])
+
+
+@pytest.mark.parametrize("by", [None, [], ["$flow"], ["$flow", "Campaign Name"]])
+@pytest.mark.parametrize("interval", INTERVALS)
+def test_answers_are_as_the_document_says(client: Client, openapi: Any, by: Any, interval: str) -> None:
+    found = answer(client, PATH, asked(client, by=by, interval=interval))
+    check(openapi, PATH, found)
+    dates, rows = found["data"]["attributes"]["dates"], found["data"]["attributes"]["data"]
+    assert rows
+    for row in rows:
+        assert len(row["dimensions"]) == len(by or [])
+        assert row["measurements"].keys() == MEASUREMENTS
+        assert all(len(values) == len(dates) for values in row["measurements"].values())
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Kolkata"])
+@pytest.mark.parametrize("interval", ["day", "hour"])
+def test_numbers_are_those_of_the_events(client: Client, zone: str, interval: str) -> None:
+    metric = ids(client)["Placed Order"]
+    start, end = "2026-11-08T06:30:00", "2026-11-20T08:00:00"
+    bounds = [f"greater-or-equal(datetime,{start}Z)", f"less-than(datetime,{end}Z)"]
+    dates, (row,) = aggregate(client, metric_id=metric, filter=bounds, interval=interval, timezone=zone)
+    count: Counter[str] = Counter()
+    worth: defaultdict[str, float] = defaultdict(float)
+    profiles: defaultdict[str, set[str]] = defaultdict(set)
+    found = events(client, metric, start, end)
+    for event in found:
+        local = datetime.fromisoformat(event["attributes"]["datetime"]).astimezone(ZoneInfo(zone))
+        begin = local.replace(hour=0, minute=0) if interval == "day" else local.replace(minute=0)
+        if interval == "hour" and zone == "Asia/Kolkata":  # whole hours of UTC are not those of India
+            begin = local.astimezone(ZoneInfo("UTC")).replace(minute=0)
+        date = begin.replace(second=0).astimezone(ZoneInfo("UTC")).isoformat()
+        count[date] += 1
+        worth[date] += event["attributes"]["event_properties"]["$value"] or 0
+        profiles[date].add(event["relationships"]["profile"]["data"]["id"])
+    assert len(found) > 20
+    assert set(count) <= set(dates)
+    assert row["measurements"]["count"] == [count[date] for date in dates]
+    assert row["measurements"]["sum_value"] == pytest.approx([worth[date] for date in dates])
+    assert row["measurements"]["unique"] == [len(profiles[date]) for date in dates]
+
+
+def test_groups_are_those_of_the_events(client: Client) -> None:
+    metric = ids(client)["Opened Email"]
+    bounds = ["greater-or-equal(datetime,2026-01-01T00:00:00)", "less-than(datetime,2026-11-20T00:00:00)"]
+    _, rows = aggregate(client, metric_id=metric, by=["$flow", "$message"], interval="month", filter=bounds)
+    found = events(client, metric, "2026-01-01T00:00:00", "2026-11-20T00:00:00")
+    properties = [event["attributes"]["event_properties"] for event in found]
+    expected = Counter((each.get("$flow", ""), each.get("$message", "")) for each in properties)
+    assert {tuple(row["dimensions"]): sum(row["measurements"]["count"]) for row in rows} == expected
+    assert len(expected) > 5
+    flow = next(flow for flow, _ in expected if flow)
+    only = [*bounds, f'equals($flow,"{flow}")']
+    _, kept = aggregate(client, metric_id=metric, by=["$flow", "$message"], interval="month", filter=only)
+    assert kept == [row for row in rows if row["dimensions"][0] == flow]
+
+
+def test_events_that_come_later_count(start: Callable[..., Client]) -> None:
+    client = start(metrics=1)
+    (metric,) = ids(client).values()
+    bounds = ["greater-or-equal(datetime,2026-11-19T00:00:00)", "less-than(datetime,2026-11-21T00:00:00)"]
+    given = {"metric_id": metric, "filter": bounds, "measurements": ["count"]}
+    (before,) = aggregate(client, **given)[1]
+    client.simulator.mutate(events=3, late_events=2, late_by=86400)
+    (after,) = aggregate(client, **given)[1]
+    gain = [a - b for a, b in zip(after["measurements"]["count"], before["measurements"]["count"], strict=True)]
+    assert gain == [2, 3]
+
+
+def test_weeks_begin_on_monday_and_the_day_is_the_default(client: Client) -> None:
+    assert len(aggregate(client)[0]) == len(aggregate(client, interval="day")[0]) == 50
+    weeks = [datetime.fromisoformat(date) for date in aggregate(client, interval="week")[0]]
+    assert {date.weekday() for date in weeks} == {0}
+    assert weeks[0].date().isoformat() == "2026-09-28"
+    months = aggregate(client, interval="month", timezone="America/New_York")[0]
+    assert months == ["2026-10-01T04:00:00+00:00", "2026-11-01T04:00:00+00:00"]
+
+
+def test_bounds_without_offset_are_of_the_timezone(client: Client) -> None:
+    zoned = ["greater-or-equal(datetime,2026-10-01T00:00:00-04:00)", "less-than(datetime,2026-11-20T00:00:00-05:00)"]
+    assert aggregate(client, timezone="America/New_York") == aggregate(
+        client, timezone="America/New_York", filter=zoned
+    )
+    assert aggregate(client) != aggregate(client, filter=zoned)
+
+
+def test_metrics_without_events(client: Client) -> None:
+    bounds = ["greater-or-equal(datetime,2001-01-01T00:00:00)", "less-than(datetime,2001-01-03T00:00:00)"]
+    assert aggregate(client, filter=bounds, measurements=["count"])[1] == [
+        {"dimensions": [], "measurements": {"count": [0, 0]}}
+    ]
+    assert aggregate(client, filter=bounds, by=["$flow"])[1] == []
+    assert [row["dimensions"] for row in aggregate(client, by=["Bounce Type"])[1]] == [[""]]
+
+
+def test_sorting_and_pages(client: Client) -> None:
+    given = asked(client, by=["$message"], sort="-count", page_size=4)
+    path, found = PATH, []
+    while path:
+        page = answer(client, path, given) if path == PATH else post(client, path, question(PATH, given)).json()
+        found.append(page["data"]["attributes"]["data"])
+        path = page["links"].get("next")
+    assert [len(each) for each in found[:-1]] == [4] * (len(found) - 1)
+    rows = [row for page in found for row in page]
+    assert len(rows) > 8
+    assert rows == aggregate(client, by=["$message"], sort="-count")[1]
+    totals = [sum(row["measurements"]["count"]) for row in rows]
+    assert totals == sorted(totals, reverse=True)
+    names = [row["dimensions"] for row in aggregate(client, by=["$message"], sort="$message")[1]]
+    assert names == sorted(names)
+    cursor = answer(client, PATH, given)["links"]["next"].partition("page_cursor=")[2]
+    assert answer(client, PATH, {**given, "page_cursor": cursor})["data"]["attributes"]["data"] == found[1]
+    other = post(client, PATH, question(PATH, {**given, "page_cursor": cursor, "page_size": 5}))
+    assert refusal(other)[2] == "Invalid cursor provided."
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("metric_id", ...),
+        ("metric_id", None),
+        ("metric_id", "nothing"),
+        ("measurements", ...),
+        ("measurements", []),
+        ("measurements", ["sum"]),
+        ("filter", ...),
+        ("filter", None),
+        ("filter", RANGE[0]),
+        ("filter", RANGE[:1]),
+        ("filter", RANGE[1:]),
+        ("filter", [*RANGE, RANGE[0]]),
+        ("filter", [*RANGE, "equals(nothing,'x')"]),
+        ("filter", ["greater-than(datetime,2026-10-01T00:00:00)", RANGE[1]]),
+        ("filter", ["greater-or-equal(datetime,2026-10-01)", RANGE[1]]),
+        ("filter", ["greater-or-equal(datetime,2026-11-20T00:00:00)", RANGE[1]]),
+        ("filter", ["greater-or-equal(datetime,2025-11-18T00:00:00)", RANGE[1]]),
+        ("interval", "daily"),
+        ("by", ["flow"]),
+        ("by", ["$flow", "$flow"]),
+        ("timezone", "America/Nowhere"),
+        ("timezone", "Europe/Kyiv"),
+        ("timezone", "america/new_york"),
+        ("page_size", 0),
+        ("page_size", "10"),
+        ("page_size", True),
+        ("sort", "$flow"),
+        ("sort", "datetime"),
+        ("return_fields", "count"),
+        ("group_by", ["$flow"]),
+    ],
+)
+def test_what_is_refused(client: Client, name: str, value: Any) -> None:
+    found = refusal(post(client, PATH, question(PATH, asked(client, **{name: value}))))
+    assert found[:2] == (400, f"{ATTRIBUTES}/{name}"), found
+
+
+def test_a_year_is_not_too_long(client: Client) -> None:
+    assert aggregate(client, filter=["greater-or-equal(datetime,2025-11-19T00:00:00)", RANGE[1]])[0]
+
+
+def test_scopes_and_methods(start: Callable[..., Client]) -> None:
+    client = start()
+    assert client.get(PATH).status_code == 405
+    body = question(PATH, asked(client))
+    assert post(client, PATH, body, {"Content-Type": "text/plain"}).status_code == 415
+    assert post(start(scopes=frozenset({"events:read"})), PATH, body).status_code == 403
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_klaviyos_own_sdk(client: Client) -> None:
+    klaviyo_api = pytest.importorskip("klaviyo_api", reason="Klaviyo's SDK is not installed")
+    sdk = klaviyo_api.KlaviyoAPI("pk_demo", max_retries=1, test_host=client.simulator.url)
+    found = sdk.Metrics.query_metric_aggregates(question(PATH, asked(client, by=["$flow"])))
+    dates, rows = aggregate(client, by=["$flow"])
+    assert [each.isoformat() for each in found.data.attributes.dates] == dates
+    assert [each.dimensions for each in found.data.attributes.data] == [row["dimensions"] for row in rows]
+    assert found.data.attributes.data[0].measurements == rows[0]["measurements"]
+    sdk.api_client.rest_client.pool_manager.clear()

@@ -1,0 +1,142 @@
+"""The smaller collections: what their filters, includes and pages do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from integration_tests.simulator.conftest import Client
+
+UNPAGED = ["custom-metrics", "mapped-metrics", "object-types", "webhook-topics", "webhooks"]
+INCLUDED = [
+    ("/api/flows", "flow-actions"),
+    ("/api/flows", "tags"),
+    ("/api/lists", "tags"),
+    ("/api/lists", "flow-triggers"),
+    ("/api/segments", "tags"),
+    ("/api/profiles", "conversations"),
+    ("/api/profiles", "push-tokens"),
+    ("/api/tags", "tag-group"),
+    ("/api/push-tokens", "profile"),
+    ("/api/catalog-items", "variants"),
+    ("/api/reviews", "events"),
+    ("/api/webhooks", "webhook-topics"),
+    ("/api/object-types", "current-schema"),
+    ("/api/object-types", "draft-schema"),
+    ("/api/custom-metrics", "metrics"),
+    ("/api/mapped-metrics", "metric"),
+    ("/api/mapped-metrics", "custom-metric"),
+]
+
+
+def linked(record: dict[str, Any], relation: str) -> list[tuple[str, str]]:
+    """What a record says that it is related to."""
+    data = record["relationships"][relation].get("data") or []
+    return [(each["type"], each["id"]) for each in (data if isinstance(data, list) else [data])]
+
+
+@pytest.mark.parametrize(("path", "relation"), INCLUDED)
+def test_included_resources_are_those_that_are_linked(client: Client, path: str, relation: str) -> None:
+    parameters = {"include": relation, **({"page[size]": 100} if path == "/api/profiles" else {})}
+    pages = [client.ask(path, parameters)]
+    while following := pages[-1]["links"].get("next"):
+        pages.append(client.ask(following))
+    found = 0
+    for page in pages:
+        links = {link for record in page["data"] for link in linked(record, relation)}
+        included = [(each["type"], each["id"]) for each in page["included"]]
+        assert set(included) == links
+        assert len(included) == len(links)
+        found += len(links)
+    assert found
+    plain = client.ask(path)
+    assert "included" not in plain
+    assert all("data" not in record["relationships"][relation] for record in plain["data"])
+
+
+def test_both_sides_of_a_relation_agree(client: Client) -> None:
+    for item in client.walk("/api/catalog-items", {"include": "variants"}):
+        variants = client.walk(f"/api/catalog-items/{item['id']}/variants")
+        assert [link for _, link in sorted(linked(item, "variants"))] == sorted(each["id"] for each in variants)
+        found = client.walk("/api/catalog-variants", {"filter": f'equals(item.id,"{item["id"]}")'})
+        assert found == variants
+    for category in client.simulator.ids("catalog-categories"):
+        below = client.walk(f"/api/catalog-categories/{category}/items")
+        assert below == client.walk("/api/catalog-items", {"filter": f'equals(category.id,"{category}")'})
+
+
+@pytest.mark.parametrize("name", UNPAGED)
+def test_collections_without_pages_answer_everything(client: Client, name: str) -> None:
+    page = client.ask(f"/api/{name}")
+    assert {record["id"] for record in page["data"]} == set(client.simulator.ids(name))
+    assert page["links"]["next"] is None
+    for parameter in ("page[cursor]", "page[size]"):
+        assert client.refusal(f"/api/{name}", {parameter: "1"})[0] == 400
+
+
+def test_without_a_status_all_reviews_are_answered(client: Client) -> None:
+    everything = client.walk("/api/reviews", {"page[size]": 100})
+    assert {record["id"] for record in everything} == set(client.simulator.ids("reviews"))
+    assert client.walk("/api/reviews", {"filter": 'equals(status,"all")', "page[size]": 100}) == everything
+    rejected = client.walk("/api/reviews", {"filter": 'equals(status,"rejected")'})
+    assert 0 < len(rejected) < len(everything)
+    assert {record["attributes"]["status"]["value"] for record in rejected} == {"rejected"}
+    assert client.refusal("/api/reviews", {"filter": 'equals(status,"melted")'})[0] == 400
+
+
+def test_reviews_by_number_and_date(client: Client) -> None:
+    good = client.walk("/api/reviews", {"filter": "greater-or-equal(rating,4)", "sort": "-rating"})
+    ratings = [record["attributes"]["rating"] for record in good]
+    assert ratings == sorted(ratings, reverse=True)
+    assert set(ratings) == {4, 5}
+    assert client.refusal("/api/reviews", {"filter": "greater-than(created,2020-01-01T00:00:00Z)"})[0] == 400
+
+
+def test_catalog_items_by_their_ids(client: Client) -> None:
+    wanted = client.simulator.ids("catalog-items")[:2]
+    given = {"filter": 'any(ids,["{}","{}"])'.format(*wanted)}
+    assert sorted(record["id"] for record in client.ask("/api/catalog-items", given)["data"]) == sorted(wanted)
+
+
+def test_categories_are_sorted_by_a_date_that_they_do_not_show(client: Client) -> None:
+    once, back = (client.ask("/api/catalog-categories", {"sort": sort})["data"] for sort in ("created", "-created"))
+    assert once == back[::-1]
+    assert "created" not in once[0]["attributes"]
+
+
+def test_form_definitions_come_with_single_forms_only(client: Client) -> None:
+    form = client.simulator.ids("forms")[0]
+    assert "definition" not in client.ask("/api/forms")["data"][0]["attributes"]
+    record = client.ask(f"/api/forms/{form}")["data"]
+    assert record["attributes"]["definition"]["versions"]
+    assert "relationships" not in record
+
+
+def test_estimations_are_of_campaigns(client: Client) -> None:
+    campaign = client.simulator.ids("campaigns")[0]
+    record = client.ask(f"/api/campaign-recipient-estimations/{campaign}")["data"]
+    assert (record["id"], record["type"]) == (campaign, "campaign-recipient-estimation")
+    assert client.refusal("/api/campaign-recipient-estimations/unknown")[0] == 404
+    assert client.refusal("/api/campaign-recipient-estimations")[0] == 404
+
+
+def test_one_tracking_setting(client: Client) -> None:
+    (setting,) = client.ask("/api/tracking-settings")["data"]
+    assert setting["id"] == client.simulator.ids("accounts")[0]
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [("/api/forms", "updated_at"), ("/api/images", "updated_at"), ("/api/template-universal-content", "updated")],
+)
+def test_windows_divide_collections(client: Client, path: str, field: str) -> None:
+    everything = client.walk(path, {"sort": field})
+    moments = [record["attributes"][field] for record in everything]
+    assert moments == sorted(moments)
+    middle = moments[len(moments) // 2].replace("+00:00", "Z")
+    below = client.walk(path, {"sort": field, "filter": f"less-than({field},{middle})"})
+    above = client.walk(path, {"sort": field, "filter": f"greater-or-equal({field},{middle})"})
+    assert below
+    assert below + above == everything

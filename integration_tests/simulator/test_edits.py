@@ -1,0 +1,224 @@
+"""Changes to single records, of any type."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from klaviyo_simulator.data.makers import MAKERS
+from klaviyo_simulator.kinship import KINDS
+from klaviyo_simulator.resources import TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from integration_tests.simulator.conftest import Client
+
+COLLECTIONS = {name: declared.collection.removeprefix("/api/") for name, declared in TYPES.items()}
+PRESENT = "2026-11-20T10:00:0"
+LONG_AGO = datetime(2015, 3, 1, 12, tzinfo=timezone.utc)
+
+
+def date_of(client: Client, path: str) -> str:
+    attributes = client.ask(path)["data"]["attributes"]
+    date: str = attributes.get("updated") or attributes["updated_at"]
+    return date
+
+
+def members(client: Client, a_list: str) -> dict[str, str]:
+    found = client.walk(f"/api/lists/{a_list}/profiles", {"page[size]": 100})
+    return {record["id"]: record["attributes"]["joined_group_at"] for record in found}
+
+
+@pytest.mark.parametrize("name", sorted({*MAKERS, "profile"} - {"webhook-topic", "mapped-metric"}))
+def test_records_of_every_type_come_and_go(start: Callable[..., Client], name: str) -> None:
+    client = start()
+    collection = COLLECTIONS[name]
+    before = set(client.simulator.ids(collection))
+    made = client.simulator.create(name, 2)
+    assert set(client.simulator.ids(collection)) - before == set(made)
+    for identity in made:
+        client.simulator.delete(name, identity)
+    assert set(client.simulator.ids(collection)) == before
+    with pytest.raises(ValueError, match=f"there is no {name}"):
+        client.simulator.delete(name, made[0])
+
+
+@pytest.mark.parametrize("kin", KINDS, ids=lambda kin: f"{kin.parent}-{kin.relation}")
+def test_a_new_child_is_found_below_its_parent(start: Callable[..., Client], kin: Any) -> None:
+    client = start()
+    parent = client.simulator.ids(COLLECTIONS[kin.parent])[-1]
+    (made,) = client.simulator.create(kin.child, of={kin.parent: parent})
+    path = f"/api/{COLLECTIONS[kin.parent]}/{parent}/{kin.relation}"
+    if client.get(path).status_code != 404:
+        assert made in {record["id"] for record in client.walk(path)}
+        client.simulator.delete(kin.child, made)
+        assert made not in {record["id"] for record in client.walk(path)}
+    else:  # the relation is only served from the other side
+        assert (kin.parent, kin.relation) in {
+            *(("profile", "push-tokens"), ("tag-group", "tags")),
+            *(("tag", each) for each in ("lists", "segments", "campaigns", "flows")),
+        }
+
+
+def test_new_records_have_the_attributes_and_the_moment_they_are_told(start: Callable[..., Client]) -> None:
+    client = start()
+    action = client.simulator.ids("flow-actions")[0]
+    (made,) = client.simulator.create("flow-message", of={"flow-action": action}, at=LONG_AGO.timestamp())
+    record = client.ask(f"/api/flow-messages/{made}", {"include": "flow-action"})["data"]
+    assert record["attributes"]["created"] == record["attributes"]["updated"] == "2015-03-01T12:00:00+00:00"
+    assert record["relationships"]["flow-action"]["data"] == {"type": "flow-action", "id": action}
+    (made,) = client.simulator.create("coupon", attributes={"description": "Zwölf"})
+    shown = {each["id"]: each["attributes"]["description"] for each in client.walk("/api/coupons")}
+    assert shown[made] == "Zwölf"
+
+
+def test_touched_records_carry_the_present_and_take_their_new_place(start: Callable[..., Client]) -> None:
+    client = start()
+    form = next(
+        each for each in client.simulator.ids("forms") if client.ask(f"/api/forms/{each}/form-versions")["data"]
+    )
+    path = f"/api/forms/{form}/form-versions"
+    oldest = client.ask(path, {"sort": "updated_at"})["data"][0]
+    parents_date = date_of(client, f"/api/forms/{form}")
+    client.simulator.touch("form-version", oldest["id"])
+    newest = client.ask(path, {"sort": "-updated_at"})["data"][0]
+    assert newest["id"] == oldest["id"]
+    assert newest["attributes"]["updated_at"].startswith(PRESENT)
+    assert newest["attributes"]["variation_name"].startswith("Changed")
+    found = client.ask(path, {"filter": "greater-or-equal(updated_at,2026-11-20T10:00:00Z)"})["data"]
+    assert [record["id"] for record in found] == [oldest["id"]]
+    assert date_of(client, f"/api/forms/{form}") == parents_date
+
+
+@pytest.mark.parametrize("moves", [False, True])
+def test_whether_parents_move_with_their_children_is_a_switch(start: Callable[..., Client], moves: bool) -> None:
+    client = start(children_touch_parents=moves)
+    simulator = client.simulator
+    lists, profiles = simulator.ids("lists"), simulator.ids("profiles")
+    message = simulator.ids("flow-messages")[0]
+    action = client.ask(f"/api/flow-messages/{message}", {"include": "flow-action"})["data"]
+    action = action["relationships"]["flow-action"]["data"]["id"]
+    changes: list[tuple[str, Callable[[], object]]] = [
+        (f"flow-actions/{action}", lambda: simulator.touch("flow-message", message)),
+        (f"lists/{lists[1]}", lambda: simulator.join("list", lists[1], "profile", profiles[:3])),
+        (f"lists/{lists[0]}", lambda: simulator.leave("list", lists[0], "profile", profiles[:3])),
+        (f"metrics/{simulator.ids('metrics')[0]}", lambda: simulator.create("metric-property", 200)),
+    ]
+    for path, change in changes:
+        before = date_of(client, f"/api/{path}")
+        change()
+        after = date_of(client, f"/api/{path}")
+        assert (after != before) is moves, path
+        assert not moves or after.startswith(PRESENT)
+    client.simulator.switch(children_touch_parents=not moves)
+    flow = client.ask(f"/api/flow-actions/{action}", {"include": "flow"})["data"]["relationships"]["flow"]["data"]["id"]
+    before = date_of(client, f"/api/flows/{flow}")
+    simulator.touch("flow-action", action)
+    assert (date_of(client, f"/api/flows/{flow}") != before) is not moves
+
+
+def test_profiles_join_and_leave_lists(start: Callable[..., Client]) -> None:
+    client = start()
+    a_list, profiles = client.simulator.ids("lists")[-1], client.simulator.ids("profiles")[:3]
+    assert members(client, a_list) == {}
+    client.simulator.join("list", a_list, "profile", profiles[:2])
+    client.simulator.join("list", a_list, "profile", profiles[2:], at=LONG_AGO.timestamp())
+    found = members(client, a_list)
+    assert found.keys() == set(profiles)
+    assert found[profiles[0]].startswith(PRESENT)
+    assert found[profiles[2]] == "2015-03-01T12:00:00+00:00"
+    lists = client.ask(f"/api/profiles/{profiles[0]}", {"include": "lists"})["included"]
+    assert a_list in {record["id"] for record in lists}
+    client.simulator.join("list", a_list, "profile", profiles[2:])  # who joins again has joined anew
+    assert members(client, a_list)[profiles[2]].startswith(PRESENT)
+    client.simulator.leave("list", a_list, "profile", profiles[:2])
+    assert members(client, a_list).keys() == {profiles[2]}
+    answer = client.ask(f"/api/lists/{a_list}", {"additional-fields[list]": "profile_count"})
+    assert answer["data"]["attributes"]["profile_count"] == 1
+
+
+def test_who_is_deleted_leaves_all_lists(start: Callable[..., Client]) -> None:
+    client = start()
+    a_list = client.simulator.ids("lists")[0]
+    one, other = list(members(client, a_list))[:2]
+    client.simulator.delete("profile", one)
+    assert one not in members(client, a_list)
+    client.simulator.mutate(delete_profiles=len(client.simulator.ids("profiles")))
+    assert other not in members(client, a_list)
+    assert members(client, a_list) == {}
+
+
+def test_a_deleted_list_is_gone_and_its_members_are_not(start: Callable[..., Client]) -> None:
+    client = start()
+    a_list = client.simulator.ids("lists")[0]
+    profile = next(iter(members(client, a_list)))
+    client.simulator.delete("list", a_list)
+    for path in (f"/api/lists/{a_list}", f"/api/lists/{a_list}/profiles"):
+        assert client.refusal(path)[0] == 404
+    answer = client.ask(f"/api/profiles/{profile}", {"include": "lists"})
+    assert a_list not in {record["id"] for record in answer["included"]}
+
+
+def test_a_deleted_flow_takes_its_actions_and_their_messages_along(start: Callable[..., Client]) -> None:
+    client = start()
+    message = client.simulator.ids("flow-messages")[0]
+    action = client.ask(f"/api/flow-messages/{message}", {"include": "flow-action"})["included"][0]["id"]
+    flow = client.ask(f"/api/flow-actions/{action}", {"include": "flow"})["included"][0]["id"]
+    client.simulator.delete("flow", flow)
+    for path in (f"flows/{flow}", f"flow-actions/{action}", f"flow-messages/{message}"):
+        assert client.refusal(f"/api/{path}")[0] == 404
+
+
+def test_readers_lose_no_member_to_changes_between_pages(start: Callable[..., Client]) -> None:
+    client = start()
+    a_list = client.simulator.ids("lists")[0]
+    path, given = f"/api/lists/{a_list}/profiles", {"sort": "joined_group_at", "page[size]": 10}
+    before = list(members(client, a_list))
+    page = client.ask(path, given)
+    seen = [record["id"] for record in page["data"]]
+    client.simulator.leave("list", a_list, "profile", seen[:5])
+    (new,) = client.simulator.create("profile", of={"list": a_list})
+    while page["links"]["next"]:
+        page = client.ask(page["links"]["next"])
+        seen += [record["id"] for record in page["data"]]
+    assert sorted(seen) == sorted([*before, new])
+
+
+def test_the_same_by_http(start: Callable[..., Client]) -> None:
+    client = start()
+
+    def call(path: str, status: int = 200, **given: Any) -> Any:
+        answer = client.session.post(f"{client.simulator.url}/_simulator/{path}", json=given, timeout=9)
+        assert answer.status_code == status, answer.text
+        return answer.json()
+
+    a_list = client.simulator.ids("lists")[-1]
+    made = call("create", type="profile", count=2, of={"list": a_list})
+    assert members(client, a_list).keys() == set(made)
+    call("leave", parent="list", identity=a_list, child="profile", ids=made)
+    assert members(client, a_list) == {}
+    call("join", parent="list", identity=a_list, child="profile", ids=made[:1])
+    assert members(client, a_list).keys() == set(made[:1])
+    call("touch", type="list", id=a_list, attributes={"name": "Touched"})
+    assert client.ask(f"/api/lists/{a_list}")["data"]["attributes"]["name"] == "Touched"
+    call("delete", type="list", id=a_list)
+    assert client.refusal(f"/api/lists/{a_list}")[0] == 404
+    assert "there is no list" in call("delete", 400, type="list", id=a_list)["error"]
+
+
+def test_what_cannot_be_is_refused(start: Callable[..., Client]) -> None:
+    simulator = start().simulator
+    flow, a_list = simulator.ids("flows")[0], simulator.ids("lists")[0]
+    for change, reason in (
+        (lambda: simulator.create("event"), "cannot be changed"),
+        (lambda: simulator.create("coupon", of={"flow": flow}), "no coupon belongs to a flow"),
+        (lambda: simulator.create("flow-action", of={"flow": "unknown"}), "there is no flow"),
+        (lambda: simulator.touch("flow", "unknown"), "there is no flow"),
+        (lambda: simulator.join("list", a_list, "profile", ["unknown"]), "there is no profile"),
+        (lambda: simulator.leave("flow", flow, "flow-action", ["1"]), "no flow-action can be without a flow"),
+    ):
+        with pytest.raises(ValueError, match=reason):
+            change()

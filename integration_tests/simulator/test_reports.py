@@ -1,0 +1,338 @@
+"""Reports: what is refused, how it is answered, and how often one may ask."""
+
+from __future__ import annotations
+
+import time
+from random import Random
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from integration_tests.simulator.asking import (
+    CAMPAIGNS,
+    FLOW_VALUES,
+    FLOWS,
+    REPORTS,
+    WEEK,
+    answer,
+    asked,
+    check,
+    days,
+    metric,
+    post,
+    question,
+    refusal,
+    refused,
+    rows,
+)
+from klaviyo_simulator import api
+from klaviyo_simulator.declarations import Tier
+from klaviyo_simulator.limits import Limits
+from klaviyo_simulator.timeframes import INTERVALS, KEYS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from integration_tests.simulator.conftest import Client
+    from klaviyo_simulator.reports import Report
+
+ATTRIBUTES = "/data/attributes"
+
+
+@pytest.fixture(params=list(REPORTS))
+def report(request: pytest.FixtureRequest) -> Report:
+    return REPORTS[request.param]
+
+
+def test_declarations_are_those_of_the_document(report: Report, openapi: Any) -> None:
+    operation = openapi["paths"][report.path]["post"]
+    schemas = openapi["components"]["schemas"]
+    body = operation["requestBody"]["content"]["application/vnd.api+json"]["schema"]["$ref"].rsplit("/", 1)[1]
+    resource = schemas[schemas[body]["properties"]["data"]["$ref"].rsplit("/", 1)[1]]["properties"]
+    attributes = resource["attributes"]
+    properties = attributes["properties"]
+    assert schemas[resource["type"]["$ref"].rsplit("/", 1)[1]]["enum"] == [report.type]
+    assert report.required == set(attributes["required"])
+    assert report.required | report.optional == properties.keys()
+    assert report.nullable == {name for name, each in properties.items() if each.get("nullable")}
+    assert report.statistics == set(properties["statistics"]["items"]["enum"])
+    assert set(INTERVALS if report.series else ()) == set(properties.get("interval", {}).get("enum", ()))
+    assert report.groups == set(properties.get("group_by", {}).get("items", {}).get("enum", ()))
+    assert [
+        {"when": None, "burst": report.tier.burst, "steady": report.tier.steady, "daily": report.tier.daily}
+    ] == operation["x-tiers"]
+    assert list(report.scopes) == operation["x-klaviyo-scopes"]
+    parameters = {each["name"]: each for each in operation["parameters"] if each["in"] == "query"}
+    assert parameters.keys() == report.parameters | {f"fields[{report.type}]"}
+    assert report.fields == set(parameters[f"fields[{report.type}]"]["schema"]["items"]["enum"])
+    assert KEYS.keys() == set(schemas["Timeframe"]["properties"]["key"]["enum"])
+    # Filters and groups of the document's prose.
+    filters = properties["filter"]["description"]
+    assert all(name in filters for name in report.filters)
+    if report.groups:
+        prose = properties["group_by"]["description"]
+        assert f"grouped by {', '.join(report.default_groups)}." in prose
+        assert all(name in prose.rpartition("\n")[2] for name in report.required_groups)
+
+
+def test_answers_are_as_the_document_says(client: Client, openapi: Any, report: Report) -> None:
+    for timeframe in ({"key": "last_7_days"}, WEEK):
+        found = answer(client, report.path, asked(client, report, timeframe=timeframe))
+        check(openapi, report.path, found)
+        assert found["data"].keys() <= {"type", "attributes", "relationships"}
+        assert found["links"] == {"self": client.simulator.url + report.path}
+        for row in found["data"]["attributes"]["results"]:
+            assert list(row["groupings"]) == list(report.default_groups)
+            assert row["statistics"].keys() == report.statistics
+            values = list(row["statistics"].values())
+            numbers = [number for value in values for number in value] if report.series else values
+            assert all(type(number) in {int, float} for number in numbers)
+
+
+def test_the_type_of_the_body_matters(client: Client, report: Report) -> None:
+    body = question(report.path, asked(client, report))
+    for kind, status in (
+        ("application/vnd.api+json; charset=utf-8", 200),
+        ("application/json", 200),
+        ("text/plain", 415),
+        ("application/x-www-form-urlencoded", 415),
+    ):
+        assert post(client, report.path, body, {"Content-Type": kind}).status_code == status
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_only_post_is_allowed(client: Client, report: Report, method: str) -> None:
+    headers = {"Authorization": "Klaviyo-API-Key pk_demo", "revision": "2026-07-15"}
+    found = client.session.request(method, client.simulator.url + report.path, headers=headers, timeout=9)
+    assert (found.status_code, found.headers["Allow"]) == (405, "POST")
+
+
+def test_the_others_still_allow_get_only(client: Client) -> None:
+    found = post(client, "/api/flows", {})
+    assert (found.status_code, found.headers["Allow"]) == (405, "GET")
+
+
+def test_scopes(start: Callable[..., Client]) -> None:
+    client = start(scopes=frozenset({"flows:read", "metrics:read"}))
+    assert answer(client, FLOWS, asked(client, REPORTS[FLOWS]))
+    status, _, detail = refused(client, CAMPAIGNS)
+    assert (status, "campaigns:read" in detail) == (403, True)
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        (b"", "/data"),
+        (b"{", "/data"),
+        (b"\xff\xfe", "/data"),
+        ([], "/data"),
+        ({}, "/data"),
+        ({"data": [], "meta": {}}, "/meta"),
+        ({"data": []}, "/data"),
+        ({"data": {"attributes": {}}}, "/data/type"),
+        ({"data": {"type": "flow-series-report"}}, "/data/attributes"),
+        ({"data": {"type": "flow-values-report", "attributes": {}}}, "/data/type"),
+        ({"data": {"type": ["flow-series-report"], "attributes": {}}}, "/data/type"),
+        ({"data": {"type": "flow-series-report", "attributes": {}, "id": "1"}}, "/data/id"),
+    ],
+)
+def test_bodies_that_are_refused(client: Client, body: Any, pointer: str) -> None:
+    status, where, _ = refusal(post(client, FLOWS, body))
+    assert (status, where) == (400, pointer)
+
+
+def test_every_required_attribute_is_required(client: Client, report: Report) -> None:
+    for name in report.required:
+        for value in (..., None, 7, ["nothing"]):
+            status, pointer, detail = refused(client, report.path, **{name: value})
+            assert (status, pointer) == (400, f"{ATTRIBUTES}/{name}"), (value, detail)
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "value"),
+    [
+        (FLOWS, "page_cursor", "x"),
+        (FLOWS, "statistics", []),
+        (FLOWS, "statistics", ["opens", "opened"]),
+        (FLOWS, "statistics", "opens"),
+        (FLOWS, "interval", "day"),
+        (FLOW_VALUES, "interval", "daily"),
+        (FLOWS, "conversion_metric_id", "nothing"),
+        ("/api/form-values-reports", "conversion_metric_id", "nothing"),
+        ("/api/segment-values-reports", "group_by", ["segment_id"]),
+        (FLOWS, "group_by", ["flow_id"]),
+        (FLOWS, "group_by", ["send_channel", "flow_id"]),
+        (FLOWS, "group_by", ["flow_id", "flow_message_id", "campaign_id"]),
+        ("/api/form-values-reports", "group_by", ["form_version_id"]),
+        (FLOWS, "filter", "any(flow_id,['x'])"),
+        (FLOWS, "filter", "equals(campaign_id,'x')"),
+        (FLOWS, "filter", "equals(tag_id,'x')"),
+        (FLOWS, "filter", "contains-all(flow_id,['x'])"),
+        (FLOWS, "filter", "equals(send_channel,'mobile_push')"),
+        (FLOWS, "filter", "and(equals(flow_id,'x'),contains-any(flow_id,['y']))"),
+        (FLOWS, "filter", f"contains-any(flow_id,{['x'] * 101})"),
+        (FLOWS, "filter", "or(equals(flow_id,'x'),equals(flow_id,'y'))"),
+        (CAMPAIGNS, "filter", "equals(group,'x')"),
+        ("/api/segment-values-reports", "filter", "contains-any(segment_id,['x'])"),
+        ("/api/form-values-reports", "filter", "equals(segment_id,'x')"),
+    ],
+)
+def test_attributes_that_are_refused(client: Client, path: str, name: str, value: Any) -> None:
+    status, pointer, _ = refused(client, path, **{name: value})
+    assert (status, pointer) == (400, f"{ATTRIBUTES}/{name}")
+
+
+def test_metrics_without_value_are_refused(start: Callable[..., Client]) -> None:
+    client = start(valueless_metrics=frozenset({"Opened Email"}))
+    status, pointer, detail = refused(client, FLOWS, conversion_metric_id=metric(client, "Opened Email"))
+    assert (status, pointer) == (400, f"{ATTRIBUTES}/conversion_metric_id")
+    assert "does not support querying for values data" in detail
+    assert answer(client, FLOWS, asked(client, REPORTS[FLOWS], conversion_metric_id=metric(client, "Unsubscribed")))
+
+
+@pytest.mark.parametrize(
+    ("path", "timeframe", "interval", "status"),
+    [
+        (FLOW_VALUES, {}, ..., 400),
+        (FLOW_VALUES, {"key": "last_decade"}, ..., 400),
+        (FLOW_VALUES, {"key": "today", "start": "2026-11-01T00:00:00Z"}, ..., 400),
+        (FLOW_VALUES, {"start": "2026-11-01T00:00:00Z"}, ..., 400),
+        (FLOW_VALUES, {"start": "2026-11-01", "end": "2026-11-02"}, ..., 400),
+        (FLOW_VALUES, {"start": "2026-11-31T00:00:00Z", "end": "2026-12-02T00:00:00Z"}, ..., 400),
+        (FLOW_VALUES, {"start": "2026-11-01T00:00:00+0000", "end": "2026-11-02T00:00:00+0000"}, ..., 200),
+        (FLOW_VALUES, days("2026-11-10", "2026-11-09"), ..., 400),
+        (FLOW_VALUES, days("2025-11-20", "2026-11-20"), ..., 200),
+        (FLOW_VALUES, days("2025-11-18", "2026-11-19"), ..., 400),
+        (FLOW_VALUES, days("2026-11-19", "2026-11-21"), ..., 400),
+        (FLOWS, days("2026-09-01", "2026-10-30"), "daily", 200),
+        (FLOWS, days("2026-09-01", "2026-10-31"), "daily", 400),
+        (FLOWS, {"key": "last_90_days"}, "daily", 400),
+        (FLOWS, {"key": "last_90_days"}, "weekly", 200),
+        (FLOWS, days("2026-11-01", "2026-11-07"), "hourly", 200),
+        (FLOWS, days("2026-11-01", "2026-11-08"), "hourly", 400),
+        (FLOWS, days("2025-11-20", "2026-11-18"), "monthly", 200),
+        (FLOWS, days("2025-11-20", "2026-11-19"), "monthly", 400),
+        ("/api/segment-values-reports", days("2023-06-01", "2023-06-02"), ..., 200),
+        ("/api/segment-values-reports", days("2023-05-31", "2023-06-02"), ..., 400),
+        (FLOW_VALUES, days("2023-05-31", "2023-06-02"), ..., 200),
+    ],
+)
+def test_timeframes(client: Client, path: str, timeframe: dict[str, str], interval: Any, status: int) -> None:
+    attributes = asked(client, REPORTS[path], timeframe=timeframe, interval=interval)
+    found = post(client, path, question(path, attributes))
+    assert found.status_code == status, found.text
+    if status == 400:
+        assert (refusal(found)[1] or "").startswith(f"{ATTRIBUTES}/timeframe")
+
+
+def test_relationships(client: Client) -> None:
+    data = answer(client, FLOWS, asked(client, REPORTS[FLOWS]))["data"]
+    for relation, kind, group in (("flows", "flow", "flow_id"), ("flow-messages", "flow-message", "flow_message_id")):
+        ids = [each["id"] for each in data["relationships"][relation]["data"]]
+        assert {each["type"] for each in data["relationships"][relation]["data"]} == {kind}
+        assert set(ids) == {row["groupings"][group] for row in data["attributes"]["results"]}
+        assert len(ids) == len(set(ids))
+
+
+def test_sparse_fields_and_other_parameters(client: Client) -> None:
+    attributes = asked(client, REPORTS[FLOWS])
+    found = answer(client, f"{FLOWS}?fields[flow-series-report]=date_times", attributes)
+    assert list(found["data"]["attributes"]) == ["date_times"]
+    for parameter in ("fields[flow-series-report]=dates", "fields[flow]=id", "page[size]=1", "page_cursor=x"):
+        assert post(client, f"{FLOWS}?{parameter}", question(FLOWS, attributes)).status_code == 400
+
+
+def test_pages_if_they_are_wanted(start: Callable[..., Client]) -> None:
+    client = start(report_page=7)
+    attributes = asked(client, REPORTS[FLOWS])
+    path, found = client.simulator.url + FLOWS, []
+    while path:
+        page = post(client, path, question(FLOWS, attributes)).json()
+        found.append(page["data"]["attributes"]["results"])
+        path = page["links"].get("next")
+    assert [len(each) for each in found[:-1]] == [7] * (len(found) - 1)
+    client.simulator.switch(report_page=0)
+    assert [row for page in found for row in page] == rows(client, FLOWS)
+
+
+def test_the_quota_of_a_day(start: Callable[..., Client], monkeypatch: pytest.MonkeyPatch) -> None:
+    client = start(daily_quota=3, phase=0.0)
+    body = question(FLOWS, asked(client, REPORTS[FLOWS]))
+    clock = [3600.0]
+    monkeypatch.setattr(api, "time", SimpleNamespace(time=time.time, monotonic=lambda: clock[0]))
+    client.simulator.switch(limits=True)
+
+    def asked_at(second: float) -> tuple[int, str | None]:
+        clock[0] = second
+        found = post(client, FLOWS, body)
+        return found.status_code, found.headers.get("Retry-After") or found.headers["RateLimit-Remaining"]
+
+    assert asked_at(3600) == (200, "1")
+    assert asked_at(3600) == (429, "1")
+    assert asked_at(3601) == (200, "0")
+    assert asked_at(3602) == (429, "58")
+    assert asked_at(3660) == (200, "1")
+    assert asked_at(3720) == (429, str(86400 - 3720))
+    assert asked_at(86399) == (429, "1")
+    client.simulator.switch(daily_quota=4)
+    assert asked_at(86399) == (200, "1")
+    assert asked_at(86400) == (200, "1")
+    other = post(client, FLOW_VALUES, question(FLOW_VALUES, asked(client, REPORTS[FLOW_VALUES])))
+    assert other.headers["RateLimit-Limit"] == "2"
+    endpoint = client.simulator.stats()["endpoints"][FLOWS]
+    assert (endpoint["requests"], endpoint["by_status"]) == (9, {"200": 5, "429": 4})
+    assert client.simulator.requests(last=1)[0]["body"].startswith('{"data"')
+
+
+def test_the_quota_is_that_of_the_document_and_makes_for_long_waits() -> None:
+    for seed in range(20):
+        limits = Limits(Random(seed), phase=None)
+        times = [120.0 * n for n in range(226)]
+        waits = [limits.take([("report", Tier.REPORT)], second, 0).wait for second in times]
+        assert waits[:225] == [None] * 225
+        assert 10 * 3600 < (waits[225] or 0) < 24 * 3600
+
+
+def test_without_limits_there_is_no_quota(start: Callable[..., Client]) -> None:
+    client = start(daily_quota=1)
+    body = question(FLOWS, asked(client, REPORTS[FLOWS]))
+    assert {post(client, FLOWS, body).status_code for _ in range(5)} == {200}
+
+
+def test_faults_strike_reports_too(start: Callable[..., Client]) -> None:
+    client = start()
+    attributes = asked(client, REPORTS[FLOWS])
+    plain = answer(client, FLOWS, attributes)
+    client.simulator.add_faults(
+        [
+            {"kind": "status", "status": 503, "path": FLOWS},
+            {"kind": "invalid_json", "path": FLOWS},
+            {"kind": "unordered", "path": FLOWS},
+            {"kind": "missing_cursor", "path": FLOWS},
+            {"kind": "foreign_next", "path": FLOWS},
+        ]
+    )
+    body = question(FLOWS, attributes)
+    assert post(client, FLOWS, body).status_code == 503
+    with pytest.raises(ValueError, match="Expecting"):
+        post(client, FLOWS, body).json()
+    results = plain["data"]["attributes"]["results"]
+    assert post(client, FLOWS, body).json()["data"]["attributes"]["results"] == results[::-1]
+    assert list(post(client, FLOWS, body).json()["data"]["attributes"]) == ["results"]
+    assert "elsewhere" in post(client, FLOWS, body).json()["links"]["next"]
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_klaviyos_own_sdk(client: Client) -> None:
+    klaviyo_api = pytest.importorskip("klaviyo_api", reason="Klaviyo's SDK is not installed")
+    sdk = klaviyo_api.KlaviyoAPI("pk_demo", max_retries=1, test_host=client.simulator.url)
+    for path, call in ((FLOWS, sdk.Reporting.query_flow_series), (CAMPAIGNS, sdk.Reporting.query_campaign_values)):
+        attributes = asked(client, REPORTS[path], timeframe={"key": "last_30_days"})
+        found = call(question(path, attributes))
+        plain = answer(client, path, attributes)["data"]
+        assert [each.groupings for each in found.data.attributes.results] == [
+            each["groupings"] for each in plain["attributes"]["results"]
+        ]
+        assert found.data.attributes.results[0].statistics == plain["attributes"]["results"][0]["statistics"]
+    sdk.api_client.rest_client.pool_manager.clear()

@@ -1,0 +1,105 @@
+"""Flows, their actions, and the messages of these."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from klaviyo_simulator.data import words
+from klaviyo_simulator.moments import iso
+from klaviyo_simulator.records import Record
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from klaviyo_simulator.data.birth import Birth
+
+SENDING = {"send-email": "email", "send-sms": "sms", "send-mobile-push": "push"}
+"""The actions that have messages, and their channels."""
+
+_TRIGGERS = ("Metric", "Added to List", "Unconfigured", "Date Based", "Price Drop", None)
+_STATUSES = ("draft", "live", "manual")
+
+
+def flow(birth: Birth) -> Record:
+    """One flow."""
+    random = birth.random
+    definition: dict[str, Any] = {
+        "triggers": [],
+        "profile_filter": None,
+        "actions": [],
+        "entry_action_id": None,
+        "reentry_criteria": {"duration": 1, "unit": "day"},
+    }
+    attributes = {
+        "name": words.title(random),
+        "status": random.choice(_STATUSES),
+        "archived": random.random() < 0.2,
+        **birth.times(),
+        "trigger_type": random.choice(_TRIGGERS),
+        "definition": definition,
+    }
+    return Record(words.short_id(random), attributes)
+
+
+def flow_action(birth: Birth) -> Record:
+    """One action of a flow."""
+    random = birth.random
+    identity = str(random.randrange(10**7, 10**8))
+    kind = random.choice((*SENDING, "send-email", "time-delay", "conditional-split", None))
+    definition = None if kind is None else {"id": identity, "temporary_id": None, "type": kind, **_step(random, kind)}
+    times = {"created": iso(birth.created), "updated": words.or_null(random, iso(birth.updated), 0.05)}
+    return Record(identity, {**times, "definition": definition})
+
+
+def flow_message(birth: Birth) -> Record:
+    """One message of a flow's action."""
+    random = birth.random
+    identity = words.short_id(random)
+    channel = SENDING.get(birth.parent.value("definition.type"), "email") if birth.parent else "email"
+    attributes = {
+        "channel": channel,
+        **birth.times(),
+        "definition": words.or_null(random, _message(birth, channel, identity), 0.05),
+    }
+    return Record(identity, attributes, {"template": birth.pick("template") if channel == "email" else None})
+
+
+def _step(random: Random, kind: str) -> dict[str, Any]:
+    following = words.or_null(random, str(random.randrange(10**7, 10**8)), 0.4)
+    if kind == "time-delay":
+        data: dict[str, Any] = {"unit": random.choice(("days", "hours")), "value": random.randrange(1, 8)}
+        data |= {"secondary_value": None, "timezone": "profile", "delay_until_time": None, "delay_until_weekdays": None}
+        return {"links": {"next": following}, "data": data}
+    if kind == "conditional-split":
+        condition = {"type": "profile-region", "in_region": True, "region": "european_union"}
+        data = {"profile_filter": {"condition_groups": [{"conditions": [condition]}]}}
+        return {"links": {"next_if_true": following, "next_if_false": None}, "data": data}
+    message = {"name": words.title(random), "id": None}
+    if kind != "send-email":
+        message["body"] = words.filler(random, 40)
+    return {"links": {"next": following}, "data": {"message": message, "status": random.choice(_STATUSES)}}
+
+
+def _message(birth: Birth, channel: str, identity: str) -> dict[str, Any]:
+    random = birth.random
+    own = {"name": f"{channel.title()} #{birth.number} — {words.title(random)}", "id": identity}
+    common = {"smart_sending_enabled": random.random() < 0.8, "additional_filters": None}
+    if channel == "sms":
+        return {"body": f"{random.choice(words.PRODUCTS)} ↗", "image_id": None, "shorten_links": True, **common, **own}
+    if channel == "push":
+        content = {"title": random.choice(words.PRODUCTS), "body": words.filler(random, 30), "sound": True}
+        return {**content, "badge": False, "kv_pairs": {"big": words.HUGE[0]}, **common, **own}
+    content = {
+        "from_email": "store@example.com",
+        "from_label": words.or_null(random, "Klaviyo Demo"),
+        "reply_to_email": None,
+        "cc_email": None,
+        "bcc_email": None,
+        "subject_line": f"{random.choice(words.PRODUCTS)} für {{{{ first_name }}}}",
+        "preview_text": words.or_null(random, words.filler(random, 40)),
+        "template_id": birth.pick("template"),
+        "transactional": False,
+        "add_tracking_params": True,
+        "custom_tracking_params": None,
+    }
+    return {**content, **common, **own}

@@ -1,0 +1,133 @@
+"""What the shop has from the beginning, and what belongs to what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from klaviyo_simulator.data.catalog import TOPICS
+from klaviyo_simulator.data.flows import SENDING
+from klaviyo_simulator.data.metrics import MAPPINGS
+from klaviyo_simulator.kinship import kin_of
+from klaviyo_simulator.moments import cached_moment_of, iso
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from klaviyo_simulator.data.shop import Shop
+    from klaviyo_simulator.records import Record
+    from klaviyo_simulator.settings import Settings
+
+_SAME = 5  # every so many records one has the moments of the one before
+_WITH_PARENT = 0.3  # share of the children that have the moments of their parent
+_USUAL = 1000  # members of all groups but the first are fewer
+_IMPORTED = 0.1  # share of the members of a group that came with one import
+
+
+def before_profiles(shop: Shop, settings: Settings) -> None:
+    """All that profiles and events refer to."""
+    _several(shop, "tag-group", settings.tag_groups)
+    _several(shop, "tag", settings.tags, of="tag-group" if settings.tag_groups else None)
+    _several(shop, "image", settings.images)
+    _several(shop, "template", settings.templates)
+    _several(shop, "template-universal-content", settings.universal_content)
+    _several(shop, "web-feed", settings.web_feeds)
+    _several(shop, "flow", settings.flows)
+    _several(shop, "list", settings.lists)
+    _several(shop, "segment", settings.segments)
+    _several(shop, "campaign", settings.campaigns)
+    _several(shop, "metric", settings.metrics)
+    _several(shop, "custom-metric", settings.custom_metrics)
+    _several(shop, "mapped-metric", len(MAPPINGS))
+    _several(shop, "form", settings.forms)
+
+
+def after_profiles(shop: Shop, settings: Settings) -> None:
+    """All that refers to profiles and events, and what stands for itself."""
+    for name in ("list", "segment"):
+        _gather(shop, name, settings.members)
+    for name, count in (("push-token", settings.push_tokens), ("conversation", settings.conversations)):
+        _several(shop, name, count, of="profile")
+    _several(shop, "catalog-category", settings.catalog_categories)
+    _several(shop, "catalog-item", settings.catalog_items, of="catalog-category")
+    _several(shop, "catalog-variant", settings.catalog_variants, of="catalog-item")
+    _several(shop, "coupon", settings.coupons)
+    _several(shop, "coupon-code", settings.coupon_codes, of="coupon")
+    _several(shop, "review", settings.reviews)
+    _several(shop, "webhook-topic", len(TOPICS))
+    _several(shop, "webhook", settings.webhooks)
+    _several(shop, "object-type", settings.object_types)
+    _several(shop, "object-record", settings.object_records, of="object-type")
+    _several(shop, "data-source", settings.data_sources)
+
+
+def complete(shop: Shop, name: str, record: Record, random: Random, created: int, updated: int) -> None:
+    """Give a record the tags and children that those of its type have, none among them."""
+    if name in {"campaign", "flow", "list", "segment"}:
+        tags = shop.records["tag"].records()
+        for tag in random.sample(tags, min(len(tags), random.choice((0, 0, 1, 2)))):
+            shop.families.join(kin_of("tag", name), tag, record)
+    children, counts = {
+        "campaign": ("campaign-message", (1, 1, 1, 2, 3)),
+        "flow": ("flow-action", (0, 1, 2, 3, 5)),
+        "flow-action": ("flow-message", (1, 1, 1, 3) if _sends(record) else (0,)),
+        "form": ("form-version", (0, 1, 2, 4)),
+        "metric": ("metric-property", (0, 3, 5)),
+        "object-type": ("object-schema", (0, 1, 3)),
+    }.get(name, ("", (0,)))
+    # In turn, so that all of these numbers occur in a small shop too.
+    for _ in range(counts[len(shop.records[name]) % len(counts)]):
+        shop.new(children, random, *_moments(shop, random, created, updated), (name, record))
+    if name == "object-type":
+        _schemas(shop, record, random, created)
+
+
+def _moments(shop: Shop, random: Random, created: int, updated: int) -> tuple[int, int]:
+    """When a child was created and updated: with its parent, or some time later, even after its last change."""
+    if created >= shop.timeline.now or random.random() < _WITH_PARENT:
+        return created, updated
+    born = shop.timeline.later(random, created)
+    return born, shop.timeline.later(random, born)
+
+
+def _schemas(shop: Shop, record: Record, random: Random, created: int) -> None:
+    found = shop.families.children("object-type", "schema-versions", record.id)
+    for schema in found.records() if found else ():
+        relation = "draft-schema" if schema.value("status") == "draft" else "current-schema"
+        record.relations[relation] = schema.id
+    if len(shop.records["object-type"]) % 2:
+        belonging = shop.make("profile-object-type", random, created, created)
+        record.relations["profile-object-types"] = [belonging.id]
+
+
+def _sends(record: Record) -> bool:
+    return record.value("definition.type") in SENDING
+
+
+def _several(shop: Shop, name: str, count: int, of: str | None = None) -> None:
+    """So many records of a type, spread over parents of another, of which some get none."""
+    random = shop.source(name)
+    parents = shop.records[of].records() if of else []
+    # The last parent has no children if there are others.
+    parents = parents[:-1] or parents
+    created = updated = 0
+    for number in range(count if parents or of is None else 0):
+        if number % _SAME != _SAME - 1:
+            created = shop.timeline.some(random)
+            updated = shop.timeline.later(random, created)
+        parent = (of, parents[int(len(parents) * random.random() ** 1.5)]) if of else None
+        shop.new(name, random, created, updated, parent)
+
+
+def _gather(shop: Shop, name: str, most: int) -> None:
+    """Make profiles members of groups: many of the first, none of the last, some of the others."""
+    random = shop.source(f"{name}s' members")
+    groups, profiles = shop.records[name].records(), shop.profiles.records()
+    for number, group in enumerate(groups):
+        last = number == len(groups) - 1 and number > 0
+        some = int(min(most, _USUAL) * random.random() ** 4)
+        count = 0 if last else most if number == 0 else some
+        imported = shop.timeline.some(random)
+        for profile in random.sample(profiles, min(count, len(profiles))):
+            came = (cached_moment_of(profile.value("created")) or 0) // 10**6
+            joined = max(came, imported) if random.random() < _IMPORTED else shop.timeline.later(random, came)
+            shop.families.join(kin_of(name, "profile"), group, profile, iso(joined))

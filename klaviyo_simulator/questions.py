@@ -1,0 +1,137 @@
+"""Answers to what is asked with POST: reports and aggregates as JSON:API documents, page by page."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlencode
+from uuid import uuid4
+from zoneinfo import ZoneInfo
+
+from klaviyo_simulator import aggregates, report_bodies
+from klaviyo_simulator.answers import MEDIA_TYPE, Answer
+from klaviyo_simulator.errors import invalid_body
+from klaviyo_simulator.report_rows import Rows
+from klaviyo_simulator.reports import Report
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from klaviyo_simulator.answers import Call
+    from klaviyo_simulator.cursors import Cursors
+    from klaviyo_simulator.data.events import EventTable
+    from klaviyo_simulator.reports import Operation
+    from klaviyo_simulator.settings import Settings
+    from klaviyo_simulator.tables import Table
+
+
+class _Page(NamedTuple):
+    """Where a page begins, how long it may be (0: no end), and what the cursor behind it is bound to."""
+
+    start: int
+    size: int
+    identity: str
+
+
+class Questions:
+    """Answers questions about the data of one account."""
+
+    def __init__(self, tables: Mapping[str, Table], events: EventTable, cursors: Cursors) -> None:
+        self._tables = tables
+        self._events = events
+        self._cursors = cursors
+
+    def answer(self, call: Call, operation: Operation, settings: Settings, now: float) -> Answer:
+        """The answer to a request."""
+        parameters = report_bodies.parameters(call, operation)
+        given = report_bodies.attributes(call, operation)
+        cursor = given.pop("page_cursor", None) or parameters.get("page_cursor")
+        identity = f"{operation.path} {json.dumps(given, sort_keys=True)}"
+        start = self._cursors.read(identity, str(cursor), now, settings.cursor_life)[0] if cursor else 0
+        page = _Page(start, settings.report_page, identity)
+        base = call.origin + operation.path
+        data: dict[str, Any] = {"type": operation.type}
+        if isinstance(operation, Report):
+            rows = self._report(operation, given, data, page, settings, now, base)
+        else:
+            rows, page = self._aggregate(given, data, page)
+        data["attributes"] = _sparse(data["attributes"], parameters.get(f"fields[{operation.type}]"))
+        links = {"self": base + (f"?{call.query}" if call.query else "")}
+        if page.size and page.start + page.size < rows:
+            following = self._cursors.write(identity, (page.start + page.size,), now)
+            links["next"] = f"{base}?{urlencode({'page_cursor': following})}"
+        body = json.dumps({"data": data, "links": links}, ensure_ascii=False, separators=(",", ":")).encode()
+        shown = min(page.size or rows, max(rows - page.start, 0))
+        return Answer(200, body, {"Content-Type": MEDIA_TYPE}, shown)
+
+    def _report(
+        self,
+        report: Report,
+        given: dict[str, Any],
+        data: dict[str, Any],
+        page: _Page,
+        settings: Settings,
+        now: float,
+        base: str,
+    ) -> int:
+        """Put the answer of a report into the data; how many rows it has on all pages."""
+        local = datetime.fromtimestamp(now, self._zone())
+        question = report_bodies.question(given, report, local.date())
+        if question.metric is not None:
+            self._check_metric(question.metric, "conversion_metric_id", settings)
+        rows = Rows(report, question, settings, local)
+        found = rows.of(self._tables)
+        shown = _cut(found, page)
+        data["attributes"] = {"results": [row.document(question) for row in shown]}
+        if report.series:
+            data["attributes"]["date_times"] = rows.date_times
+        if report.relationships:
+            data["relationships"] = {
+                f"{kind}s": {
+                    "data": [{"type": kind, "id": each} for each in _ids([row.groupings for row in shown], kind)],
+                    "links": {"self": f"{base}/relationships/{kind}s", "related": f"{base}/{kind}s"},
+                }
+                for kind in report.relationships
+            }
+        return len(found)
+
+    def _aggregate(self, given: dict[str, Any], data: dict[str, Any], page: _Page) -> tuple[int, _Page]:
+        """Put aggregates into the data; how many rows they have on all pages, and the page."""
+        query = aggregates.query(given)
+        self._check_metric(query.metric, "metric_id", None)
+        rows = aggregates.rows(query, self._events)
+        page = page._replace(size=query.page_size)
+        identity = str(uuid4())
+        data["id"] = identity
+        data["attributes"] = {"dates": query.dates(), "data": _cut(rows, page)}
+        data["links"] = {"self": f"https://a.klaviyo.com/api/metric-aggregates/{identity}"}
+        return len(rows), page
+
+    def _check_metric(self, identity: str, name: str, settings: Settings | None) -> None:
+        """Refuse metrics that do not exist, and for reports those whose events have no value."""
+        pointer = f"{report_bodies.POINTER}/{name}"
+        metric = self._tables["metric"].get(identity)
+        if metric is None:
+            raise invalid_body(pointer, f"A metric with id {identity} does not exist.")
+        if settings and metric.attributes["name"] in settings.valueless_metrics:
+            raise invalid_body(pointer, f"The metric {identity} does not support querying for values data.")
+
+    def _zone(self) -> ZoneInfo | timezone:
+        """The account's time zone."""
+        accounts = self._tables["account"]
+        account = next((accounts.get(each) for each in accounts.ids()), None)
+        return ZoneInfo(account.attributes["timezone"]) if account else timezone.utc
+
+
+def _cut(rows: list[Any], page: _Page) -> list[Any]:
+    return rows[page.start : page.start + page.size if page.size else None]
+
+
+def _ids(groupings: list[dict[str, Any]], kind: str) -> list[str]:
+    """The ids of one type that rows are grouped by, each once."""
+    return list(dict.fromkeys(each[f"{kind.replace('-', '_')}_id"] for each in groupings))
+
+
+def _sparse(attributes: dict[str, Any], fields: str | None) -> dict[str, Any]:
+    return {name: value for name, value in attributes.items() if fields is None or name in fields.split(",")}
