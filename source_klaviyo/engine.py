@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("airbyte")
 
-QUEUE_SIZE = 24
+QUEUE_SIZE = 10
 """Items between the workers and the output; an item is a page at most, so this bounds the memory."""
 HEARTBEAT = 30.0
 """Seconds without output after which a line is logged: platforms take silence for death."""

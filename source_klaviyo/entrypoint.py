@@ -44,7 +44,7 @@ class KlaviyoEntrypoint(AirbyteEntrypoint):
         for item in self.source.read_batches(self.logger, config, catalog, state):
             if isinstance(item, RecordBatch):
                 counts[HashableStreamDescriptor(name=item.stream, namespace=None)] += item.count
-                self._output.write(item.lines)
+                self._output.write_pieces(item.lines)
             else:
                 yield self.handle_record_counts(item, counts)
 
@@ -72,8 +72,11 @@ def launch(arguments: list[str]) -> NoReturn:
     """Run one command (`spec`, `check`, `discover` or `read`, with its options) and leave."""
     output = Output()
     output.obey_signals()
-    _return_memory()
-    gc.freeze()  # what has been imported stays: looking through it again and again costs a tenth of the time
+    _keep_memory_of_pages()
+    gc.freeze()  # what has been imported stays
+    gc.set_threshold(
+        _OBJECTS
+    )  # a page is thousands of objects without a cycle: looking for one takes longer than all else
     try:
         with PRINT_BUFFER:
             code = KlaviyoEntrypoint(SourceKlaviyo(), output).run_lines(arguments)
@@ -82,11 +85,22 @@ def launch(arguments: list[str]) -> NoReturn:
     output.leave(code)
 
 
-def _return_memory() -> None:
-    """Give the memory of a page back when it is done with: the C library would keep it, thread by thread."""
+def _keep_memory_of_pages() -> None:
+    """Let pages come and go in the same memory.
+
+    The C library would give the memory of a page back to the system each time, which makes as much work as the page
+    itself, or keep it thread by thread, which makes it grow with the readers.
+    """
     with contextlib.suppress(OSError, AttributeError):  # not every C library can
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _PAGE_BYTES)
+        allocator = ctypes.CDLL(None)
+        for option, value in _ALLOCATION.items():
+            allocator.mallopt(option, value)
 
 
-_M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
-_PAGE_BYTES = 1 << 20
+_OBJECTS = 100_000
+_PLENTY = 1 << 26  # bytes; more than a page ever takes
+_ALLOCATION = {
+    -8: 1,  # M_ARENA_MAX of glibc's malloc.h: one heap for all threads
+    -3: _PLENTY,  # M_MMAP_THRESHOLD: pages belong into it
+    -1: _PLENTY,  # M_TRIM_THRESHOLD: and so much may be free at its end
+}

@@ -8,10 +8,15 @@ import os
 import signal
 import sys
 import threading
-from typing import NoReturn, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 
 from airbyte_cdk.logger import PRINT_BUFFER
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_PIECES = 1000
+"""How many pieces the system takes at once: 1024 on Linux."""
 UNREAD_AFTER = 5.0
 """Seconds that lines being written when the process is told to end have to be taken by their reader."""
 
@@ -39,14 +44,29 @@ class Output:
             # a handler may interrupt anything, so it does nothing itself
             signal.signal(number, lambda number, _: cast("None", os.write(tell, bytes([number]))))
 
-    def write(self, lines: bytes) -> None:
-        """Write one or more lines, each with its line break.
+    def write(self, line: bytes) -> None:
+        """Write a line, with its line break.
 
         Raises:
             BrokenPipeError: nobody reads any more.
         """
         with self._whole:
-            self._stdout.write(lines)
+            self._stdout.write(line)
+
+    def write_pieces(self, lines: Sequence[bytes | memoryview]) -> None:
+        """Write many lines that are in pieces, without putting these together before.
+
+        Raises:
+            BrokenPipeError: nobody reads any more.
+        """
+        with self._whole:
+            self._stdout.flush()
+            for start in range(0, len(lines), _PIECES):
+                pieces = lines[start : start + _PIECES]
+                rest = sum(map(len, pieces)) - os.writev(1, pieces)
+                if rest:  # a pipe takes as much as it has room for when a signal comes
+                    self._stdout.write(b"".join(pieces)[-rest:])
+                    self._stdout.flush()
 
     def leave(self, code: int) -> NoReturn:
         """Flush what is complete and end the process, whatever its threads are doing."""

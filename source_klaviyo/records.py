@@ -11,7 +11,7 @@ import msgspec
 from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage, Type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +21,13 @@ class RecordBatch:
     Attributes:
         stream: the stream's name.
         count: how many records.
-        lines: `count` RECORD messages, one a line, as the CDK would print them.
+        lines: `count` RECORD messages, one a line, as the CDK would print them; in pieces, most of which are
+            the answer's own bytes, not copied.
     """
 
     stream: str
     count: int
-    lines: bytes
+    lines: Sequence[bytes | memoryview]
 
     @classmethod
     def build(
@@ -53,16 +54,20 @@ class RecordBatch:
         more = b"," + msgspec.json.encode(root)[1:-1] if root else b""
         tail = more + b'},"emitted_at":%d}}\n' % (time.time_ns() // 1_000_000)
         between = tail + head
-        parts: list[bytes | memoryview] = [head]
-        for resource, cursor in records:
-            if resource is not None:
-                # the closing brace gives way to the copy
-                parts += (memoryview(resource)[:-1], middle + cursor + between)
-        parts[-1] = parts[-1][: -len(head)]
-        return cls(stream, len(parts) // 2, b"".join(parts))
+        # the closing brace of each resource gives way to the copy
+        lines = [
+            part
+            for resource, cursor in records
+            if resource is not None
+            for part in (memoryview(resource)[:-1], middle + cursor + between)
+        ]
+        if lines:
+            lines[0:1] = [head, lines[0]]
+            lines[-1] = lines[-1][: -len(head)]
+        return cls(stream, len(lines) // 2, lines)
 
     def messages(self) -> Iterator[AirbyteMessage]:
         """The same records as messages, for those who iterate over the source in Python."""
-        for line in self.lines.splitlines():
+        for line in b"".join(self.lines).splitlines():
             record = json.loads(line)["record"]
             yield AirbyteMessage(type=Type.RECORD, record=AirbyteRecordMessage(**record))

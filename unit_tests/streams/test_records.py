@@ -272,7 +272,8 @@ def lines_of(name: str, klaviyo: FakeKlaviyo, *resources: bytes) -> list[bytes]:
     }
     loaded = ConfiguredAirbyteCatalogSerializer.load(catalog)
     items = SourceKlaviyo().read_batches(None, CONFIG, loaded)  # type: ignore[arg-type]
-    return b"".join(item.lines for item in items if isinstance(item, RecordBatch)).splitlines(keepends=True)
+    pieces = [piece for item in items if isinstance(item, RecordBatch) for piece in item.lines]
+    return b"".join(pieces).splitlines(keepends=True)
 
 
 def as_the_cdk_prints(name: str, raw: Mapping[str, bytes], emitted_at: int) -> bytes:
@@ -338,7 +339,7 @@ def test_a_record_that_is_left_out_is_not_counted() -> None:
 
 def test_an_empty_page_is_an_empty_batch() -> None:
     batch = RecordBatch.build("s", "updated", [])
-    assert (batch.count, batch.lines, list(batch.messages())) == (0, b"", [])
+    assert (batch.count, batch.lines, list(batch.messages())) == (0, [], [])
 
 
 # --- schemas --------------------------------------------------------------------------------------------
