@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from integration_tests.connector import KEY, STREAMS, Connector, catalog
+from integration_tests.connector import ALL, DECLARED, KEY, Connector, catalog
 from klaviyo_simulator import Simulator
 
 if TYPE_CHECKING:
@@ -48,13 +48,19 @@ def test_discover_lists_every_stream_with_key_cursor_and_modes(connector: Connec
     (message,) = connector.run("discover").others
     streams = {stream["name"]: stream for stream in message["catalog"]["streams"]}
 
-    assert sorted(streams) == sorted(STREAMS)
-    for stream in streams.values():
-        assert stream["source_defined_primary_key"] == [["id"]]
-        assert stream["source_defined_cursor"] is True
+    assert sorted(streams) == sorted(ALL)
+    for name, stream in streams.items():
+        key, cursor = DECLARED[name].primary_key, DECLARED[name].cursor_attribute
+        fields = [key] if isinstance(key, str) else key
+        assert stream["source_defined_primary_key"] == [[field] for field in fields]
+        assert {*fields, *([cursor] if cursor else [])} <= stream["json_schema"]["properties"].keys(), name
+        if cursor is None:
+            assert stream["supported_sync_modes"] == ["full_refresh"]
+            continue
         assert stream["supported_sync_modes"] == ["full_refresh", "incremental"]
+        assert stream["default_cursor_field"] == [cursor]
+        assert stream["source_defined_cursor"] is True
         assert stream["is_resumable"] is True
-        assert stream["default_cursor_field"][0] in stream["json_schema"]["properties"]
 
 
 def test_check_succeeds_and_names_the_account(connector: Connector) -> None:
@@ -82,10 +88,12 @@ def test_a_key_for_some_streams_is_enough_and_says_what_it_costs(tmp_path: Path)
 
 
 def test_a_key_for_no_stream_fails_and_lists_the_scopes(tmp_path: Path) -> None:
-    with Simulator(key=KEY, limits=False, events=10, profiles=10, scopes=["accounts:read"]) as shop:
+    with Simulator(key=KEY, limits=False, events=10, profiles=10, scopes=[]) as shop:
         result, message, _ = status(Connector(shop.url, tmp_path))
 
+        assert shop.stats()["endpoints"]["/api/accounts"]["requests"] == 1
     assert result == "FAILED"
+    assert "accounts:read" in message
     assert "events:read" in message
 
 

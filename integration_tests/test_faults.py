@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from integration_tests.test_sync import assert_sound, expected
+from integration_tests.test_sync import assert_sound
+from integration_tests.truth import expected
 
 if TYPE_CHECKING:
     from integration_tests.connector import Connector
@@ -65,3 +66,18 @@ def test_what_lasts_costs_its_stream_only(
     assert error["failure_type"] == kind
     assert words in error["message"]
     assert "Traceback" not in "".join(output.logs)
+
+
+def test_a_parent_that_is_deleted_while_its_stream_is_read_costs_its_children_only(
+    shop: Simulator, connector: Connector
+) -> None:
+    first, *others = shop.ids("lists")
+    shop.add_faults([{"kind": "status", "status": 404, "path": f"/api/lists/{first}/profiles", "times": None}])
+
+    output = connector.read("list_profiles")
+
+    assert_sound(output, shop.now())
+    shop.clear_faults()
+    assert set(output.ids("list_profiles")) == {
+        (group, profile) for group, profile in expected(shop, "list_profiles") if group in others
+    }

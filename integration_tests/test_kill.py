@@ -9,17 +9,23 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from integration_tests.connector import KEY, STREAMS, Connector, Output, catalog
-from integration_tests.test_sync import expected
+from integration_tests.connector import CORE, KEY, Connector, Output, catalog
+from integration_tests.truth import expected
 from klaviyo_simulator import Simulator
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
-def read_and_stop(connector: Connector, after: int, number: signal.Signals) -> tuple[Output, bytes]:
+CHILDREN = ("campaign_messages", "flow_messages", "form_versions", "list_profiles", "reviews", "segment_profiles")
+
+
+def read_and_stop(
+    connector: Connector, after: int, number: signal.Signals, streams: tuple[str, ...] = CORE
+) -> tuple[Output, bytes]:
     """Read until so many records have come, then stop; returns whole lines, and what stood behind the last."""
-    command = connector.command("read", catalog=catalog())
+    command = connector.command("read", catalog=catalog(*streams))
     with subprocess.Popen(command, env=connector.environment, stdout=subprocess.PIPE) as process:
         assert process.stdout
         output, seen = Output(), 0
@@ -47,7 +53,7 @@ def test_what_is_left_comes_with_the_next_sync(
     resumed = connector.read(state=stopped.state())
 
     assert resumed.code == 0, resumed.logs
-    for stream in STREAMS:
+    for stream in CORE:
         assert {*stopped.ids(stream), *resumed.ids(stream)} == expected(shop, stream), stream
     if number == signal.SIGTERM:
         assert half == b""
@@ -62,3 +68,26 @@ def test_a_long_read_is_not_begun_anew(tmp_path: Path) -> None:
 
         assert {*stopped.ids("events"), *resumed.ids("events")} == expected(shop, "events")
         assert len(resumed.ids("events")) < 40_000
+
+
+@pytest.fixture
+def families(tmp_path: Path) -> Iterator[Simulator]:
+    """A shop where children take their time: long lists, page by page, and many parents with few each."""
+    sizes = {"profiles": 1_200, "members": 1_000, "lists": 12, "segments": 8, "flows": 6, "forms": 9, "reviews": 350}
+    with Simulator(key=KEY, limits=False, events=10, campaigns=40, metrics=3, latency=0.2, **sizes) as simulator:
+        yield simulator
+
+
+@pytest.mark.parametrize("after", [1, 700, 2_500, 3_839])  # of 3,843; the last ones are messages of flows
+def test_what_is_left_of_children_comes_with_the_next_sync(families: Simulator, tmp_path: Path, after: int) -> None:
+    connector = Connector(families.url, tmp_path)
+    stopped, _ = read_and_stop(connector, after, signal.SIGKILL, CHILDREN)
+    resumed = connector.read(*CHILDREN, state=stopped.state())
+
+    assert resumed.code == 0, resumed.logs
+    read, left = (sum(map(len, output.records.values())) for output in (stopped, resumed))
+    assert stopped.code == -signal.SIGKILL
+    assert read >= after
+    assert left < 3_843 or after < 1_000
+    for stream in CHILDREN:
+        assert {*stopped.ids(stream), *resumed.ids(stream)} == expected(families, stream), stream

@@ -7,41 +7,16 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import requests
 from jsonschema import Draft7Validator
 
-from integration_tests.connector import KEY, ROOT, STREAMS, Connector, Output
+from integration_tests.connector import CORE, DECLARED, KEY, ROOT, Connector, Output
+from integration_tests.truth import expected
 from klaviyo_simulator import Simulator
 from source_klaviyo.sync.instants import SECOND, parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
-
-RESOURCES = {"email_templates": "templates"}
-
-
-def expected(shop: Simulator, stream: str) -> set[str]:
-    """All ids that the shop has for a stream."""
-    if stream == "global_exclusions":
-        return {profile["id"] for profile in profiles(shop) if suppression(profile)}
-    return set(shop.ids(RESOURCES.get(stream, stream)))
-
-
-def profiles(shop: Simulator) -> Iterable[dict[str, Any]]:
-    """All profiles, read the plain way."""
-    address = f"{shop.url}/api/profiles?additional-fields[profile]=subscriptions&page[size]=100"
-    headers = {"Authorization": f"Klaviyo-API-Key {KEY}", "revision": "2026-07-15"}
-    while address:
-        page = requests.get(address, headers=headers, timeout=10).json()
-        yield from page["data"]
-        address = page["links"].get("next")
-
-
-def suppression(profile: dict[str, Any]) -> Any:
-    """Why a profile must not be written to, if so."""
-    email = (profile["attributes"]["subscriptions"] or {}).get("email") or {}
-    return (email.get("marketing") or {}).get("suppression")
 
 
 def requests_by_path(shop: Simulator) -> dict[str, int]:
@@ -81,7 +56,7 @@ def test_a_first_sync_reads_every_record_exactly_once(shop: Simulator, connector
     output = connector.read(mode=mode)
 
     assert_sound(output, shop.now())
-    for stream in STREAMS:
+    for stream in CORE:
         ids = output.ids(stream)
         assert set(ids) == expected(shop, stream), stream
         assert [name for name, times in Counter(ids).items() if times > 1] == [], stream
@@ -91,7 +66,7 @@ def test_a_first_sync_reads_every_record_exactly_once(shop: Simulator, connector
 def test_every_record_is_valid_by_its_schema(connector: Connector) -> None:
     output = connector.read()
 
-    for stream in STREAMS:
+    for stream in CORE:
         schema = json.loads((ROOT / "source_klaviyo" / "schemas" / f"{stream}.json").read_text("utf-8"))
         validator = Draft7Validator(schema)
         for record in output.records[stream]:
@@ -120,7 +95,7 @@ def test_a_second_sync_brings_what_changed_and_asks_once_for_each_part(shop: Sim
     assert_sound(second, shop.now())
     assert set(second.ids("events")) >= set(changed["events"])
     for stream in ("campaigns", "email_templates", "flows", "lists", "profiles"):
-        resource = RESOURCES.get(stream, stream)
+        resource = DECLARED[stream].resource
         assert set(second.ids(stream)) >= set(changed[resource]), stream
         assert len(second.ids(stream)) <= 2 * len(changed[resource]) + 5, stream
     assert set(second.ids("global_exclusions")) >= set(changed["suppress_profiles"])

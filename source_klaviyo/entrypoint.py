@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import gc
+import sys
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -15,6 +14,7 @@ from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_klaviyo.engine import error_message
+from source_klaviyo.memory import Memory
 from source_klaviyo.output import Output
 from source_klaviyo.records import RecordBatch
 from source_klaviyo.source import SourceKlaviyo
@@ -33,6 +33,7 @@ class KlaviyoEntrypoint(AirbyteEntrypoint):
     def __init__(self, source: SourceKlaviyo, output: Output) -> None:
         super().__init__(source)
         self._output = output
+        self._memory = Memory()
 
     def read(
         self, source_spec: ConnectorSpecification, config: Any, catalog: Any, state: list[Any]
@@ -44,7 +45,9 @@ class KlaviyoEntrypoint(AirbyteEntrypoint):
         for item in self.source.read_batches(self.logger, config, catalog, state):
             if isinstance(item, RecordBatch):
                 counts[HashableStreamDescriptor(name=item.stream, namespace=None)] += item.count
-                self._output.write_pieces(item.lines)
+                self._output.write(*item.lines)
+                item.lines.clear()
+                self._memory.page_done()
             else:
                 yield self.handle_record_counts(item, counts)
 
@@ -72,35 +75,9 @@ def launch(arguments: list[str]) -> NoReturn:
     """Run one command (`spec`, `check`, `discover` or `read`, with its options) and leave."""
     output = Output()
     output.obey_signals()
-    _keep_memory_of_pages()
-    gc.freeze()  # what has been imported stays
-    gc.set_threshold(
-        _OBJECTS
-    )  # a page is thousands of objects without a cycle: looking for one takes longer than all else
     try:
-        with PRINT_BUFFER:
+        with PRINT_BUFFER, contextlib.redirect_stderr(sys.__stderr__):  # the CDK would let it go to stdout as well
             code = KlaviyoEntrypoint(SourceKlaviyo(), output).run_lines(arguments)
     except SystemExit as leaving:  # the CDK's argument parser has said what is wrong
         code = leaving.code if isinstance(leaving.code, int) else 1
     output.leave(code)
-
-
-def _keep_memory_of_pages() -> None:
-    """Let pages come and go in the same memory.
-
-    The C library would give the memory of a page back to the system each time, which makes as much work as the page
-    itself, or keep it thread by thread, which makes it grow with the readers.
-    """
-    with contextlib.suppress(OSError, AttributeError):  # not every C library can
-        allocator = ctypes.CDLL(None)
-        for option, value in _ALLOCATION.items():
-            allocator.mallopt(option, value)
-
-
-_OBJECTS = 100_000
-_PLENTY = 1 << 26  # bytes; more than a page ever takes
-_ALLOCATION = {
-    -8: 1,  # M_ARENA_MAX of glibc's malloc.h: one heap for all threads
-    -3: _PLENTY,  # M_MMAP_THRESHOLD: pages belong into it
-    -1: _PLENTY,  # M_TRIM_THRESHOLD: and so much may be free at its end
-}

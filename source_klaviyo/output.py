@@ -15,7 +15,8 @@ from airbyte_cdk.logger import PRINT_BUFFER
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_PIECES = 1000
+STDOUT = 1
+PIECES = 1000
 """How many pieces the system takes at once: 1024 on Linux."""
 UNREAD_AFTER = 5.0
 """Seconds that lines being written when the process is told to end have to be taken by their reader."""
@@ -30,11 +31,9 @@ class Output:
     """
 
     def __init__(self) -> None:
-        # One buffered writer for records and for the CDK's log lines, which it writes to sys.__stdout__: its
-        # lock keeps lines whole. Python's own is not buffered where PYTHONUNBUFFERED is set, as in many images.
-        self._stdout = open(1, "wb", closefd=False)  # noqa: SIM115 - stays open as long as the process
-        sys.__stdout__ = io.TextIOWrapper(self._stdout, "utf-8", write_through=True)  # type: ignore[misc]
         self._whole = threading.Lock()
+        # the CDK's log lines, which its own buffer collects, come from any thread: they wait for the lines under way
+        sys.__stdout__ = cast("io.TextIOWrapper", _Text(self))  # type: ignore[misc]
 
     def obey_signals(self) -> None:
         """From now on end well when told to."""
@@ -44,39 +43,45 @@ class Output:
             # a handler may interrupt anything, so it does nothing itself
             signal.signal(number, lambda number, _: cast("None", os.write(tell, bytes([number]))))
 
-    def write(self, line: bytes) -> None:
-        """Write a line, with its line break.
+    def write(self, *pieces: bytes | memoryview) -> None:
+        """Write lines, each with its line break, that may be in many pieces: these are not put together before.
 
         Raises:
             BrokenPipeError: nobody reads any more.
         """
         with self._whole:
-            self._stdout.write(line)
-
-    def write_pieces(self, lines: Sequence[bytes | memoryview]) -> None:
-        """Write many lines that are in pieces, without putting these together before.
-
-        Raises:
-            BrokenPipeError: nobody reads any more.
-        """
-        with self._whole:
-            self._stdout.flush()
-            for start in range(0, len(lines), _PIECES):
-                pieces = lines[start : start + _PIECES]
-                rest = sum(map(len, pieces)) - os.writev(1, pieces)
-                if rest:  # a pipe takes as much as it has room for when a signal comes
-                    self._stdout.write(b"".join(pieces)[-rest:])
-                    self._stdout.flush()
+            for start in range(0, len(pieces), PIECES):
+                _write(pieces[start : start + PIECES])
 
     def leave(self, code: int) -> NoReturn:
         """Flush what is complete and end the process, whatever its threads are doing."""
         with contextlib.suppress(OSError, ValueError):
             PRINT_BUFFER.flush()
-            self._stdout.flush()
         os._exit(code)
 
     def _leave_when_told(self, told: int) -> None:
         code = 128 + os.read(told, 1)[0]
         threading.Timer(UNREAD_AFTER, os._exit, (code,)).start()
-        with self._whole:
-            self.leave(code)
+        self._whole.acquire()
+        os._exit(code)
+
+
+class _Text(io.TextIOBase):
+    """Text on its way to the output."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+
+    def write(self, text: str) -> int:
+        """Write whole lines."""
+        self._output.write(text.encode())
+        return len(text)
+
+
+def _write(pieces: Sequence[bytes | memoryview]) -> None:
+    rest = memoryview(b"")
+    written = os.writev(STDOUT, pieces)
+    if written < sum(map(len, pieces)):  # a pipe takes as much as it has room for when a signal comes
+        rest = memoryview(b"".join(pieces))[written:]
+    while rest:
+        rest = rest[os.write(STDOUT, rest) :]

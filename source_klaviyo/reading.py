@@ -19,6 +19,7 @@ from airbyte_cdk.models import (
 from airbyte_cdk.sources.streams.concurrent.partitions.partition_generator import PartitionGenerator
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_klaviyo.api.budget import STEADY_SECONDS
 from source_klaviyo.api.errors import ConfigError, KlaviyoError, MissingScope, QuotaUsed, TransientError
 from source_klaviyo.sync.cursor import SETTLING, WindowCursor
 from source_klaviyo.sync.instants import SECOND, for_state, whole_second
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("airbyte")
 
-READERS = 40
-"""Requests under way at once, of a stream and of all: more than the fastest limit takes at 400 ms."""
+READERS = 64
+"""Requests under way at once, of a stream and of all: what the fastest limit takes at a second a page."""
 
 
 class StreamReading(PartitionGenerator):
@@ -74,11 +75,10 @@ class StreamReading(PartitionGenerator):
         self.failure: AirbyteTracedException | None = None
         self._ended_early = False
         self.slices: list[Slice] = []
-        rate = min(limit.tier.burst for limit in stream.limits)
         readers = stream.config.num_workers or READERS
-        self.at_once = min(rate, readers)
+        self.at_once = min([readers, *(limit.tier.burst for limit in stream.limits)])
         self._room = threading.Semaphore(self.at_once)
-        self.parallelism = Parallelism(rate, readers)
+        self.parallelism = Parallelism(min(limit.tier.steady for limit in stream.limits) / STEADY_SECONDS, readers)
         self._state = state or {}
         try:
             self._stored = StoredState(self._state, stream.name, stream.cursor_attribute or "")

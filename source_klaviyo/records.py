@@ -11,7 +11,7 @@ import msgspec
 from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage, Type
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +22,13 @@ class RecordBatch:
         stream: the stream's name.
         count: how many records.
         lines: `count` RECORD messages, one a line, as the CDK would print them; in pieces, most of which are
-            the answer's own bytes, not copied.
+            the answer's own bytes, not copied. Whoever has written them clears them: the CDK's reader keeps
+            the batch until it has the next one.
     """
 
     stream: str
     count: int
-    lines: Sequence[bytes | memoryview]
+    lines: list[bytes | memoryview]
 
     @classmethod
     def build(

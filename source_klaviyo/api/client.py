@@ -6,7 +6,7 @@ import logging
 import random
 import threading
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from source_klaviyo.api.budget import Budget
 from source_klaviyo.api.errors import QuotaUsed, RateLimited, TransientError, UnsafeLink, error_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from source_klaviyo.api.budget import Limit
     from source_klaviyo.api.page import Page
@@ -34,6 +34,8 @@ _BODY = {"Content-Type": "application/vnd.api+json"}
 TIMEOUT = (10, 120)
 """Seconds to connect, and to wait for the next bytes of an answer."""
 
+PAGES = 8
+"""Large pages taken in at once, from the first byte to the output's queue."""
 TRIES = 11
 """How often a request is made that fails for a passing reason; with the waits between, about four minutes."""
 PATIENCE = 3
@@ -89,6 +91,7 @@ class KlaviyoClient:
         self._budget = budget or Budget()
         self._sleep = sleep
         self._connections = threading.BoundedSemaphore(connections)
+        self._room = threading.BoundedSemaphore(PAGES)
         self._ahead = 0.0
         self._auth = _KeyAuth(key)
         self._session = requests.Session()
@@ -118,6 +121,7 @@ class KlaviyoClient:
         limits: Sequence[Limit],
         decode: Callable[[bytes], Page],
         body: object = None,
+        room: threading.Semaphore | None = None,
     ) -> Page:
         """Ask for one page, again and again if need be.
 
@@ -127,6 +131,7 @@ class KlaviyoClient:
             limits: the quotas this request draws on.
             decode: makes a page of an answer's body; a TransientError of it is worth another try.
             body: what a report is asked with (by POST, which reads only), as a value of JSON.
+            room: what to acquire before an answer is taken in; whoever gets the page releases it.
 
         Raises:
             KlaviyoError: the answer is an error that no further try would mend, or too many tries failed.
@@ -135,7 +140,7 @@ class KlaviyoClient:
         failed = refused = 0
         while True:
             try:
-                return self._get_once(url, params, limits, decode, body)
+                return self._get_once(url, params, limits, decode, body, room)
             except QuotaUsed:
                 raise
             except RateLimited as error:
@@ -160,6 +165,27 @@ class KlaviyoClient:
                 self._budget.pause(limits, wait)
             logger.info("%s Asking again in %.0f s.", reason, wait)
             self._sleep(wait)
+
+    @contextmanager
+    def page(
+        self,
+        address: str,
+        params: Mapping[str, str] | None,
+        limits: Sequence[Limit],
+        decode: Callable[[bytes], Page],
+    ) -> Iterator[Page]:
+        """Ask for one page as `get` does, and hold one of the few places for pages.
+
+        Answers wait in the system's buffers until there is room: memory does not grow with the requests under way.
+
+        Raises:
+            KlaviyoError: as `get`.
+        """
+        page = self.get(address, params, limits, decode, room=self._room)
+        try:
+            yield page
+        finally:
+            self._room.release()
 
     def own_url(self, address: str) -> str:
         """The address on our own host, its path and query untouched.
@@ -186,6 +212,7 @@ class KlaviyoClient:
         limits: Sequence[Limit],
         decode: Callable[[bytes], Page],
         body: object,
+        room: threading.Semaphore | None,
     ) -> Page:
         question = {"method": "GET"} if body is None else {"method": "POST", "json": body, "headers": _BODY}
         self._budget.acquire(limits)
@@ -203,17 +230,12 @@ class KlaviyoClient:
             with closing(response):
                 self._learn(response, limits)
                 asked_at = self.now() - latency
-                try:
-                    # `response.content` would read the body in small pieces
-                    answer: bytes = response.raw.read(decode_content=True)
-                except (urllib3.exceptions.HTTPError, OSError) as error:
-                    raise TransientError(
-                        f"Klaviyo's answer broke off while it was read ({type(error).__name__})."
-                    ) from None
-        refusal = error_of(response.status_code, response.headers, self._auth.hidden(answer))
-        if refusal is not None:
-            raise refusal
-        return replace(decode(answer), asked_at=asked_at, latency=latency)
+                with _acquired(room):
+                    answer = _taken_in(response)
+                    refusal = error_of(response.status_code, response.headers, self._auth.hidden(answer))
+                    if refusal is not None:
+                        raise refusal
+                    return replace(decode(answer), asked_at=asked_at, latency=latency)
 
     def _learn(self, response: requests.Response, limits: Sequence[Limit]) -> None:
         self._budget.learn(limits, response.headers)
@@ -224,6 +246,34 @@ class KlaviyoClient:
         ahead = date.timestamp() - time.time()
         # the header has whole seconds and is some latency old: less than two seconds say nothing
         self._ahead = ahead if 2 < abs(ahead) < _LONGEST_SKEW else 0.0
+
+
+@contextmanager
+def _acquired(room: threading.Semaphore | None) -> Iterator[None]:
+    """Acquire a place, to be kept unless something goes wrong."""
+    if room is None:
+        yield
+        return
+    room.acquire()
+    try:
+        yield
+    except BaseException:
+        room.release()
+        raise
+
+
+def _taken_in(response: requests.Response) -> bytes:
+    """The body of an answer, decompressed.
+
+    Raises:
+        TransientError: it broke off.
+    """
+    try:
+        # `response.content` would read the body in small pieces
+        body: bytes = response.raw.read(decode_content=True)
+        return body
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise TransientError(f"Klaviyo's answer broke off while it was read ({type(error).__name__}).") from None
 
 
 def _place(parts: SplitResult) -> tuple[str, int | None]:

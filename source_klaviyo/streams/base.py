@@ -7,6 +7,7 @@ import logging
 import re
 import threading
 from abc import ABC
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
@@ -65,6 +66,7 @@ class KlaviyoStream(HttpStream, ABC):
         options: parameters that are always sent.
         extras: parameters that are left out should Klaviyo refuse them, or the key not be allowed to use them.
         advice: what a user may do when Klaviyo keeps failing.
+        detailed: whether `rebuild` asks Klaviyo for more about each record.
         partitions: the parts that have to be asked for one by one.
         primary_key: the fields of a record that tell it from all others.
     """
@@ -84,6 +86,7 @@ class KlaviyoStream(HttpStream, ABC):
     options: Mapping[str, str] = {}
     extras: Mapping[str, str] = {}
     advice: str = ""
+    detailed: ClassVar[bool] = False
     partitions: ClassVar[tuple[Partition, ...]] = ({},)
     primary_key: ClassVar[str | list[str]] = "id"
 
@@ -196,11 +199,17 @@ class KlaviyoStream(HttpStream, ABC):
         """
         address: str | None = f"/api/{self.path(stream_slice=stream_slice)}"
         params: Mapping[str, str] | None = self.request_params(stream_slice=stream_slice)
+        get = self._detailed_page if self.detailed else self.client.page
         while address:
-            page = self.client.get(address, params, self.limits, self.decode)
-            address, params = page.next, None
-            yield page
+            with get(address, params, self.limits, self.decode) as page:
+                address, params = page.next, None
+                yield page
             del page  # is not to be held while the next one is read
+
+    @contextmanager
+    def _detailed_page(self, *question: Any) -> Iterator[Page]:
+        """A page that may be held for minutes takes no place from others."""
+        yield self.client.get(*question)
 
     def pages(self, rest: Callable[[], Mapping[str, Any]]) -> Iterator[Page]:
         """The pages of a slice, begun again when Klaviyo wants to be asked otherwise or has lost its place.

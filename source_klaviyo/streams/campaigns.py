@@ -80,6 +80,7 @@ class CampaignsDetailed(_ByChannel):
     """Campaigns with their messages, which come with the page, and an estimate of recipients, one request each."""
 
     options = {"include": "campaign-messages"}  # noqa: RUF012 - read only
+    detailed = True
 
     def decode(self, body: bytes) -> Page:
         """The campaigns, each with its messages at the top level."""

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     import msgspec
 
 
+PROFILE_COUNT = Limit("profile_count", XS)
+"""Counts besides the endpoint's own limit, and is shared by lists and segments."""
+
+
 class _Groups(KlaviyoStream, ABC):
     """A collection of groups of profiles: a lower bound and an order, no upper bound."""
 
@@ -49,12 +53,13 @@ class _Counted(_Groups, ABC):
     """
 
     type: ClassVar[str]
+    detailed = True
     extras: Mapping[str, str] = {}
 
     def rebuild(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw | None:
         """The group as it is when asked for by its id; None where it has just been deleted."""
         params = {f"additional-fields[{self.type}]": "profile_count"}
-        limits = (Limit(f"{self.resource}/{{id}}", L), Limit(f"{self.resource}/{{id}} profile_count", XS))
+        limits = (Limit(f"{self.resource}/{{id}}", L), PROFILE_COUNT)
         try:
             page = self.client.get(f"/api/{self.resource}/{identity(resource)}", params, limits, decode_item)
         except NotFound:

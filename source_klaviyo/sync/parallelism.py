@@ -24,7 +24,13 @@ LOAD_SECONDS = 0.25
 PAGES_A_SPLIT = 25
 """A split costs about one page that is not full: at most one for so many pages keeps requests within 4 %."""
 WORTHWHILE = 40
+"""Pages. A window that seems to hold as many is split whenever another reader is of use."""
+FEW = 6
 """Pages. A window that seems to hold fewer is left to its reader."""
+LARGEST = 0.9
+"""What lies between is split if it seems nearly as large as the largest: towards the end, all are small."""
+MANY = 200.0
+"""Pages."""
 TRUST = 4.0
 """How many pages to come are believed in for each that has been read: the density of one page is a guess."""
 
@@ -48,11 +54,11 @@ class Load:
 def pages_to_keep(expected: float) -> float:
     """After how many pages to cut a window that seems to hold so many.
 
-    Half of them would suit records that are spread evenly. Where they are not, a reader among many records in
-    little time expects millions to come in the rest of its window: the geometric mean with the fewest that are
-    worth a split gets to where the records are within a few splits.
+    Half of them suits records that are spread evenly. Where they are not, a reader among many records in little
+    time expects millions to come in the rest of its window: the geometric mean of that half and of the pages that
+    are surely many gets to where the records are within a few splits.
     """
-    return math.sqrt(PAGES_A_SPLIT * expected / 2)
+    return math.sqrt(min(MANY, expected / 2) * expected / 2)
 
 
 class Parallelism:
@@ -64,7 +70,7 @@ class Parallelism:
     data so far lets one expect. Where the processor is busy, a further reader is of no use either.
 
     Args:
-        rate: requests a second at best.
+        rate: requests a second that Klaviyo takes in the long run.
         most: the most readers whatever the figures say.
         load: how many processors this process has kept busy of late.
     """
@@ -105,7 +111,8 @@ class Parallelism:
             active: windows being read or waiting to be.
         """
         with self._lock:
-            if self._expected.get(reader, 0.0) < WORTHWHILE:
+            own, largest = self._expected.get(reader, 0.0), max(self._expected.values(), default=0.0)
+            if own < FEW or own < min(WORTHWHILE, LARGEST * largest):
                 return False
             latency = min(self._latencies, default=0.0)
             if active >= min(self._most, SPARE + HEADROOM * self._rate * latency) or self._load() > BUSY:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from source_klaviyo.sync.parallelism import (
     BUSY,
+    FEW,
     LOAD_SECONDS,
     PAGES_A_SPLIT,
     TRUST,
@@ -110,24 +111,35 @@ def test_the_density_of_one_page_is_believed_up_to_the_trust() -> None:
 def test_a_window_that_is_about_to_end_is_not_split() -> None:
     parallelism = idle(58, 40)
     for _ in range(2 * PAGES_A_SPLIT):
-        parallelism.page_read(0, 1.0, WORTHWHILE - 1)
+        parallelism.page_read(0, 1.0, FEW - 1)
     assert not parallelism.wants_another(0, 1)
-    parallelism.page_read(0, 1.0, WORTHWHILE)
+    parallelism.page_read(0, 1.0, FEW)
     assert parallelism.wants_another(0, 1)
     assert not parallelism.wants_another(1, 1)  # nobody knows what it has
 
 
-@given(st.floats(WORTHWHILE, 1e12))
+def test_small_windows_are_split_only_where_there_is_no_larger_one() -> None:
+    parallelism = idle(58, 40)
+    for _ in range(10 * PAGES_A_SPLIT):
+        parallelism.page_read(0, 1.0, WORTHWHILE - 1)
+    parallelism.page_read(1, 1.0, WORTHWHILE)
+    parallelism.page_read(2, 1.0, PLENTY)
+    assert not parallelism.wants_another(0, 3)
+    assert parallelism.wants_another(1, 3)
+    parallelism.window_done(2)
+    assert parallelism.wants_another(0, 3)
+
+
+@given(st.floats(FEW, 1e12))
 def test_a_cut_leaves_pages_on_both_sides(expected: float) -> None:
-    kept = pages_to_keep(expected)
-    assert PAGES_A_SPLIT / 2 < kept <= expected / 2 * 1.2
+    assert FEW / 2 <= pages_to_keep(expected) <= expected / 2
 
 
 def test_records_in_little_time_are_reached_within_few_cuts() -> None:
     expected, cuts = 1e9, 0  # a year's window, by the density of a bulk import
     while expected > 1000:
         expected, cuts = pages_to_keep(expected), cuts + 1
-    assert cuts <= 4
+    assert cuts <= 5
 
 
 def test_a_window_that_is_done_promises_no_pages_any_more() -> None:

@@ -1,0 +1,156 @@
+"""Changes of every kind to a shop, and which records an incremental sync has to bring afterwards."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from integration_tests.connector import DECLARED
+from integration_tests.truth import expected, pairs
+
+if TYPE_CHECKING:
+    from klaviyo_simulator import Simulator
+
+News = defaultdict[str, set[Any]]
+
+PARENTLESS = {
+    "catalog_categories": "catalog-category",
+    "custom_metrics": "custom-metric",
+    "email_templates": "template",
+    "forms": "form",
+    "images": "image",
+    "mapped_metrics": "mapped-metric",
+    "metrics": "metric",
+    "object_types": "object-type",
+    "reviews": "review",
+    "template_universal_content": "template-universal-content",
+    "web_feeds": "web-feed",
+    "webhooks": "webhook",
+}
+"""The streams whose records belong to nothing that has a date, and their type."""
+
+
+class Play:
+    """Plays changes, and notes which records have news.
+
+    Args:
+        shop: where.
+        parents_move: whether the date of a parent moves with its children's.
+    """
+
+    def __init__(self, shop: Simulator, *, parents_move: bool) -> None:
+        self.shop = shop
+        self.news = News(set)
+        self._parents_move = parents_move
+
+    def note(self, ids: Any, *streams: str) -> None:
+        """These records have changed."""
+        for stream in streams:
+            self.news[stream] |= set(ids)
+
+    def moved(self, ids: Any, *streams: str) -> None:
+        """These records are parents of what has changed."""
+        if self._parents_move:
+            self.note(ids, *streams)
+
+    def records_of_their_own(self) -> None:
+        """One of each is touched, some are made."""
+        for stream, name in PARENTLESS.items():
+            touched = self.shop.ids(DECLARED[stream].resource)[1]
+            self.shop.touch(name, touched)
+            self.note([touched], stream)
+        for stream in ("images", "reviews", "email_templates"):
+            self.note(self.shop.create(PARENTLESS[stream], 2), stream)
+
+    def flows(self) -> None:
+        """A message is touched, one is made, one deleted; a flow is archived, and one of its actions touched."""
+        flow_of = {action: flow for flow, action in expected(self.shop, "flow_actions")}
+        (action, message), *_, (robbed, doomed) = sorted(expected(self.shop, "flow_messages"))
+        self.shop.touch("flow-message", message)
+        (made,) = self.shop.create("flow-message", of={"flow-action": action})
+        self.shop.delete("flow-message", doomed)
+        self.note([(action, message), (action, made)], "flow_messages")
+        self.moved([(flow_of[action], action), (flow_of[robbed], robbed)], "flow_actions")
+
+        step, flow = sorted(flow_of.items())[1]
+        self.shop.touch("flow", flow, attributes={"archived": True})
+        self.shop.touch("flow-action", step)
+        self.note([flow], "flows")
+        self.note([(flow, step)], "flow_actions")
+
+    def forms(self) -> None:
+        """A version is touched, one is made."""
+        form, version = min(expected(self.shop, "form_versions"))
+        self.shop.touch("form-version", version)
+        (made,) = self.shop.create("form-version", of={"form": form})
+        self.note([(form, version), (form, made)], "form_versions")
+        self.moved([form], "forms")
+
+    def campaigns(self) -> None:
+        """A message is touched, and a campaign of its own."""
+        (campaign, message), *_, (other, _) = sorted(expected(self.shop, "campaign_messages"))
+        self.shop.touch("campaign-message", message)
+        self.shop.touch("campaign", other)
+        self.note([(campaign, message)], "campaign_messages")
+        self.note([other], "campaigns", "campaigns_detailed")
+        self.moved([campaign], "campaigns", "campaigns_detailed")
+
+    def groups(self, name: str) -> None:
+        """Some join the first list (or segment) and a new one, one leaves, one list is renamed, one deleted."""
+        both, members = (f"{name}s", f"{name}s_detailed"), f"{name}_profiles"
+        first, doomed, renamed, *_ = self.shop.ids(f"{name}s")
+        inside = {profile for group, profile in expected(self.shop, members) if group == first}
+        joining = [*sorted(set(self.shop.ids("profiles")) - inside)[:2], max(inside)]  # the last one joins anew
+        (made,) = self.shop.create(name)
+        for group in (first, made):
+            self.shop.join(name, group, "profile", joining)
+            self.note([(group, profile) for profile in joining], members)
+        self.shop.leave(name, first, "profile", [min(inside)])
+        self.shop.touch(name, renamed)
+        self.shop.delete(name, doomed)
+        self.note([made, renamed], *both)
+        self.moved([first], *both)
+
+    def catalog(self) -> None:
+        """An item is touched, one is made, with a variant."""
+        category, item = min(pairs(self.shop, "catalog-categories", "items"))
+        self.shop.touch("catalog-item", item)
+        (made,) = self.shop.create("catalog-item", of={"catalog-category": category})
+        variants = self.shop.create("catalog-variant", 2, of={"catalog-item": item})
+        self.note([item, made], "catalog_items")
+        self.note(variants, "catalog_variants")
+        self.moved([category], "catalog_categories")
+
+    def snapshots(self) -> None:
+        """Records without a date come and go."""
+        self.shop.create("coupon-code", 3, of={"coupon": self.shop.ids("coupons")[-1]})
+        self.shop.delete("coupon-code", self.shop.ids("coupon-codes")[0])
+        self.shop.create("tag", 2)
+        self.shop.delete("tag", self.shop.ids("tags")[0])
+
+    def people(self) -> None:
+        """Events happen, a profile is touched, one is new, some are suppressed."""
+        made = self.shop.mutate(events=3, new_profiles=1, suppress_profiles=2)
+        touched = min(set(self.shop.ids("profiles")) - expected(self.shop, "global_exclusions"))
+        self.shop.touch("profile", touched)
+        self.note(made["events"], "events", "events_detailed")
+        self.note([touched, *made["new_profiles"], *made["suppress_profiles"]], "profiles")
+        self.note(made["suppress_profiles"], "global_exclusions")
+        for name in ("list", "segment"):
+            groups = {group for group, profile in expected(self.shop, f"{name}_profiles") if profile == touched}
+            self.moved(groups, f"{name}s", f"{name}s_detailed")
+
+
+def play(shop: Simulator, *, parents_move: bool) -> News:
+    """Change something of every kind; which records of which incremental streams have news."""
+    changes = Play(shop, parents_move=parents_move)
+    changes.records_of_their_own()
+    changes.flows()
+    changes.forms()
+    changes.campaigns()
+    changes.groups("list")
+    changes.groups("segment")
+    changes.catalog()
+    changes.snapshots()
+    changes.people()
+    return changes.news

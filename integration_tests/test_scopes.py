@@ -1,0 +1,80 @@
+"""What a key may not read costs the streams that need it, and no others."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from integration_tests.connector import COLLECTIONS, KEY, Connector, Output
+from integration_tests.truth import expected
+from klaviyo_simulator import Simulator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SCOPES = frozenset(
+    {
+        *("accounts:read", "campaigns:read", "catalogs:read", "conversations:read", "coupons:read"),
+        *("events:read", "flows:read", "forms:read", "images:read", "lists:read", "profiles:read", "reviews:read"),
+        "segments:read",
+    }
+)
+LACKING = {
+    "coupon-codes:read": ("coupon_codes",),
+    "custom-objects:read": ("data_sources", "object_records", "object_schemas", "object_types"),
+    "metrics:read": ("custom_metrics", "mapped_metrics", "metric_properties", "metrics"),
+    "push-tokens:read": ("push_tokens",),
+    "tags:read": ("tag_groups", "tags"),
+    "templates:read": ("email_templates", "template_universal_content"),
+    "tracking-settings:read": ("tracking_settings",),
+    "web-feeds:read": ("web_feeds",),
+    "webhooks:read": ("webhook_topics", "webhooks"),
+}
+"""What such a key lacks, and the streams that it costs."""
+LOST = {stream: scope for scope, streams in LACKING.items() for stream in streams}
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[Simulator]:
+    """A small shop with real limits, and a key for some of it."""
+    sizes = {"events": 300, "profiles": 100, "campaigns": 20, "flows": 4, "forms": 4, "lists": 4, "segments": 3}
+    with Simulator(key=KEY, scopes=SCOPES, metrics=3, **sizes) as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="module")
+def output(shop: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Output:
+    """A sync of all streams with that key."""
+    return Connector(shop.url, tmp_path_factory.mktemp("scopes")).read(*COLLECTIONS)
+
+
+@pytest.mark.parametrize("stream", LOST)
+def test_a_stream_whose_scope_is_missing_says_so(output: Output, stream: str) -> None:
+    (error,) = (each for each in output.errors if (each.get("stream_descriptor") or {}).get("name") == stream)
+
+    assert output.code == 1
+    assert output.statuses[stream][-1] == "INCOMPLETE"
+    assert output.records[stream] == []
+    assert error["failure_type"] == "config_error"
+    assert LOST[stream] in error["message"]
+
+
+@pytest.mark.parametrize("stream", [stream for stream in COLLECTIONS if stream not in LOST])
+def test_the_other_streams_are_complete(shop: Simulator, output: Output, stream: str) -> None:
+    assert output.statuses[stream][-1] == "COMPLETE"
+    assert sorted(output.ids(stream)) == sorted(expected(shop, stream))
+
+
+def test_tags_that_may_not_be_read_are_left_out(shop: Simulator, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The simulator lets anybody include tags; should Klaviyo not, the answer would be a 403."""
+    tagged = ("campaigns", "flows", "lists", "segments")
+    shop.add_faults([{"kind": "status", "status": 403, "path": f"/api/{stream}", "times": 1} for stream in tagged])
+
+    output = Connector(shop.url, tmp_path_factory.mktemp("tags")).read(*tagged)
+
+    assert shop.stats()["faults"] == {"status": len(tagged)}
+    assert output.code == 0, output.logs
+    for stream in tagged:
+        assert sorted(output.ids(stream)) == sorted(expected(shop, stream))
+        assert any(f"refuses stream {stream} what it includes (include=tags" in log for log in output.logs)

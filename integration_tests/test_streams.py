@@ -1,0 +1,298 @@
+"""Every stream that is no report: read whole, then nothing, then what has changed, within Klaviyo's real limits."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from jsonschema import Draft7Validator
+
+from integration_tests.changes import play
+from integration_tests.connector import COLLECTIONS, DECLARED, KEY, ROOT, Connector, Output, is_incremental
+from integration_tests.test_sync import assert_sound
+from integration_tests.truth import expected, unlimited
+from klaviyo_simulator import Simulator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+INCREMENTAL = tuple(stream for stream in COLLECTIONS if is_incremental(stream))
+SNAPSHOTS = tuple(stream for stream in COLLECTIONS if not is_incremental(stream))
+
+# More than a page of whatever Klaviyo lets one ask for quickly, and little of what it answers 15 or 60 times a minute.
+SIZES: dict[str, int] = {
+    "events": 2_000,
+    "profiles": 300,
+    "members": 250,
+    "push_tokens": 150,
+    "campaigns": 30,
+    "flows": 6,
+    "forms": 6,
+    "lists": 5,
+    "segments": 4,
+    "metrics": 3,
+    "images": 120,
+    "universal_content": 120,
+    "web_feeds": 25,
+    "tags": 60,
+    "tag_groups": 30,
+    "catalog_items": 150,
+    "catalog_variants": 300,
+    "reviews": 120,
+    "coupons": 4,
+    "coupon_codes": 300,
+    "object_records": 150,
+    "data_sources": 110,
+}
+
+
+@dataclass
+class Sync:
+    """What a sync printed, what it asked the shop for, and what there was to read.
+
+    Attributes:
+        output: what it printed.
+        answered: how often each endpoint answered.
+        refused: how many requests did not get what they asked for, by status.
+        truth: all ids of each stream.
+        seconds: how long it took.
+    """
+
+    output: Output
+    answered: dict[str, int]
+    refused: dict[str, int]
+    truth: dict[str, set[Any]]
+    seconds: float
+
+    @classmethod
+    def run(cls, shop: Simulator, connector: Connector, state: Any = None) -> Sync:
+        """Read all streams."""
+        shop.reset_stats()
+        began = shop.now()
+        output = connector.read(*COLLECTIONS, state=state)
+        ended, stats = shop.now(), shop.stats()
+        return cls(
+            output,
+            answered={path: counts["by_status"].get("200", 0) for path, counts in stats["endpoints"].items()},
+            refused={status: count for status, count in stats["by_status"].items() if status != "200"},
+            truth={stream: expected(shop, stream) for stream in COLLECTIONS},
+            seconds=ended - began,
+        )
+
+    def undated(self, stream: str) -> set[Any]:
+        """The ids of the records without a date; they come with each sync."""
+        records = self.output.records[stream]
+        cursor = DECLARED[stream].cursor_attribute
+        return {one for one, record in zip(self.output.ids(stream), records, strict=True) if record[cursor] is None}
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[Simulator]:
+    """A shop with real limits, for all tests of this file."""
+    with Simulator(key=KEY, **SIZES) as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="module")
+def connector(shop: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Connector:
+    """The connector, pointed at the shop."""
+    return Connector(shop.url, tmp_path_factory.mktemp("streams"))
+
+
+@pytest.fixture(scope="module")
+def first(shop: Simulator, connector: Connector) -> Sync:
+    """The first sync."""
+    return Sync.run(shop, connector)
+
+
+@pytest.fixture(scope="module")
+def unchanged(shop: Simulator, connector: Connector, first: Sync) -> Sync:
+    """A second sync, before which nothing has changed."""
+    return Sync.run(shop, connector, first.output.state())
+
+
+@dataclass
+class Changed:
+    """A sync after changes, and which records of the incremental streams they concern."""
+
+    sync: Sync
+    news: dict[str, set[Any]]
+
+
+@pytest.fixture(scope="module")
+def told() -> dict[str, set[Any]]:
+    """All records that have changed since the second sync."""
+    return {stream: set() for stream in INCREMENTAL}
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["children alone", "and their parents"])
+def changed(
+    request: pytest.FixtureRequest,
+    shop: Simulator,
+    connector: Connector,
+    unchanged: Sync,
+    told: dict[str, set[Any]],
+) -> Changed:
+    """A third sync, after changes of every kind: nobody knows whether the dates of parents move with their children's.
+
+    Both times it goes on from the second one, so the other time brings also what has changed before the one.
+    """
+    shop.switch(children_touch_parents=request.param)
+    for stream, ids in play(shop, parents_move=request.param).items():
+        told[stream] |= ids
+    with unlimited(shop):  # a process that begins does not know what others have used up within the minute
+        sync = Sync.run(shop, connector, unchanged.output.state())
+    return Changed(sync, {stream: ids & sync.truth[stream] for stream, ids in told.items()})
+
+
+def test_a_first_sync_ends_well_and_soon(shop: Simulator, first: Sync) -> None:
+    assert_sound(first.output, shop.now())
+    assert first.seconds < 60
+
+
+@pytest.mark.parametrize("stream", COLLECTIONS)
+def test_a_first_sync_reads_every_record_exactly_once(first: Sync, stream: str) -> None:
+    ids = first.output.ids(stream)
+
+    assert first.truth[stream]
+    assert set(ids) == first.truth[stream]
+    assert [one for one, times in Counter(ids).items() if times > 1] == []
+
+
+@pytest.mark.parametrize("stream", COLLECTIONS)
+def test_every_record_is_as_its_schema_declares(first: Sync, stream: str) -> None:
+    schema = json.loads((ROOT / "source_klaviyo" / "schemas" / f"{stream}.json").read_text("utf-8"))
+    validator = Draft7Validator(schema)
+
+    for record in first.output.records[stream]:
+        validator.validate(record)
+        assert record.keys() <= schema["properties"].keys()
+
+
+def test_detailed_streams_hold_what_they_add(first: Sync) -> None:
+    for name in ("list", "segment"):
+        sizes = Counter(group for group, _ in first.truth[f"{name}_profiles"])
+        counted = {one["id"]: one["attributes"]["profile_count"] for one in first.output.records[f"{name}s_detailed"]}
+        assert counted == {group: sizes[group] for group in first.truth[f"{name}s"]}
+    for campaign in first.output.records["campaigns_detailed"]:
+        assert campaign["campaign_messages"]
+        assert all(
+            (campaign["id"], message["id"]) in first.truth["campaign_messages"]
+            for message in campaign["campaign_messages"]
+        )
+        assert campaign["estimated_recipient_count"] > 0
+
+
+@pytest.mark.parametrize("sync", ["first", "unchanged"])
+def test_klaviyo_refuses_no_request(request: pytest.FixtureRequest, sync: str) -> None:
+    assert request.getfixturevalue(sync).refused == {}
+
+
+def pages(count: int, size: int = 100) -> int:
+    """Requests for so many records."""
+    return max(1, ceil(count / size))
+
+
+def pages_below(pairs: set[tuple[str, str]], parents: set[Any], size: int = 100) -> int:
+    """Requests for the children of all parents, one after the other."""
+    counts = Counter(parent for parent, _ in pairs)
+    return sum(pages(counts[parent[-1] if isinstance(parent, tuple) else parent], size) for parent in parents)
+
+
+def requests_of_a_first_sync(truth: dict[str, set[Any]]) -> dict[str, int]:
+    """What the sizes of a shop come to: each page once for each stream, parents once for all of their children."""
+    count = {stream: len(ids) for stream, ids in truth.items()}
+    return {
+        "/api/accounts": 1,
+        "/api/campaigns": 3 * 6,  # campaigns, campaigns_detailed, campaign_messages: by channel, archived or not
+        "/api/campaign-recipient-estimations/{id}": count["campaigns"],
+        "/api/catalog-categories": pages(count["catalog_categories"]),
+        "/api/catalog-items": pages(count["catalog_items"]),
+        "/api/catalog-variants": pages(count["catalog_variants"]),
+        "/api/coupons": 2 * pages(count["coupons"]),  # coupons, and for coupon_codes
+        "/api/coupon-codes": pages_below(truth["coupon_codes"], truth["coupons"]),
+        "/api/custom-metrics": 1,
+        "/api/data-sources": pages(count["data_sources"]),
+        "/api/events": 2 * pages(count["events"], 1000),  # events, events_detailed
+        "/api/flows": 3 * 2,  # flows, flow_actions, and for flow_messages: archived or not
+        "/api/flow-actions/{id}/flow-messages": count["flow_actions"],
+        "/api/forms": 2 * pages(count["forms"]),  # forms, and for form_versions
+        "/api/forms/{id}/form-versions": count["forms"],
+        "/api/images": pages(count["images"]),
+        "/api/lists": 3 * pages(count["lists"], 10),  # lists, lists_detailed, and for list_profiles
+        "/api/lists/{id}": count["lists"],
+        "/api/lists/{id}/profiles": pages_below(truth["list_profiles"], truth["lists"]),
+        "/api/mapped-metrics": 1,
+        "/api/metrics": 2 * pages(count["metrics"], 200),  # metrics, and for metric_properties
+        "/api/metrics/{id}/metric-properties": count["metrics"],
+        "/api/object-types": 2,  # object_types, and for object_records and object_schemas together
+        "/api/object-types/{id}/object-records": pages_below(truth["object_records"], truth["object_types"]),
+        "/api/object-types/{id}/schema-versions": count["object_types"],
+        # profiles, conversations, and those who are suppressed
+        "/api/profiles": 2 * pages(count["profiles"]) + pages(count["global_exclusions"]),
+        "/api/push-tokens": pages(count["push_tokens"]),
+        "/api/reviews": pages(count["reviews"]),
+        "/api/segments": 3 * pages(count["segments"], 10),
+        "/api/segments/{id}": count["segments"],
+        "/api/segments/{id}/profiles": pages_below(truth["segment_profiles"], truth["segments"]),
+        "/api/tag-groups": pages(count["tag_groups"], 25),
+        "/api/tags": pages(count["tags"], 50),
+        "/api/template-universal-content": pages(count["template_universal_content"]),
+        "/api/templates": pages(count["email_templates"], 10),
+        "/api/tracking-settings": 1,
+        "/api/web-feeds": pages(count["web_feeds"], 20),
+        "/api/webhook-topics": 1,
+        "/api/webhooks": 1,
+    }
+
+
+def test_a_first_sync_asks_for_each_page_once(first: Sync) -> None:
+    assert first.answered == requests_of_a_first_sync(first.truth)
+
+
+def test_a_sync_without_news_asks_once_for_each_part(unchanged: Sync) -> None:
+    count = {stream: len(ids) for stream, ids in unchanged.truth.items()}
+    one_page = {
+        "/api/events": 2,
+        "/api/images": 1,
+        "/api/lists/{id}/profiles": count["lists"],
+        "/api/profiles": 1 + 2 + pages(count["profiles"]),  # global_exclusions asks by two dates, conversations for all
+        "/api/reviews": 1,
+        "/api/segments/{id}/profiles": count["segments"],
+        "/api/template-universal-content": 1,
+        "/api/templates": 1,
+        "/api/web-feeds": 1,
+    }
+    of_each_record = {"/api/campaign-recipient-estimations/{id}", "/api/lists/{id}", "/api/segments/{id}"}
+    requests = {**requests_of_a_first_sync(unchanged.truth), **one_page}
+
+    assert unchanged.answered == {path: count for path, count in requests.items() if path not in of_each_record}
+
+
+@pytest.mark.parametrize("stream", INCREMENTAL)
+def test_a_sync_without_news_brings_nothing_but_what_has_no_date(first: Sync, unchanged: Sync, stream: str) -> None:
+    assert set(unchanged.output.ids(stream)) == first.undated(stream)
+
+
+@pytest.mark.parametrize("stream", INCREMENTAL)
+def test_a_sync_after_changes_brings_these_once(first: Sync, changed: Changed, stream: str) -> None:
+    ids = changed.sync.output.ids(stream)
+
+    assert changed.news[stream]
+    assert set(ids) == changed.news[stream] | (first.undated(stream) & changed.sync.truth[stream])
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("stream", SNAPSHOTS)
+def test_a_snapshot_brings_what_there_is_each_time(unchanged: Sync, changed: Changed, stream: str) -> None:
+    for sync in (unchanged, changed.sync):
+        assert sorted(sync.output.ids(stream)) == sorted(sync.truth[stream])
+
+
+def test_syncs_after_changes_end_well(shop: Simulator, unchanged: Sync, changed: Changed) -> None:
+    for sync in (unchanged, changed.sync):
+        assert_sound(sync.output, shop.now())

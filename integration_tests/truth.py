@@ -1,0 +1,74 @@
+"""What a shop has, asked the plain way: one page after the other, without the connector."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+from integration_tests.connector import DECLARED, KEY, PARENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from klaviyo_simulator import Simulator
+
+BELOW = {
+    "campaign_messages": ("campaigns", "campaign-messages"),
+    "conversations": ("profiles", "conversations"),
+    "coupon_codes": ("coupons", "coupon-codes"),
+    "flow_actions": ("flows", "flow-actions"),
+    "flow_messages": ("flow-actions", "flow-messages"),
+    "form_versions": ("forms", "form-versions"),
+    "list_profiles": ("lists", "profiles"),
+    "metric_properties": ("metrics", "metric-properties"),
+    "object_records": ("object-types", "object-records"),
+    "object_schemas": ("object-types", "schema-versions"),
+    "segment_profiles": ("segments", "profiles"),
+}
+"""For streams whose records belong to others: the collection of these, and what they call the records."""
+
+
+def expected(shop: Simulator, stream: str) -> set[Any]:
+    """All ids that the shop has for a stream; pairs of ids where records have parents."""
+    if stream == "global_exclusions":
+        path = "/api/profiles?additional-fields[profile]=subscriptions&page[size]=100"
+        return {profile["id"] for profile in walk(shop, path) if suppression(profile)}
+    if stream in PARENTS:
+        return pairs(shop, *BELOW[stream])
+    return set(shop.ids(DECLARED[stream].resource))
+
+
+def pairs(shop: Simulator, parents: str, children: str) -> set[tuple[str, str]]:
+    """The ids of all parents of a kind and of each one's children."""
+    return {
+        (parent, child["id"])
+        for parent in shop.ids(parents)
+        for child in walk(shop, f"/api/{parents}/{parent}/{children}")
+    }
+
+
+def walk(shop: Simulator, path: str) -> Iterable[dict[str, Any]]:
+    """All resources of a collection."""
+    headers = {"Authorization": f"Klaviyo-API-Key {KEY}", "revision": "2026-07-15"}
+    address = f"{shop.url}{path}"
+    with requests.Session() as session, unlimited(shop):
+        while address:
+            page = session.get(address, headers=headers, timeout=10).json()
+            yield from page["data"]
+            address = page["links"].get("next")
+
+
+@contextmanager
+def unlimited(shop: Simulator) -> Iterator[None]:
+    """While a test looks around in a shop, it answers at once, and counts nothing in its rate windows."""
+    shop.switch(limits=False, latency=0.0)
+    yield
+    shop.switch(limits=shop.settings.limits, latency=shop.settings.latency)
+
+
+def suppression(profile: dict[str, Any]) -> Any:
+    """Why a profile must not be written to, if so."""
+    email = (profile["attributes"]["subscriptions"] or {}).get("email") or {}
+    return (email.get("marketing") or {}).get("suppression")
