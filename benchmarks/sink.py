@@ -16,6 +16,7 @@ import numpy as np
 
 RECORD = b'{"type":"RECORD","record":{"stream":"'
 ID = b'"id":"'
+EMITTED = b',"emitted_at":'
 
 
 def main() -> None:
@@ -30,8 +31,10 @@ def main() -> None:
                 _note(line, states, errors)
                 continue
             end = line.index(b'"', len(RECORD))
-            at = line.index(ID, end) + len(ID)
-            hashes[line[len(RECORD) : end]].append(hash(line[at : line.index(b'"', at)]))
+            at = line.find(ID, end)
+            # members of lists are pairs of ids: all of the record stands for them
+            key = line[at + len(ID) : line.index(b'"', at + len(ID))] if at > 0 else line[end : line.rindex(EMITTED)]
+            hashes[line[len(RECORD) : end]].append(hash(key))
             first = first or json.loads(line)["record"]["emitted_at"]
     report = {
         "records": {stream.decode(): len(ids) for stream, ids in hashes.items()},

@@ -157,7 +157,8 @@ class WindowPartition(Partition):
     def _batch(self, page: Page, keep: Iterable[int], stream_slice: Mapping[str, Any]) -> RecordBatch:
         stream = self._reading.stream
         cursors = page.cursors or [b""] * len(page.resources)
-        records = [(stream.rebuild(page.resources[place], stream_slice), cursors[place]) for place in keep]
+        resources = stream.rebuild_all([page.resources[place] for place in keep], stream_slice)
+        records = zip(resources, (cursors[place] for place in keep), strict=True)
         return RecordBatch.build(stream.name, stream.cursor_attribute, records, stream.root(stream_slice))
 
     def _notice_disorder(self, ordered: bool) -> None:

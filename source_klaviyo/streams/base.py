@@ -7,7 +7,9 @@ import logging
 import re
 import threading
 from abc import ABC
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
@@ -19,7 +21,8 @@ from source_klaviyo.api.page import decode_page
 from source_klaviyo.sync.instants import SECOND, for_filter, parse_instant
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+    from contextlib import AbstractContextManager
 
     import msgspec
     import requests
@@ -38,6 +41,9 @@ logger = logging.getLogger("airbyte")
 
 RESTARTS = 5
 """How often in a row a slice may be begun again without having got further."""
+
+DETAILS = 5
+"""Records of a page about which more is asked at once."""
 
 Slice = dict[str, Any]
 """The partition's values, and `start` and `end` of the window as for_filter writes them (end may be absent)."""
@@ -66,7 +72,6 @@ class KlaviyoStream(HttpStream, ABC):
         options: parameters that are always sent.
         extras: parameters that are left out should Klaviyo refuse them, or the key not be allowed to use them.
         advice: what a user may do when Klaviyo keeps failing.
-        detailed: whether `rebuild` asks Klaviyo for more about each record.
         partitions: the parts that have to be asked for one by one.
         primary_key: the fields of a record that tell it from all others.
     """
@@ -86,7 +91,6 @@ class KlaviyoStream(HttpStream, ABC):
     options: Mapping[str, str] = {}
     extras: Mapping[str, str] = {}
     advice: str = ""
-    detailed: ClassVar[bool] = False
     partitions: ClassVar[tuple[Partition, ...]] = ({},)
     primary_key: ClassVar[str | list[str]] = "id"
 
@@ -199,17 +203,14 @@ class KlaviyoStream(HttpStream, ABC):
         """
         address: str | None = f"/api/{self.path(stream_slice=stream_slice)}"
         params: Mapping[str, str] | None = self.request_params(stream_slice=stream_slice)
-        get = self._detailed_page if self.detailed else self.client.page
         while address:
-            with get(address, params, self.limits, self.decode) as page:
+            with self._page(address, params) as page:
                 address, params = page.next, None
                 yield page
             del page  # is not to be held while the next one is read
 
-    @contextmanager
-    def _detailed_page(self, *question: Any) -> Iterator[Page]:
-        """A page that may be held for minutes takes no place from others."""
-        yield self.client.get(*question)
+    def _page(self, address: str, params: Mapping[str, str] | None) -> AbstractContextManager[Page]:
+        return self.client.page(address, params, self.limits, self.decode)
 
     def pages(self, rest: Callable[[], Mapping[str, Any]]) -> Iterator[Page]:
         """The pages of a slice, begun again when Klaviyo wants to be asked otherwise or has lost its place.
@@ -274,9 +275,15 @@ class KlaviyoStream(HttpStream, ABC):
             return True
         return False
 
-    def rebuild(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> bytes | msgspec.Raw | None:
+    def rebuild(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw | None:
         """The record as it is to be emitted: as Klaviyo sent it, unless a stream differs; None leaves it out."""
         return resource
+
+    def rebuild_all(
+        self, resources: Sequence[msgspec.Raw], stream_slice: Mapping[str, Any]
+    ) -> Iterable[msgspec.Raw | None]:
+        """The records of a page, in its order."""
+        return (self.rebuild(resource, stream_slice) for resource in resources)
 
     # What follows is the CDK's view of a stream, for those who use it without the concurrent engine.
 
@@ -312,6 +319,22 @@ class KlaviyoStream(HttpStream, ABC):
             if record is not None:
                 copy = {self.cursor_attribute: json.loads(cursor)} if self.cursor_attribute else {}
                 yield {**json.loads(bytes(record)), **copy, **self.root(stream_slice)}
+
+
+class Detailed(KlaviyoStream, ABC):
+    """A collection of whose records `rebuild` asks Klaviyo for more, one by one."""
+
+    @contextmanager
+    def _page(self, address: str, params: Mapping[str, str] | None) -> Iterator[Page]:
+        # a page that may be held for minutes takes no place from others
+        yield self.client.get(address, params, self.limits, self.decode)
+
+    def rebuild_all(
+        self, resources: Sequence[msgspec.Raw], stream_slice: Mapping[str, Any]
+    ) -> Iterable[msgspec.Raw | None]:
+        """The records of a page, several asked for at once: the limit is to decide how long it takes, not latency."""
+        with ThreadPoolExecutor(DETAILS) as pool:
+            return list(pool.map(partial(self.rebuild, stream_slice=stream_slice), resources))
 
 
 class Unfiltered(KlaviyoStream, ABC):

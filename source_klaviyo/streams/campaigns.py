@@ -12,7 +12,7 @@ from source_klaviyo.api.budget import Limit, M
 from source_klaviyo.api.errors import NotFound
 from source_klaviyo.api.page import Linked, Page, cursors_of, decode_document, decode_item
 from source_klaviyo.api.resource import Identifier, encode, identity, members, with_members
-from source_klaviyo.streams.base import KlaviyoStream
+from source_klaviyo.streams.base import Detailed, KlaviyoStream
 from source_klaviyo.streams.children import Included
 
 if TYPE_CHECKING:
@@ -76,11 +76,10 @@ class _Messages(msgspec.Struct):
     data: list[Identifier] | None = None
 
 
-class CampaignsDetailed(_ByChannel):
+class CampaignsDetailed(Detailed, _ByChannel):
     """Campaigns with their messages, which come with the page, and an estimate of recipients, one request each."""
 
     options = {"include": "campaign-messages"}  # noqa: RUF012 - read only
-    detailed = True
 
     def decode(self, body: bytes) -> Page:
         """The campaigns, each with its messages at the top level."""

@@ -9,7 +9,7 @@ from source_klaviyo.api.budget import XS, L, Limit
 from source_klaviyo.api.errors import NotFound
 from source_klaviyo.api.page import decode_item
 from source_klaviyo.api.resource import identity
-from source_klaviyo.streams.base import KlaviyoStream
+from source_klaviyo.streams.base import Detailed, KlaviyoStream
 from source_klaviyo.streams.children import Members
 
 if TYPE_CHECKING:
@@ -46,14 +46,13 @@ class Segments(_Groups):
     scope = "segments:read"
 
 
-class _Counted(_Groups, ABC):
+class _Counted(Detailed, _Groups, ABC):
     """The groups with the number of their profiles, one slow request each (15 a minute).
 
     The number is that of the time when a group last changed; a full refresh counts all of them.
     """
 
     type: ClassVar[str]
-    detailed = True
     extras: Mapping[str, str] = {}
 
     def rebuild(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw | None:
