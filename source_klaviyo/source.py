@@ -148,7 +148,7 @@ class SourceKlaviyo(AbstractSource):
 
 def _streams(config: Config, client: KlaviyoClient) -> list[KlaviyoStream]:
     shared = Shared(config, client)
-    return [stream(config, client, shared) for stream in STREAMS]
+    return sorted((stream(config, client, shared) for stream in STREAMS), key=lambda stream: stream.name)
 
 
 def _engine(readings: list[StreamReading], queue: Queue[Any], repository: MessageRepository) -> Iterator[Any]:

@@ -17,7 +17,8 @@ from source_klaviyo.config import Config
 from source_klaviyo.streams import STREAMS, KlaviyoStream
 from source_klaviyo.streams.base import Unfiltered
 from source_klaviyo.streams.children import Child, Included
-from source_klaviyo.streams.reports import MetricAggregates, Report
+from source_klaviyo.streams.periods import Periods
+from source_klaviyo.streams.reports import Report
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,7 +116,7 @@ def _modes(stream: KlaviyoStream) -> str:
 
 def _row(stream: KlaviyoStream) -> str:
     name, note = NOTES[stream.name]
-    method = "POST" if isinstance(stream, Report | MetricAggregates) else "GET"
+    method = "POST" if isinstance(stream, Periods) else "GET"
     path = re.sub(r"{\w+}", "{id}", f"/api/{stream.resource}")
     if isinstance(stream, Included):
         path += f"?include={stream.relationship}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from source_klaviyo.streams import (
     account,
+    aggregates,
     campaigns,
     commerce,
     custom_objects,
@@ -21,6 +22,7 @@ from source_klaviyo.streams.base import KlaviyoStream
 
 STREAMS: tuple[type[KlaviyoStream], ...] = (
     account.Accounts,
+    aggregates.MetricAggregates,
     account.TrackingSettings,
     account.WebFeeds,
     account.WebhookTopics,
@@ -64,7 +66,6 @@ STREAMS: tuple[type[KlaviyoStream], ...] = (
     reports.FlowValuesReports,
     reports.FormSeriesReports,
     reports.FormValuesReports,
-    reports.MetricAggregates,
     reports.SegmentSeriesReports,
     reports.SegmentValuesReports,
     tags.TagGroups,

@@ -1,0 +1,130 @@
+"""Numbers of whole days, asked for with POST (which only reads): what all of Klaviyo's reports have in common."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from abc import ABC, abstractmethod
+from functools import partial
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import msgspec
+
+from source_klaviyo.api.errors import InvalidCursor
+from source_klaviyo.api.page import Page
+from source_klaviyo.streams.base import KlaviyoStream
+from source_klaviyo.sync.instants import DAY, SECOND, for_filter, parse_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from source_klaviyo.sync.instants import Instant
+
+ENDED = 3600
+"""Seconds for which a day has to be over before it is asked for."""
+
+Period = tuple["Instant", "Instant"]
+"""The first midnight, and the one that ends the last day."""
+Row = tuple[msgspec.Raw, str]
+"""A record and its date."""
+
+
+class Periods(KlaviyoStream, ABC):
+    """Numbers about whole days that are over; one question, and one checkpoint, for each period of some days.
+
+    Attributes:
+        longest: the most days that one question may be about.
+    """
+
+    cursor_attribute = "date"
+    lower = None
+    upper = False
+    sortable = False
+    longest: ClassVar[int]
+
+    @property
+    def type(self) -> str:
+        """The type of the question."""
+        return self.resource.removesuffix("s")
+
+    @abstractmethod
+    def question(self, stream_slice: Mapping[str, Any], start: Instant, end: Instant) -> dict[str, Any]:
+        """The attributes to ask with for the days in `[start, end)`."""
+
+    @abstractmethod
+    def rows(
+        self, body: bytes, stream_slice: Mapping[str, Any], start: Instant, end: Instant
+    ) -> tuple[list[Row], str | None]:
+        """The records of an answer, each with its date, and its links."""
+
+    def read_pages(self, stream_slice: Mapping[str, Any]) -> Iterator[Page]:
+        """The answers about each period that is over, one after the other.
+
+        Raises:
+            KlaviyoError: what no further try would mend.
+        """
+        # connectors before 3.0 left states at the last second of a day, which is read
+        start, end = midnight(parse_instant(stream_slice["start"]) + SECOND), self.last_midnight()
+        for period in self.periods(stream_slice, start, end):
+            yield self._answer(stream_slice, *period)
+
+    def periods(
+        self, stream_slice: Mapping[str, Any], start: Instant, end: Instant
+    ) -> Iterator[tuple[Instant, Instant]]:
+        """The days in `[start, end)`, cut into questions."""
+        return chunks(start, end, self.longest * DAY)
+
+    def last_midnight(self) -> Instant:
+        """When the last day ended that is over in the account's time zone (dates are told as if it were UTC)."""
+        timezone = self.shared.timezone()  # before the clock is read: the answer sets it
+        now = dt.datetime.fromtimestamp(self.client.now() - ENDED, dt.timezone.utc)
+        days = (now.date(), now.astimezone(timezone).date())
+        return parse_instant(min(days).isoformat())
+
+    def continued(self, attributes: dict[str, Any], address: str | None) -> dict[str, Any]:
+        """What to ask the next page with, besides its address."""
+        return attributes
+
+    def _answer(self, stream_slice: Mapping[str, Any], start: Instant, end: Instant) -> Page:
+        attributes = self.question(stream_slice, start, end)
+        address: str | None = f"/api/{self.path()}"
+        rows: list[Row] = []
+        pages: list[Page] = []
+        while address:
+            body = {"data": {"type": self.type, "attributes": attributes}}
+            decode = partial(self._decode, rows, stream_slice, start, end)
+            pages.append(self.client.get(address, None, self.limits, decode, body))
+            if address == pages[-1].next:
+                raise InvalidCursor("Klaviyo answers with the same page again and again.")
+            address = pages[-1].next
+            attributes = self.continued(attributes, address)
+        return Page(
+            [record for record, _ in rows],
+            [json.dumps(date).encode() for _, date in rows],
+            reached=end,
+            asked_at=pages[0].asked_at,
+            latency=pages[0].latency,
+        )
+
+    def _decode(
+        self, rows: list[Row], stream_slice: Mapping[str, Any], start: Instant, end: Instant, body: bytes
+    ) -> Page:
+        found, following = self.rows(body, stream_slice, start, end)
+        rows += found
+        return Page([], next=following)
+
+
+def midnight(instant: Instant) -> Instant:
+    """The beginning of the day."""
+    return instant - instant % DAY
+
+
+def chunks(start: Instant, end: Instant, longest: int) -> Iterator[Period]:
+    """The time cut into periods of at most `longest` microseconds."""
+    for begin in range(start, end, longest):
+        yield begin, min(begin + longest, end)
+
+
+def iso(instant: Instant) -> str:
+    """As Klaviyo writes the dates of reports."""
+    return f"{for_filter(instant)[:-1]}+00:00"
