@@ -16,7 +16,7 @@ from source_klaviyo.sync.parallelism import pages_to_keep
 from source_klaviyo.sync.selection import select
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from source_klaviyo.api.page import Page
     from source_klaviyo.reading import StreamReading
@@ -154,11 +154,12 @@ class WindowPartition(Partition):
             return reading.now()
         return window.end
 
-    def _batch(self, page: Page, keep: Iterable[int], stream_slice: Mapping[str, Any]) -> RecordBatch:
+    def _batch(self, page: Page, keep: Sequence[int], stream_slice: Mapping[str, Any]) -> RecordBatch:
         stream = self._reading.stream
-        cursors = page.cursors or [b""] * len(page.resources)
-        resources = stream.rebuild_all([page.resources[place] for place in keep], stream_slice)
-        records = zip(resources, (cursors[place] for place in keep), strict=True)
+        resources, cursors = page.resources, page.cursors or [b""] * len(page.resources)
+        if len(keep) < len(resources):
+            resources, cursors = [resources[place] for place in keep], [cursors[place] for place in keep]
+        records = zip(stream.rebuild_all(resources, stream_slice), cursors, strict=True)
         return RecordBatch.build(stream.name, stream.cursor_attribute, records, stream.root(stream_slice))
 
     def _notice_disorder(self, ordered: bool) -> None:

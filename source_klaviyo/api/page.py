@@ -107,17 +107,7 @@ def decode_document(body: bytes, kind: type[T]) -> T:
     Raises:
         TransientError: it is not such a document, or not complete.
     """
-    decode: Callable[[bytes], T] = _decoder(kind)  # type: ignore[arg-type]
-    try:
-        _check_text(body)
-        # a line of output must not hold a line break; within JSON strings they are always escaped
-        body = body.replace(b"\n", b" ").replace(b"\r", b" ")
-        try:
-            return decode(body)
-        except msgspec.DecodeError:
-            return decode(_HALF_CHARACTER.sub(_whole_character, body))
-    except (ValueError, RecursionError, msgspec.MsgspecError) as error:
-        raise _damaged() from error
+    return _decode(_text(body), kind)[0]
 
 
 def decode_page(body: bytes, cursor_attribute: str | None) -> Page:
@@ -130,8 +120,12 @@ def decode_page(body: bytes, cursor_attribute: str | None) -> Page:
     Raises:
         TransientError: it is not the JSON:API document of a collection, or not complete.
     """
-    document = decode_document(body, _Document)
-    return Page(document.data, cursors_of(document.data, cursor_attribute), document.following)
+    document, body = _decode(_text(body), _Document)
+    cursors: list[bytes] = []
+    if cursor_attribute is not None:  # looked for in all resources at once, which takes less than one by one
+        dated, _ = _decode(body, _dated_document(cursor_attribute))
+        cursors = [bytes(getattr(one.attributes, cursor_attribute, NULL)) for one in dated.data]
+    return Page(document.data, cursors, document.following)
 
 
 def decode_item(body: bytes) -> Page:
@@ -151,10 +145,41 @@ def cursors_of(resources: list[msgspec.Raw], attribute: str | None) -> list[byte
     """
     if attribute is None:
         return []
-    decode = _cursor_decoder(attribute)
+    decode = _decoder(_dated(attribute))
     try:
         return [bytes(getattr(decode(resource).attributes, attribute, NULL)) for resource in resources]
     except (RecursionError, msgspec.MsgspecError) as error:
+        raise _damaged() from error
+
+
+def _text(body: bytes) -> bytes:
+    """The body on one line, its characters checked.
+
+    Raises:
+        TransientError: it is no text.
+    """
+    try:
+        _check_text(body)
+    except UnicodeDecodeError as error:
+        raise _damaged() from error
+    # a line of output must not hold a line break; within JSON strings they are always escaped
+    return body.replace(b"\n", b" ").replace(b"\r", b" ")
+
+
+def _decode(body: bytes, kind: type[T]) -> tuple[T, bytes]:
+    """The document, and the body that it was decoded from: another one if there were half characters in it.
+
+    Raises:
+        TransientError: it is not such a document.
+    """
+    decode: Callable[[bytes], T] = _decoder(kind)  # type: ignore[arg-type]
+    try:
+        try:
+            return decode(body), body
+        except msgspec.DecodeError:
+            mended = _HALF_CHARACTER.sub(_whole_character, body)
+            return decode(mended), mended
+    except (ValueError, RecursionError, msgspec.MsgspecError) as error:
         raise _damaged() from error
 
 
@@ -164,11 +189,14 @@ def _decoder(kind: Hashable) -> Callable[[bytes], Any]:
 
 
 @cache
-def _cursor_decoder(attribute: str) -> Callable[[msgspec.Raw], Any]:
+def _dated(attribute: str) -> Any:
     attributes = msgspec.defstruct("Attributes", [(attribute, msgspec.Raw, NULL)], gc=False)
-    return msgspec.json.Decoder(
-        msgspec.defstruct("Resource", [("attributes", attributes | None, None)], gc=False)
-    ).decode
+    return msgspec.defstruct("Resource", [("attributes", attributes | None, None)], gc=False)
+
+
+@cache
+def _dated_document(attribute: str) -> Any:
+    return msgspec.defstruct("Document", [("data", list[_dated(attribute)])], gc=False)  # type: ignore[misc]
 
 
 def _damaged() -> TransientError:
