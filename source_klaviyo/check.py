@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from source_klaviyo.api.budget import XS, Limit
-from source_klaviyo.api.errors import BadRequest, ConfigError, KlaviyoError, MissingScope
+from source_klaviyo.api.errors import BadRequest, ConfigError, KlaviyoError, MissingScope, NotFound
 from source_klaviyo.api.page import decode_page
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _cost(stream: KlaviyoStream) -> tuple[int, bool, int, int]:
 def _refusal(stream: KlaviyoStream) -> KlaviyoError | None:
     try:
         next(stream.pages(stream.sample), None)
-    except BadRequest:
+    except (BadRequest, NotFound):
         return None  # the key may read; how to ask is found out when reading
     except KlaviyoError as error:
         return error

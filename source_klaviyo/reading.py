@@ -44,6 +44,10 @@ READERS = 64
 """Requests under way at once, of a stream and of all: what the fastest limit takes at a second a page."""
 
 
+GIVEN_UP = 3
+"""Windows given up for passing reasons after which a stream ends: each has been tried for minutes."""
+
+
 class StreamReading(PartitionGenerator):
     """One stream in one sync: its cursor, its windows, and whether it has failed.
 
@@ -74,6 +78,7 @@ class StreamReading(PartitionGenerator):
         self._consumer = threading.get_ident()
         self.failure: AirbyteTracedException | None = None
         self._ended_early = False
+        self._given_up = 0
         self.slices: list[Slice] = []
         readers = stream.config.num_workers or READERS
         self.at_once = min([readers, *(limit.tier.burst for limit in stream.limits)])
@@ -103,17 +108,19 @@ class StreamReading(PartitionGenerator):
         """
         try:
             parts = self.stream.parts(resuming=bool(self._state))
+            partitions = [partition for partition, _ in parts]
+            positions = [self._repaired(self._stored.position(partition)) for partition in partitions]
+            starts = [self._start(position) for position in positions]
         except KlaviyoError as error:
             raise self.fail(error) from None
-        partitions = [partition for partition, _ in parts]
         self.slices = [stream_slice for _, stream_slice in parts]
-        positions = [self._repaired(self._stored.position(partition)) for partition in partitions]
         self.cursor.begin(
             partitions,
-            starts=[self._start(position) for position in positions],
+            starts=starts,
             positions=[self.stream.earliest() if position is None else position for position in positions],
         )
-        for number, window in self.cursor.open_windows:
+        # what is furthest behind comes first: where a quota ends the reading, every part gets its turn
+        for number, window in sorted(self.cursor.open_windows, key=lambda one: one[1].start):
             self._room.acquire()
             yield WindowPartition(self, number, window, is_first=True)
 
@@ -140,7 +147,9 @@ class StreamReading(PartitionGenerator):
         if isinstance(error, TransientError):
             error = TransientError(f"{error}{self.stream.advice}")
         traced = as_traced(error)
-        if isinstance(error, ConfigError | QuotaUsed):
+        self._given_up += isinstance(error, TransientError)
+        most = 1 if self.stream.tier.daily else GIVEN_UP
+        if isinstance(error, ConfigError | QuotaUsed) or self._given_up >= most:
             self.failure = traced
         return traced
 
@@ -172,7 +181,7 @@ class StreamReading(PartitionGenerator):
 
     def _start(self, position: Instant | None) -> Instant:
         earliest = self.stream.earliest()
-        return earliest if position is None else max(earliest, position - self.stream.lookback)
+        return earliest if position is None else max(earliest, self.stream.resumed(position))
 
     def _publish(self, blob: Mapping[str, Any]) -> None:
         message = AirbyteMessage(

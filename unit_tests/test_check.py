@@ -142,6 +142,11 @@ def test_a_question_that_klaviyo_refuses_is_left_to_the_reading(klaviyo: Mocker)
     assert check().status is Status.SUCCEEDED
 
 
+def test_an_object_that_the_account_does_not_have_is_left_to_the_reading(klaviyo: Mocker) -> None:
+    klaviyo.get(SCOPES["coupon-codes:read"], status_code=404, json=refusal("not_found", "No."))
+    assert check().status is Status.SUCCEEDED
+
+
 def test_what_passes_is_waited_for(klaviyo: Mocker, no_waiting: list[float]) -> None:
     klaviyo.get(ACCOUNTS, [{"status_code": 503}, {"text": EDGE, "status_code": 403}, {"json": {"data": []}}])
     assert check().status is Status.SUCCEEDED
@@ -237,12 +242,11 @@ def test_an_error_of_klaviyos_is_told_after_few_tries(klaviyo: Mocker) -> None:
     ("answer", "words"),
     [
         ({"status_code": 500}, "(500)"),
-        ({"status_code": 404, "json": refusal("not_found", "No.")}, "(404)"),
         ({"text": EDGE}, "damaged"),
         ({"status_code": 302, "headers": {"Location": "https://evil.example"}}, "redirect"),
         (WRONG_KEY, "(401)"),
     ],
-    ids=["500", "404", "HTML", "redirect", "401"],
+    ids=["500", "HTML", "redirect", "401"],
 )
 def test_a_stream_that_fails_otherwise_fails_the_check(klaviyo: Mocker, answer: dict[str, Any], words: str) -> None:
     klaviyo.get(SCOPES["flows:read"], **answer)

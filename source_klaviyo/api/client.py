@@ -42,6 +42,8 @@ PATIENCE = 3
 """How many refusals for the rate count as one failed try: someone else may be using the account."""
 _SHORTEST_KEY = 8  # what is shorter is no key, and part of too many words
 _LONGEST_SKEW = 86_400  # seconds; a clock that is wrong by more is the answer's rather than ours
+TODAY = 900.0
+"""Seconds; a longer Retry-After of an endpoint with a quota of the day means that it is used up."""
 LONGEST_WAIT = 60.0
 """Seconds; also the most of a Retry-After that is believed at once: afterwards one asks again."""
 
@@ -144,11 +146,7 @@ class KlaviyoClient:
             except QuotaUsed:
                 raise
             except RateLimited as error:
-                if (
-                    error.retry_after is not None
-                    and error.retry_after > LONGEST_WAIT
-                    and self._budget.close_day(limits)
-                ):
+                if error.retry_after is not None and error.retry_after > TODAY and self._budget.close_day(limits):
                     continue
                 refused += 1
                 reason: TransientError = error

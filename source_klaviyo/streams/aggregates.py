@@ -81,7 +81,7 @@ class MetricAggregates(Periods):
             return chunks(_monday(start), _monday(end), 26 * WEEK)
         return super().periods(stream_slice, start, end)
 
-    def lastmidnight(self) -> Instant:
+    def last_midnight(self) -> Instant:
         """When the last day ended, in UTC."""
         self.shared.timezone()  # it is Klaviyo's clock that counts, which an answer tells
         return midnight(int((self.client.now() - ENDED) * SECOND))

@@ -126,6 +126,10 @@ class KlaviyoStream(HttpStream, ABC):
         """How far before its state an increment begins, in microseconds."""
         return 0
 
+    def resumed(self, position: Instant) -> Instant:
+        """Where an increment begins whose state has reached a position."""
+        return position - self.lookback
+
     def parts(self, *, resuming: bool) -> list[tuple[Partition, Slice]]:
         """What is read side by side: the partition that a state speaks of, and what its requests hold besides."""
         return [(partition, dict(partition)) for partition in self.partitions]

@@ -91,7 +91,8 @@ class CampaignsDetailed(Detailed, _ByChannel):
     @staticmethod
     def _with_messages(resource: msgspec.Raw, messages: Mapping[str, msgspec.Raw]) -> msgspec.Raw:
         relationships = members(members(resource).get("relationships", b"null"))
-        related = msgspec.json.decode(relationships.get("campaign-messages", b"{}"), type=_Messages).data or []
+        messages_of = msgspec.json.decode(relationships.get("campaign-messages", b"{}"), type=_Messages | None)
+        related = (messages_of.data if messages_of else None) or []
         found = [messages[message.id] for message in related if message.id in messages]
         return with_members(resource, {"campaign_messages": found})
 

@@ -102,6 +102,7 @@ class Included(Unfiltered, ABC):
         return Page(resources, cursors_of(resources, self.cursor_attribute), document.following)
 
     def _children(self, parent: _Parent) -> list[str]:
-        related = (parent.relationships or {}).get(self.relationship)
-        data = msgspec.json.decode(related, type=_Related).data if related else None
+        raw = (parent.relationships or {}).get(self.relationship)
+        related = msgspec.json.decode(raw, type=_Related | None) if raw else None
+        data = related.data if related else None
         return [child.id for child in (data if isinstance(data, list) else [data]) if child]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from source_klaviyo.api.budget import XL, L, M
@@ -60,7 +61,7 @@ class CouponCodes(Child, Snapshot):
 
     def conditions(self, stream_slice: Mapping[str, Any]) -> list[str]:
         """The coupon; the document lets `equals` take a list only, so this is the safe form."""
-        return [f'any(coupon.id,["{stream_slice[self.key]}"])']
+        return [f"any(coupon.id,[{json.dumps(stream_slice[self.key], ensure_ascii=False)}])"]
 
 
 class Reviews(KlaviyoStream):

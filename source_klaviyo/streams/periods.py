@@ -68,6 +68,10 @@ class Periods(KlaviyoStream, ABC):
         for period in self.periods(stream_slice, start, end):
             yield self._answer(stream_slice, *period)
 
+    def resumed(self, position: Instant) -> Instant:
+        """Days that settle are asked for again once a day, not in every sync."""
+        return position if position >= self.last_midnight() else super().resumed(position)
+
     def periods(
         self, stream_slice: Mapping[str, Any], start: Instant, end: Instant
     ) -> Iterator[tuple[Instant, Instant]]:
@@ -90,11 +94,13 @@ class Periods(KlaviyoStream, ABC):
         address: str | None = f"/api/{self.path()}"
         rows: list[Row] = []
         pages: list[Page] = []
+        seen: set[str | None] = set()
         while address:
+            seen.add(address)
             body = {"data": {"type": self.type, "attributes": attributes}}
             decode = partial(self._decode, rows, stream_slice, start, end)
             pages.append(self.client.get(address, None, self.limits, decode, body))
-            if address == pages[-1].next:
+            if pages[-1].next in seen:
                 raise InvalidCursor("Klaviyo answers with the same page again and again.")
             address = pages[-1].next
             attributes = self.continued(attributes, address)

@@ -47,8 +47,8 @@ class _Result(msgspec.Struct):
 
 
 class _Results(msgspec.Struct):
-    results: tuple[_Result, ...] = ()
-    date_times: tuple[str, ...] = ()
+    results: tuple[_Result, ...] | None = None
+    date_times: tuple[str, ...] | None = None
 
 
 class _Data(msgspec.Struct):
@@ -107,8 +107,8 @@ class Report(Periods, ABC):
         metric = {"conversion_metric_id": stream_slice["metric_id"]} if self.by_metric else {}
         rows = [
             (encode({"groupings": one.groupings, **record, **one.groupings, **metric}), date)
-            for one in report.data.attributes.results
-            for record, date in self.records(one.statistics, report.data.attributes.date_times, start, end)
+            for one in report.data.attributes.results or ()
+            for record, date in self.records(one.statistics, report.data.attributes.date_times or (), start, end)
         ]
         return rows, report.following
 

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from source_klaviyo.api.budget import XS, Limit
-from source_klaviyo.api.errors import MissingScope
+from source_klaviyo.api.errors import KlaviyoError, MissingScope
 from source_klaviyo.api.page import decode_page
 from source_klaviyo.api.resource import identity
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from source_klaviyo.api.client import KlaviyoClient
     from source_klaviyo.config import Config
     from source_klaviyo.streams.base import KlaviyoStream
+
+T = TypeVar("T")
 
 WESTERNMOST = dt.timezone(-dt.timedelta(hours=12))
 """Where a day ends last."""
@@ -42,6 +46,7 @@ class Shared:
         self._client = client
         self._ids: dict[type[KlaviyoStream], list[str]] = {}
         self._timezone: dt.tzinfo | None = None
+        self._failures: dict[object, KlaviyoError] = {}
         self._reading: dict[object, threading.Lock] = {}
         self._lock = threading.Lock()
 
@@ -53,7 +58,7 @@ class Shared:
         """
         with self._once(parent):
             if parent not in self._ids:
-                self._ids[parent] = self._read(parent)
+                self._ids[parent] = self._remembered(parent, lambda: self._read(parent))
             return self._ids[parent]
 
     def timezone(self) -> dt.tzinfo:
@@ -64,8 +69,18 @@ class Shared:
         """
         with self._once("timezone"):
             if self._timezone is None:
-                self._timezone = self._read_timezone()
+                self._timezone = self._remembered("timezone", self._read_timezone)
             return self._timezone
+
+    def _remembered(self, what: object, read: Callable[[], T]) -> T:
+        """What is read; what has failed once, after many tries, is not tried again for each stream that needs it."""
+        if what in self._failures:
+            raise self._failures[what]
+        try:
+            return read()
+        except KlaviyoError as error:
+            self._failures[what] = error
+            raise
 
     def _once(self, what: object) -> threading.Lock:
         with self._lock:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from source_klaviyo.api.client import TRIES
+from source_klaviyo.reading import GIVEN_UP
 from unit_tests.fake_api import HOST, FakeKlaviyo, Request, error, sync
 
 if TYPE_CHECKING:
@@ -358,3 +360,34 @@ def test_a_state_of_all_events_serves_each_metric(klaviyo: FakeKlaviyo, state: d
     answers(klaviyo, {"events": page()})
     sync("events", state={"events": state}, event_metric_ids="M1")
     assert klaviyo.questions()[0]["filter"] == f'equals(metric_id,"M1"),greater-or-equal(datetime,{since})'
+
+
+def test_an_outage_ends_a_stream_after_some_of_its_parents(klaviyo: FakeKlaviyo) -> None:
+    lists = page(*(resource("list", f"L{number}") for number in range(30)))
+
+    def down(request: Request) -> tuple[int, bytes]:
+        return lists if request.resource == "lists" else (503, b"")
+
+    klaviyo.before = down
+    output = sync("list_profiles", num_workers=1)
+    assert output.statuses("list_profiles")[-1] == "INCOMPLETE"
+    assert len(klaviyo.requests) - 1 == GIVEN_UP * TRIES
+
+
+def test_parents_that_cannot_be_read_are_tried_once_for_all_their_children(klaviyo: FakeKlaviyo) -> None:
+    klaviyo.before = lambda _: (503, b"")
+    output = sync("object_schemas", "object_records", full_refresh=True)
+    assert {output.statuses(one)[-1] for one in ("object_schemas", "object_records")} == {"INCOMPLETE"}
+    assert len(klaviyo.requests) == TRIES
+
+
+def test_the_id_of_a_coupon_may_hold_a_quote(klaviyo: FakeKlaviyo) -> None:
+    answers(klaviyo, {"coupons": page(resource("coupon", '10"OFF')), "coupon-codes": page()})
+    sync("coupon_codes", full_refresh=True)
+    assert klaviyo.questions("coupon-codes")[0]["filter"] == 'any(coupon.id,["10\\"OFF"])'
+
+
+def test_a_relationship_may_be_null(klaviyo: FakeKlaviyo) -> None:
+    flow = {"type": "flow", "id": "F1", "relationships": {"flow-actions": None}}
+    answers(klaviyo, {"flows": page(flow)})
+    assert sync("flow_actions").raised is None

@@ -9,6 +9,7 @@ import pytest
 from airbyte_cdk.models import FailureType
 
 from source_klaviyo.api.budget import Budget, Limit, Tier
+from source_klaviyo.api.client import TRIES
 from source_klaviyo.api.errors import QuotaUsed
 from unit_tests.fake_api import FakeKlaviyo, Request, error, sync
 
@@ -478,3 +479,50 @@ def test_a_changed_definition_begins_anew(klaviyo: FakeKlaviyo) -> None:
     both = [old, {"metric_id": "M1", "measurements": ["unique"]}]
     sync(name, start_date="2024-06-29", metric_aggregates=both, state=last)
     assert [one["measurements"] for one in asked(klaviyo)] == [["unique"]]
+
+
+@pytest.mark.parametrize("stream", SERIES)
+def test_days_that_settle_are_read_again_once_a_day(klaviyo: FakeKlaviyo, stream: str) -> None:
+    serve(klaviyo)
+    reached = "2024-07-01T00:00:00+0000"
+    old = state(reached, metric_id="M1") if stream.startswith("flow") else state(reached)
+    sync(stream, state={stream: old}, reporting_lookback_window=5)
+    assert asked(klaviyo) == []
+
+
+def test_the_metric_that_is_furthest_behind_comes_first(klaviyo: FakeKlaviyo) -> None:
+    serve(klaviyo)
+    states = [
+        {"partition": {"metric_id": one, "parent_slice": {}}, "cursor": {"date": f"2024-06-{day}T00:00:00+0000"}}
+        for one, day in (("M1", 29), ("M2", 10), ("M3", 20))
+    ]
+    sync("flow_values_reports", metric_ids="M1,M2,M3", num_workers=1, state={"flow_values_reports": {"states": states}})
+    assert [one["conversion_metric_id"] for one in asked(klaviyo)] == ["M2", "M3", "M1"]
+
+
+def test_an_outage_does_not_use_up_the_quota_metric_by_metric(klaviyo: FakeKlaviyo) -> None:
+    serve(klaviyo, lambda _: (500, b""))
+    ids = ",".join(f"M{number}" for number in range(20))
+    output = sync("flow_values_reports", start_date="2024-06-29", metric_ids=ids)
+    assert output.statuses("flow_values_reports")[-1] == "INCOMPLETE"
+    assert len(asked(klaviyo)) == TRIES
+
+
+def test_pages_in_a_circle_are_noticed(klaviyo: FakeKlaviyo) -> None:
+    def circle(request: Request) -> Answer:
+        document = json.loads(report(request)[1])
+        other = "b" if request.params.get("page_cursor") == "a" else "a"
+        document["links"]["next"] = f"https://a.klaviyo.com/api/form-values-reports?page_cursor={other}"
+        return 200, json.dumps(document).encode()
+
+    serve(klaviyo, circle)
+    output = sync("form_values_reports", start_date="2024-06-29")
+    assert output.statuses("form_values_reports")[-1] == "INCOMPLETE"
+    assert len(asked(klaviyo)) < 30
+
+
+def test_a_day_of_aggregates_ends_in_utc(klaviyo: FakeKlaviyo) -> None:
+    klaviyo.now += 18 * 3600 * 1_000_000  # 06:00 of the second of July, still the first in Los Angeles
+    serve(klaviyo, aggregate, accounts=account("America/Los_Angeles"))
+    sync("metric_aggregates", start_date="2024-06-29", metric_aggregates=[{"metric_id": "M1"}])
+    assert asked(klaviyo)[0]["filter"][1] == "less-than(datetime,2024-07-02T00:00:00)"
