@@ -84,7 +84,7 @@ def test_a_key_for_some_streams_is_enough_and_says_what_it_costs(tmp_path: Path)
 
     assert result == "SUCCEEDED"
     assert "profiles:read" in logs
-    assert "global_exclusions, profiles" in logs
+    assert "global_exclusions, list_profiles, profiles, push_tokens, segment_profiles" in logs
 
 
 def test_a_key_for_no_stream_fails_and_lists_the_scopes(tmp_path: Path) -> None:
