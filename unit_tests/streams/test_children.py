@@ -391,3 +391,17 @@ def test_a_relationship_may_be_null(klaviyo: FakeKlaviyo) -> None:
     flow = {"type": "flow", "id": "F1", "relationships": {"flow-actions": None}}
     answers(klaviyo, {"flows": page(flow)})
     assert sync("flow_actions").raised is None
+
+
+def test_a_campaign_may_have_no_messages_at_all(klaviyo: FakeKlaviyo) -> None:
+    campaign = {"type": "campaign", "id": "C1", "attributes": {"updated_at": DAY.format(1)}}
+    campaign["relationships"] = {"campaign-messages": None}
+
+    def answer(request: Request) -> tuple[int, bytes]:
+        if request.resource != "campaigns":
+            return GONE
+        return page(campaign) if "'email'),equals(archived,false)" in request.params["filter"] else page()
+
+    klaviyo.before = answer
+    (record,) = sync("campaigns_detailed").records()
+    assert (record["campaign_messages"], record["estimated_recipient_count"]) == ([], 0)

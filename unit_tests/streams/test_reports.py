@@ -526,3 +526,19 @@ def test_a_day_of_aggregates_ends_in_utc(klaviyo: FakeKlaviyo) -> None:
     serve(klaviyo, aggregate, accounts=account("America/Los_Angeles"))
     sync("metric_aggregates", start_date="2024-06-29", metric_aggregates=[{"metric_id": "M1"}])
     assert asked(klaviyo)[0]["filter"][1] == "less-than(datetime,2024-07-02T00:00:00)"
+
+
+@pytest.mark.usefixtures("hours")
+def test_a_wait_of_a_minute_does_not_end_the_day(klaviyo: FakeKlaviyo) -> None:
+    klaviyo.headers = {"Retry-After": "61"}
+    serve(klaviyo, lambda request: (429, b"") if len(asked(klaviyo)) == 2 else report(request))
+    output = sync("form_series_reports", start_date="2024-01-01")
+    assert output.states("form_series_reports")[-1] == {"date": "2024-07-01T00:00:00+0000"}
+    assert len(klaviyo.naps) == 1
+
+
+@pytest.mark.parametrize("attributes", [{"results": None}, {"results": None, "date_times": None}])
+def test_null_results_are_no_records(klaviyo: FakeKlaviyo, attributes: dict[str, Any]) -> None:
+    serve(klaviyo, lambda _: (200, json.dumps({"data": {"attributes": attributes}}).encode()))
+    output = sync("flow_series_reports", start_date="2024-06-29")
+    assert (output.raised, output.records(), len(asked(klaviyo))) == (None, [], 1)
