@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from source_klaviyo.api.budget import XS, Limit
 from source_klaviyo.api.errors import BadRequest, ConfigError, KlaviyoError, MissingScope, NotFound
 from source_klaviyo.api.page import decode_page
+from source_klaviyo.streams.shared import ACCOUNTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("airbyte")
 
-ACCOUNTS = Limit("accounts", XS)
 ACCOUNTS_SCOPE = "accounts:read"
 
 

@@ -14,7 +14,7 @@ import msgspec
 from source_klaviyo.api.budget import S
 from source_klaviyo.api.page import Linked, decode_document
 from source_klaviyo.api.resource import encode
-from source_klaviyo.streams.periods import ENDED, Periods, Row, chunks, iso, midnight
+from source_klaviyo.streams.periods import ENDED, Period, Periods, Row, chunks, iso, midnight
 from source_klaviyo.sync.instants import DAY, SECOND, for_filter, parse_instant
 
 if TYPE_CHECKING:
@@ -70,9 +70,7 @@ class MetricAggregates(Periods):
             for one in self.config.metric_aggregates
         ]
 
-    def periods(
-        self, stream_slice: Mapping[str, Any], start: Instant, end: Instant
-    ) -> Iterator[tuple[Instant, Instant]]:
+    def periods(self, stream_slice: Mapping[str, Any], start: Instant, end: Instant) -> Iterator[Period]:
         """Whole hours, days, weeks (from Monday) or months only."""
         interval = stream_slice["aggregate"].interval
         if interval == "month":

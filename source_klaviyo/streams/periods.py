@@ -55,7 +55,7 @@ class Periods(KlaviyoStream, ABC):
     def rows(
         self, body: bytes, stream_slice: Mapping[str, Any], start: Instant, end: Instant
     ) -> tuple[list[Row], str | None]:
-        """The records of an answer, each with its date, and its links."""
+        """The records of an answer, each with its date, and the address of the next page if there is one."""
 
     def read_pages(self, stream_slice: Mapping[str, Any]) -> Iterator[Page]:
         """The answers about each period that is over, one after the other.
@@ -72,9 +72,7 @@ class Periods(KlaviyoStream, ABC):
         """Days that settle are asked for again once a day, not in every sync."""
         return position if position >= self.last_midnight() else super().resumed(position)
 
-    def periods(
-        self, stream_slice: Mapping[str, Any], start: Instant, end: Instant
-    ) -> Iterator[tuple[Instant, Instant]]:
+    def periods(self, stream_slice: Mapping[str, Any], start: Instant, end: Instant) -> Iterator[Period]:
         """The days in `[start, end)`, cut into questions."""
         return chunks(start, end, self.longest * DAY)
 

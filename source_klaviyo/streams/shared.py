@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+ACCOUNTS = Limit("accounts", XS)
+"""The limit under which the account is asked for, by a check, by reports and by its own stream."""
+
 WESTERNMOST = dt.timezone(-dt.timedelta(hours=12))
 """Where a day ends last."""
 
@@ -97,9 +100,7 @@ class Shared:
 
     def _read_timezone(self) -> dt.tzinfo:
         try:
-            page = self._client.get(
-                "/api/accounts", None, (Limit("accounts", XS),), lambda body: decode_page(body, None)
-            )
+            page = self._client.get("/api/accounts", None, (ACCOUNTS,), lambda body: decode_page(body, None))
             account = msgspec.json.decode(page.resources[0], type=_Account)
             return ZoneInfo(account.attributes.timezone or "")
         except (MissingScope, IndexError, ValueError, KeyError, msgspec.ValidationError):
