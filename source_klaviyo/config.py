@@ -22,6 +22,9 @@ API_URL_VARIABLE = "KLAVIYO_API_URL"
 DEFAULT_START_DATE = "2012-01-01T00:00:00Z"
 """Klaviyo was founded in 2012."""
 
+LATE_EVENTS_WINDOW = 7
+"""Days."""
+
 _START_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}(\.\d+)?Z)?")
 
 
@@ -60,6 +63,7 @@ class Config:
         predictive_analytics: whether profiles come with their predictive analytics, at a lower rate limit.
         num_workers: the most requests under way at once; None: the connector finds it by itself.
         lookback: how far before its state an incremental read of events begins, in microseconds.
+        late_events: how long hours that have been read are looked at again for late events, in microseconds.
         event_metric_ids: the metrics whose events are read; none for all.
         metric_ids: the conversion metrics that reports are about; none for all.
         reporting_lookback: how far before its state an incremental read of daily numbers begins, in microseconds.
@@ -72,6 +76,7 @@ class Config:
     predictive_analytics: bool
     num_workers: int | None
     lookback: int
+    late_events: int
     event_metric_ids: tuple[str, ...]
     metric_ids: tuple[str, ...]
     reporting_lookback: int
@@ -90,10 +95,11 @@ class Config:
             start=_start(settings.get("start_date")),
             predictive_analytics=not _flag(settings, "disable_fetching_predictive_analytics"),
             num_workers=_whole_number(settings, "num_workers", 1, 50),
-            lookback=(_whole_number(settings, "lookback_window", 0, 36_500) or 0) * DAY,
+            lookback=_days(settings, "lookback_window", 36_500),
+            late_events=_days(settings, "late_events_window", 90, LATE_EVENTS_WINDOW),
             event_metric_ids=_ids(settings, "event_metric_ids"),
             metric_ids=_ids(settings, "metric_ids"),
-            reporting_lookback=(_whole_number(settings, "reporting_lookback_window", 0, 366) or 0) * DAY,
+            reporting_lookback=_days(settings, "reporting_lookback_window", 366),
             metric_aggregates=_aggregates(settings.get("metric_aggregates")),
             api_url=_api_url(environ.get(API_URL_VARIABLE)),
         )
@@ -141,6 +147,12 @@ def _whole_number(settings: Mapping[str, Any], name: str, least: int, most: int)
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise ConfigError(f"The setting {name} is {_shown(value)}: it must be a whole number from {least} to {most}.")
     return value
+
+
+def _days(settings: Mapping[str, Any], name: str, most: int, otherwise: int = 0) -> int:
+    """A number of days, in microseconds."""
+    value = _whole_number(settings, name, 0, most)
+    return (otherwise if value is None else value) * DAY
 
 
 def _ids(settings: Mapping[str, Any], name: str) -> tuple[str, ...]:

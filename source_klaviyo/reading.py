@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from airbyte_cdk.models import (
@@ -21,11 +22,13 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_klaviyo.api.budget import STEADY_SECONDS
 from source_klaviyo.api.errors import ConfigError, KlaviyoError, MissingScope, QuotaUsed, TransientError
+from source_klaviyo.look import LookPart
 from source_klaviyo.sync.cursor import SETTLING, WindowCursor
 from source_klaviyo.sync.instants import SECOND, for_state, whole_second
+from source_klaviyo.sync.late import Memory
 from source_klaviyo.sync.parallelism import Parallelism
 from source_klaviyo.sync.state import StoredState
-from source_klaviyo.window import FUTURE_IS_READ, WindowPartition
+from source_klaviyo.window import FUTURE_IS_READ, WindowPart
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -90,7 +93,8 @@ class StreamReading(PartitionGenerator):
         except ConfigError as error:
             raise as_traced(error) from None
         self.future_is_read = bool(self._state.get(FUTURE_IS_READ))
-        self.cursor = WindowCursor(stream.cursor_attribute, self.now, self._publish)
+        self._remembers = incremental and stream.late_events > 0
+        self.cursor = WindowCursor(stream.cursor_attribute, self.now, self._publish, stream.late_events)
         if self.future_is_read:
             self.cursor.notes[FUTURE_IS_READ] = True
 
@@ -99,7 +103,7 @@ class StreamReading(PartitionGenerator):
         return int(self.stream.client.now() * SECOND)
 
     def generate(self) -> Iterable[Partition]:
-        """The windows to begin with: one for each partition, from its start to the present.
+        """The parts to begin with: a window for each partition, from its start to the present, and looks back.
 
         No more at a time than the limit takes: others would keep the workers of other streams.
 
@@ -110,7 +114,8 @@ class StreamReading(PartitionGenerator):
             parts = self.stream.parts(resuming=bool(self._state))
             partitions = [partition for partition, _ in parts]
             positions = [self._repaired(self._stored.position(partition)) for partition in partitions]
-            starts = [self._start(position) for position in positions]
+            memories = [self._stored.memory(partition) for partition in partitions] if self._remembers else []
+            starts = [self._start(position, memory) for position, memory in zip_longest(positions, memories)]
         except KlaviyoError as error:
             raise self.fail(error) from None
         self.slices = [stream_slice for _, stream_slice in parts]
@@ -118,25 +123,32 @@ class StreamReading(PartitionGenerator):
             partitions,
             starts=starts,
             positions=[self.stream.earliest() if position is None else position for position in positions],
+            memories=[
+                memory or Memory(start, start, self.now()) for memory, start in zip(memories, starts, strict=False)
+            ],
         )
+        looks = self.cursor.looks_due()
         # what is furthest behind comes first: where a quota ends the reading, every part gets its turn
         for number, window in sorted(self.cursor.open_windows, key=lambda one: one[1].start):
             self._room.acquire()
-            yield WindowPartition(self, number, window, is_first=True)
+            yield WindowPart(self, number, window, is_first=True)
+        for number, span in looks:
+            self._room.acquire()
+            yield LookPart(self, number, span)
 
     @property
     def has_ended(self) -> bool:
         """Whether there is no point in reading any further."""
         return self.failure is not None or self._ended_early
 
-    def window_done(self) -> None:
-        """One of the windows to begin with has been read: there is room for another."""
+    def part_done(self) -> None:
+        """One of the parts to begin with has been read: there is room for another."""
         self._room.release()
 
     def hand_over(self, number: int, window: Window | None) -> None:
         """Let another worker read a window."""
         if window is not None:
-            self.queue.put(WindowPartition(self, number, window))
+            self.queue.put(WindowPart(self, number, window))
 
     def fail(self, error: KlaviyoError) -> AirbyteTracedException:
         """What to raise; after an error that every other window would meet as well, they are left alone."""
@@ -179,9 +191,12 @@ class StreamReading(PartitionGenerator):
         )
         return whole_second(latest)
 
-    def _start(self, position: Instant | None) -> Instant:
+    def _start(self, position: Instant | None, memory: Memory | None) -> Instant:
         earliest = self.stream.earliest()
-        return earliest if position is None else max(earliest, self.stream.resumed(position))
+        if position is None:
+            return earliest
+        start = self.stream.resumed(position)
+        return max(earliest, memory.resumed(start) if memory else start)
 
     def _publish(self, blob: Mapping[str, Any]) -> None:
         message = AirbyteMessage(

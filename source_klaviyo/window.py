@@ -6,21 +6,22 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partition
-
-from source_klaviyo.api.errors import KlaviyoError, NotFound, QuotaUsed
-from source_klaviyo.records import RecordBatch
+from source_klaviyo.api.errors import NotFound
+from source_klaviyo.look import counted
+from source_klaviyo.part import StreamPart
 from source_klaviyo.sync.cursor import SETTLING
 from source_klaviyo.sync.instants import SECOND, for_filter, whole_second
 from source_klaviyo.sync.parallelism import pages_to_keep
 from source_klaviyo.sync.selection import select
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping
 
     from source_klaviyo.api.page import Page
     from source_klaviyo.reading import StreamReading
+    from source_klaviyo.records import RecordBatch
     from source_klaviyo.sync.instants import Instant
+    from source_klaviyo.sync.selection import Selection
     from source_klaviyo.sync.timeline import Window
 
 logger = logging.getLogger("airbyte")
@@ -32,13 +33,11 @@ FUTURE_IS_READ = "future_is_read"
 """The key of a state which says that records dated ahead of it have been emitted."""
 
 
-class WindowPartition(Partition):
+class WindowPart(StreamPart):
     """One window of a stream; while it is read, its later half may become another."""
 
     def __init__(self, reading: StreamReading, number: int, window: Window, *, is_first: bool = False) -> None:
-        self._reading = reading
-        self._is_first = is_first
-        self._number = number
+        super().__init__(reading, number, is_first=is_first)
         self._window = window
         # pages tell how far the window has been read as long as they come in order
         self._in_order = reading.stream.ordered and reading.stream.is_dated(reading.slices[number])
@@ -47,44 +46,13 @@ class WindowPartition(Partition):
         self._passed: Instant | None = None
         self._positions = deque([window.start], maxlen=RECENT_PAGES + 1)
 
-    def stream_name(self) -> str:
-        """The name of the stream."""
-        return self._reading.stream.name
-
     def to_slice(self) -> Mapping[str, Any]:
         """The slice as requests are made from it: what is still to be read of the window."""
         window = self._window
         bounds = {"start": for_filter(window.position if self._in_order else window.start)}
         if window.end is not None:
             bounds["end"] = for_filter(window.end)
-        return {**self._reading.slices[self._number], **bounds}
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def read(self) -> Iterator[Any]:
-        """The window's records, a batch for each page; states and further windows go onto the queue directly.
-
-        What follows a `yield` runs when the batch is on the queue: only then is it reported.
-
-        Raises:
-            AirbyteTracedException: what the user is to be told.
-        """
-        reading = self._reading
-        try:
-            if not reading.has_ended:
-                yield from self._read()
-        except QuotaUsed as error:
-            reading.end_early(error)
-        except KlaviyoError as error:
-            raise reading.fail(error) from None
-        finally:
-            reading.parallelism.window_done(id(self))
-            if self._is_first:
-                reading.window_done()
+        return {**super().to_slice(), **bounds}
 
     def _read(self) -> Iterator[RecordBatch]:
         reading, window = self._reading, self._window
@@ -100,6 +68,7 @@ class WindowPartition(Partition):
                 chosen = select(page.cursors, window.start, self._end(), self._last)
                 self._last = self._last if chosen.last is None else chosen.last
                 self._notice_disorder(chosen.ordered)
+                self._count(page, chosen)
                 batch, beyond = self._batch(page, chosen.keep, stream_slice), chosen.beyond and self._in_order
                 beyond = beyond or (reading.stream.newest_first and chosen.outdated)
             if batch.count:
@@ -125,7 +94,7 @@ class WindowPartition(Partition):
         window is read moves to its end, so the last page counts; else the first one does. The last page
         that was asked for before the reading reached the present, that is: what shows up behind it is missed.
         """
-        latest = asked - SETTLING
+        latest = whole_second(asked - SETTLING)
         if self._first is None:
             self._first = latest
         if not self._in_order:
@@ -145,6 +114,8 @@ class WindowPartition(Partition):
 
     def _rest(self) -> Mapping[str, Any]:
         self._last = self._first = self._passed = None
+        if self._window.tally:
+            self._window.tally.forget()
         return self.to_slice()
 
     def _end(self) -> Instant | None:
@@ -154,13 +125,11 @@ class WindowPartition(Partition):
             return reading.now()
         return window.end
 
-    def _batch(self, page: Page, keep: Sequence[int], stream_slice: Mapping[str, Any]) -> RecordBatch:
-        stream = self._reading.stream
-        resources, cursors = page.resources, page.cursors or [b""] * len(page.resources)
-        if len(keep) < len(resources):
-            resources, cursors = [resources[place] for place in keep], [cursors[place] for place in keep]
-        records = zip(stream.rebuild_all(resources, stream_slice), cursors, strict=True)
-        return RecordBatch.build(stream.name, stream.cursor_attribute, records, stream.root(stream_slice))
+    def _count(self, page: Page, chosen: Selection) -> None:
+        tally = self._window.tally
+        # most events of a first sync are older than what is counted
+        if tally and chosen.last is not None and (chosen.last >= tally.since or not chosen.ordered):
+            tally.count(*counted(page, chosen.keep))
 
     def _notice_disorder(self, ordered: bool) -> None:
         if self._in_order and not ordered:

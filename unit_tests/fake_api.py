@@ -72,7 +72,11 @@ ENDPOINTS = {
         {"metric_id": {"eq"}, "profile_id": {"eq"}, "datetime": DATES},
         frozenset({"datetime", "timestamp"}),
         (200, 1000),
-        {"include": {"attributions", "metric", "profile"}, "fields[metric]": {"name", "created", "updated"}},
+        {
+            "include": {"attributions", "metric", "profile"},
+            "fields[metric]": {"name", "created", "updated"},
+            "fields[event]": {"datetime"},
+        },
     ),
     "flows": Endpoint(
         {"archived": {"eq"}, "status": {"eq"}, "created": DATES | {"eq"}, "updated": DATES | {"eq"}},

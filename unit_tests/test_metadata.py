@@ -116,7 +116,7 @@ def test_the_form_is_the_one_that_users_know(spec: ConnectorSpecification) -> No
         ["api_key"],
         True,
     )
-    assert [setting["order"] for setting in form["properties"].values()] == list(range(9))
+    assert [setting["order"] for setting in form["properties"].values()] == list(range(10))
     assert [name for name, setting in form["properties"].items() if setting.get("airbyte_secret")] == ["api_key"]
     assert "default" not in form["properties"]["num_workers"]
 

@@ -126,6 +126,15 @@ class KlaviyoStream(HttpStream, ABC):
         """How far before its state an increment begins, in microseconds."""
         return 0
 
+    @property
+    def late_events(self) -> int:
+        """How long hours that have been read are looked at again, in microseconds; 0 where records never come late."""
+        return 0
+
+    def times(self) -> KlaviyoStream:
+        """The same records with nothing but their cursor, for such a look."""
+        return self
+
     def resumed(self, position: Instant) -> Instant:
         """Where an increment begins whose state has reached a position."""
         return position - self.lookback

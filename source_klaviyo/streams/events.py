@@ -36,6 +36,15 @@ class Events(KlaviyoStream):
         """The setting lookback_window: events may show up long after their time."""
         return self.config.lookback
 
+    @property
+    def late_events(self) -> int:
+        """The setting late_events_window."""
+        return self.config.late_events
+
+    def times(self) -> KlaviyoStream:
+        """When events happened, and nothing else of them."""
+        return EventTimes(self.config, self.client, self.shared)
+
     def parts(self, *, resuming: bool) -> list[tuple[Partition, Slice]]:
         """All events, or metric by metric those of the setting event_metric_ids."""
         ids = self.config.event_metric_ids
@@ -45,6 +54,12 @@ class Events(KlaviyoStream):
         """The metric, besides the window."""
         metric = stream_slice.get("event_metric_id")
         return [*([f'equals(metric_id,"{metric}")'] if metric else []), *super().conditions(stream_slice)]
+
+
+class EventTimes(Events):
+    """Events without their properties, to see whether there are more than before; no stream to be chosen."""
+
+    options = {"fields[event]": "datetime"}  # noqa: RUF012 - read only
 
 
 class _Included(msgspec.Struct, gc=False):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from airbyte_cdk.sources.streams.concurrent.cursor import Cursor
 
-from source_klaviyo.sync.instants import SECOND, Instant
-from source_klaviyo.sync.state import write_state
+from source_klaviyo.sync.instants import SECOND, Instant, whole_second
+from source_klaviyo.sync.late import Memory, merged, settled
+from source_klaviyo.sync.state import RECENT_HOURS, write_state
 from source_klaviyo.sync.timeline import Timeline, Window
 
 if TYPE_CHECKING:
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partition as CdkPartition
     from airbyte_cdk.sources.types import Record
 
+    from source_klaviyo.sync.late import Fingerprint, Span
     from source_klaviyo.sync.state import Partition
 
 SETTLING = 5 * SECOND
@@ -38,6 +42,7 @@ class WindowCursor(Cursor):
         cursor_field: the field that a state names; None for a stream without a cursor, whose state promises nothing.
         now: the present, by Klaviyo's clock.
         publish: takes a state; called under a lock, in the order in which the states are true.
+        horizon: how long hours are looked at again, in microseconds.
 
     Attributes:
         notes: what a state says besides.
@@ -48,11 +53,16 @@ class WindowCursor(Cursor):
         cursor_field: str | None,
         now: Callable[[], Instant],
         publish: Callable[[Mapping[str, Any]], None],
+        horizon: int = 0,
     ) -> None:
         self._cursor_field = cursor_field
         self._partitions: Sequence[Partition] = ()
         self._timelines: list[Timeline] = []
         self._promised: list[Instant] = []
+        self._horizon = horizon
+        self._memories: Sequence[Memory] = ()
+        self._looks: Counter[int] = Counter()
+        self._begun_at = 0
         self._begun = False
         self._open = 0
         self._now = now
@@ -62,17 +72,30 @@ class WindowCursor(Cursor):
         self._published_at = 0.0
         self._lock = threading.RLock()
 
-    def begin(self, partitions: Sequence[Partition], starts: Sequence[Instant], positions: Sequence[Instant]) -> None:
+    def begin(
+        self,
+        partitions: Sequence[Partition],
+        starts: Sequence[Instant],
+        positions: Sequence[Instant],
+        memories: Sequence[Memory] = (),
+    ) -> None:
         """Say what there is to read.
 
         Args:
             partitions: what distinguishes the parts of the stream.
             starts: for each partition where the reading begins.
             positions: for each partition what the incoming state already promises.
+            memories: for each partition what is known of its recent hours; none where nothing is to be kept.
         """
         with self._lock:
+            self._begun_at = whole_second(self._now() - SETTLING)
+            for memory, start in zip(memories, starts, strict=False):
+                memory.looked = min(memory.looked, self._begun_at)
+                memory.cut(start)
+            self._memories = memories
             self._partitions = partitions
-            self._timelines = [Timeline(start) for start in starts]
+            counted = [settled(memory.looked, self._horizon) for memory in memories]
+            self._timelines = [Timeline(*one) for one in zip_longest(starts, counted)]
             self._promised = list(positions)
             self._open = len(self._timelines)
             self._begun = True
@@ -120,11 +143,44 @@ class WindowCursor(Cursor):
             self._publish_news()
             return more
 
+    def looks_due(self) -> list[tuple[int, Span]]:
+        """The hours to look at again, each span with the number of its partition."""
+        with self._lock:
+            looks = [
+                (number, span)
+                for number, memory in enumerate(self._memories)
+                for span in memory.due(self._begun_at, self._horizon)
+            ]
+            self._looks.update(number for number, _ in looks)
+            for number, memory in enumerate(self._memories):
+                if not self._looks[number]:
+                    memory.looked = self._begun_at
+            return looks
+
+    def changed(self, number: int, span: Span, found: Mapping[Instant, Fingerprint]) -> list[Span]:
+        """The hours of a span of which something else is found than was emitted."""
+        with self._lock:
+            return self._memories[number].changed(span, found)
+
+    def emitted_again(self, number: int, span: Span, found: Mapping[Instant, Fingerprint]) -> None:
+        """The hours of a span are on their way out once more, as they have been found."""
+        with self._lock:
+            self._memories[number].replace(span, found)
+            self._publish_news()
+
+    def looked(self, number: int) -> None:
+        """One of the looks that were due is over."""
+        with self._lock:
+            self._looks[number] -= 1
+            if not self._looks[number]:
+                self._memories[number].looked = self._begun_at
+            self._publish_news()
+
     @property
     def is_done(self) -> bool:
         """Whether nothing is left to be read."""
         with self._lock:
-            return self._begun and not self._open
+            return self._begun and not self._open and not self._looks.total()
 
     @property
     def state(self) -> MutableMapping[str, Any]:
@@ -135,7 +191,21 @@ class WindowCursor(Cursor):
                 max(promised, min(line.low_water, latest))
                 for promised, line in zip(self._promised, self._timelines, strict=True)
             ]
-            return write_state(self._cursor_field, self._partitions, self._promised) | self.notes
+            return write_state(self._cursor_field, self._partitions, self._promised) | self.notes | self._recent_hours()
+
+    def _recent_hours(self) -> dict[str, Any]:
+        if not self._memories:
+            return {}
+        known = zip(self._partitions, self._memories, self._timelines, strict=True)
+        return {
+            RECENT_HOURS: [
+                {"partition": partition}
+                | Memory(memory.since, line.low_water, memory.looked, merged([memory.hours, line.hours])).written(
+                    self._horizon
+                )
+                for partition, memory, line in known
+            ]
+        }
 
     def _publish_news(self, *, at_once: bool = False) -> None:
         if not self._begun or not (at_once or self.is_done or self._is_due()):

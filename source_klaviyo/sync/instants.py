@@ -18,6 +18,8 @@ Instant = int
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
 
+_NONE = dt.timedelta()
+_MICROSECOND = dt.timedelta(microseconds=1)
 _EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - all here is UTC
 # the library takes times of day and periods for dates as well
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?", re.ASCII)
@@ -32,10 +34,17 @@ def parse_instant(text: str) -> Instant:
     if not _DATE.fullmatch(text.strip()):
         raise ValueError(f"{text!r} is not a date")
     try:
-        parsed = cast("pendulum.DateTime", pendulum.parse(text.strip())).in_timezone("UTC")
+        parsed = _parsed(text.strip())
+        return ((parsed.replace(tzinfo=None) - (parsed.utcoffset() or _NONE)) - _EPOCH) // _MICROSECOND
     except (OverflowError, ValueError) as error:
         raise ValueError(f"{text!r} is not a date") from error
-    return parsed.int_timestamp * SECOND + parsed.microsecond
+
+
+def _parsed(text: str) -> dt.datetime:
+    try:
+        return dt.datetime.fromisoformat(text)  # ten times as fast, and takes more forms from Python to Python
+    except ValueError:
+        return cast("pendulum.DateTime", pendulum.parse(text))
 
 
 def _second(instant: Instant) -> str:

@@ -6,10 +6,11 @@ Written (and read by Airbyte's connector, should the user go back):
     {"use_global_cursor": false, "state": {"updated": …}, "lookback_window": 0,
      "states": [{"partition": {"archived": "true"}, "cursor": {"updated": …}}, …]}
 
-Read besides: the flat form for a partitioned stream (serves every partition) with the half of the
-archived records under `archived`; `states` of other partitions than ours (the smallest serves);
-`use_global_cursor` (minus its `lookback_window` seconds); the CDK's date ranges; and the keys
-`timestamp` and `created` of the connectors before 2.0. Where two could apply, the smaller wins.
+Besides stands under `recent_hours` what `sync/late.py` describes. Read besides: the flat form for a
+partitioned stream (serves every partition) with the half of the archived records under `archived`;
+`states` of other partitions than ours (the smallest serves); `use_global_cursor` (minus its
+`lookback_window` seconds); the CDK's date ranges; and the keys `timestamp` and `created` of the
+connectors before 2.0. Where two could apply, the smaller wins.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from source_klaviyo.api.errors import ConfigError
 from source_klaviyo.sync.instants import SECOND, for_state, parse_instant
+from source_klaviyo.sync.late import Memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -35,6 +37,9 @@ _Entry = tuple["Mapping[str, Any]", "Instant"]
 _LEGACY_KEYS = ("timestamp", "created")
 _LONGEST_LOOKBACK = 366 * 86_400
 
+
+RECENT_HOURS = "recent_hours"
+"""The key of a state under which the fingerprints of recent hours stand."""
 
 NO_CURSOR = {"__ab_no_cursor_state_message": True}
 """What the CDK writes for a stream without a cursor."""
@@ -76,12 +81,17 @@ class StoredState:
         self._stream = stream
         self._cursor_field = cursor_field
         self._common = self._smallest([self._flat(state), self._date_range(state), self._global(state)])
+        self._memories = [self._remembered(entry) for entry in self._list(state, RECENT_HOURS)]
         self._listed = list(self._entries(state))
         self._index: dict[tuple[str, str], list[_Entry]] = {}
         for entry in self._listed:
             for name, value in entry[0].items():
                 self._index.setdefault((name, str(value).lower()), []).append(entry)
         self._archived = self._flat(self._mapping(state.get("archived") or {}, "archived"))
+
+    def memory(self, partition: Partition) -> Memory | None:
+        """What is remembered of the recent hours of a partition; None for nothing."""
+        return next((memory for key, memory in self._memories if key == partition), None)
 
     def position(self, partition: Partition) -> Instant | None:
         """Where a partition goes on; None for one that has not been read yet."""
@@ -157,6 +167,13 @@ class StoredState:
         except ValueError:
             pass
         raise self._unusable(value)
+
+    def _remembered(self, entry: object) -> tuple[Mapping[str, Any], Memory]:
+        found = self._mapping(entry, RECENT_HOURS)
+        try:
+            return self._mapping(found.get("partition"), "partition"), Memory.read(found)
+        except ValueError:
+            raise self._unusable({RECENT_HOURS: entry}) from None
 
     def _mapping(self, value: object, name: str) -> Mapping[str, Any]:
         if isinstance(value, dict):

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from source_klaviyo.sync.instants import SECOND, whole_second
+from source_klaviyo.sync.late import Tally, merged
 
 if TYPE_CHECKING:
     from source_klaviyo.sync.instants import Instant
+    from source_klaviyo.sync.late import Fingerprint
 
 
 @dataclass(eq=False, slots=True)
@@ -16,12 +18,13 @@ class Window:
     """The half-open span `[start, end)`; `end` is None for the one that reaches the present.
 
     `position` says how far it has been read: every record before it has been emitted. A window that
-    catches up reads again from where the present was before.
+    catches up reads again from where the present was before. `tally` counts what is emitted, where that is wanted.
     """
 
     start: Instant
     end: Instant | None = None
     catches_up: bool = False
+    tally: Tally | None = None
     position: Instant = field(init=False)
 
     def __post_init__(self) -> None:
@@ -46,12 +49,21 @@ class Timeline:
     is left of a window to another reader; `advance` and `close` report progress; `low_water` is the
     only thing a state may ever claim: the end of the contiguous prefix that has been emitted.
     Not locked: its owner serialises the calls.
+
+    Args:
+        start: where it begins.
+        counted: from when on what is emitted is counted; None: nothing is.
     """
 
-    def __init__(self, start: Instant) -> None:
-        self._open = [Window(start)]
+    def __init__(self, start: Instant, counted: Instant | None = None) -> None:
+        self._counted = counted
+        self._open = [self._window(start)]
+        self._closed: list[Window] = []
         self._reached = start
         self._tail_is_stale = False
+
+    def _window(self, start: Instant, end: Instant | None = None, *, catches_up: bool = False) -> Window:
+        return Window(start, end, catches_up, None if self._counted is None else Tally(self._counted))
 
     @property
     def open_windows(self) -> tuple[Window, ...]:
@@ -63,11 +75,21 @@ class Timeline:
         """Every record before this instant has been emitted."""
         return min((window.position for window in self._open), default=self._reached)
 
+    @property
+    def hours(self) -> dict[Instant, Fingerprint]:
+        """The fingerprints of the hours, of exactly what has been emitted before `low_water`."""
+        until = self.low_water
+        # windows are disjoint: what one that begins before has committed lies before as well
+        before = [window for window in (*self._closed, *self._open) if window.start < until and window.tally]
+        return merged(window.tally.hours for window in before if window.tally)
+
     def advance(self, window: Window, position: Instant) -> None:
         """Everything in the window before `position` has been emitted; never moves back or past the end."""
         if window.end is not None:
             position = min(position, window.end)
         window.position = max(window.position, position)
+        if window.tally:
+            window.tally.commit(window.position)
 
     def split(self, window: Window, at: Instant) -> Window:
         """End the window at `at` and return a new one for the rest.
@@ -77,7 +99,7 @@ class Timeline:
         """
         if at <= window.position or (window.end is not None and at >= window.end):
             raise ValueError("a window is cut inside of what is left of it")
-        later = Window(at, window.end, window.catches_up)
+        later = self._window(at, window.end, catches_up=window.catches_up)
         window.end = at
         self._open.append(later)
         return later
@@ -89,13 +111,16 @@ class Timeline:
         What changed while other windows were still being read has moved past it, out of their reach
         and out of its own, so one more window then runs from there to the present.
         """
+        self.advance(window, reached if window.end is None else window.end)
         self._open.remove(window)
+        if window.tally and window.tally.hours:
+            self._closed.append(window)
         if window.end is None:
             self._reached = max(self._reached, reached)
             self._tail_is_stale = bool(self._open)
         if self._open or not self._tail_is_stale:
             return None
         self._tail_is_stale = False
-        catch_up = Window(self._reached, catches_up=True)
+        catch_up = self._window(self._reached, catches_up=True)
         self._open.append(catch_up)
         return catch_up

@@ -1,0 +1,322 @@
+"""Late events: what shows up behind the state is found as it ages, and nothing is emitted twice for it."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests_mock
+from airbyte_cdk.models import Type
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from source_klaviyo.sync.instants import DAY, SECOND, for_filter, parse_instant
+from source_klaviyo.sync.late import HOUR, Memory, hour_of
+from source_klaviyo.sync.state import StoredState
+from unit_tests.fake_api import NOW, FakeKlaviyo, error, sync
+
+if TYPE_CHECKING:
+    from unit_tests.fake_api import Output
+
+STREAMS = ("events", "events_detailed")
+MINUTE = 60 * SECOND
+
+
+class Account:
+    """An account whose events a destination appends to its table, sync after sync."""
+
+    def __init__(self, klaviyo: FakeKlaviyo, stream: str = "events", **config: Any) -> None:
+        self.klaviyo = klaviyo
+        self.stream = stream
+        self.config = {"start_date": "2024-06-20"} | config
+        self.state: dict[str, Any] | None = None
+        self.table: list[str] = []
+
+    def happen(self, *ago: int, metric: str = "M1") -> list[str]:
+        """Events become visible that are dated so long ago."""
+        return self.klaviyo.add(
+            "events",
+            *({"datetime": for_filter(self.klaviyo.now - back), "metric_id": metric} for back in ago),
+        )
+
+    def sync(self, after: int = 0, upto: int | None = None) -> list[str]:
+        """Sync some time later, and have it killed after so many messages; the ids that were appended."""
+        self.klaviyo.now += after
+        state = {self.stream: self.state} if self.state else None
+        output: Output = sync(self.stream, state=state, **self.config)
+        assert output.raised is None
+        appended = []
+        for message in output[:upto]:
+            if message.type == Type.RECORD:
+                appended.append(message.record.data["id"])
+            elif message.type == Type.STATE:
+                self.state = json.loads(json.dumps(message.state.stream.stream_state.__dict__))
+        self.table += appended
+        return appended
+
+    @property
+    def remembered(self) -> list[Memory]:
+        """What the state remembers, a memory for each partition."""
+        assert self.state
+        return [Memory.read(entry) for entry in self.state["recent_hours"]]
+
+
+@pytest.fixture(params=STREAMS)
+def account(klaviyo: FakeKlaviyo, request: pytest.FixtureRequest) -> Account:
+    """One that has been read."""
+    account = Account(klaviyo, request.param)
+    account.happen(*range(30 * MINUTE, 3 * DAY, 20 * MINUTE))
+    account.sync()
+    return account
+
+
+# --- what is found --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("late", [10 * SECOND, 20 * MINUTE, 2 * HOUR, 110 * MINUTE, DAY, 4 * DAY, 6 * DAY])
+def test_an_event_that_shows_up_late_comes_within_the_window(account: Account, late: int) -> None:
+    account.sync(after=late)
+    (event,) = account.happen(late)
+    for _ in range(8):
+        account.sync(after=DAY)
+    assert event in account.table
+
+
+def test_it_comes_an_hour_after_its_hour_or_a_day_or_a_week(account: Account) -> None:
+    for wait, late in ((2 * HOUR, 30 * MINUTE), (DAY, 5 * HOUR), (7 * DAY, 2 * DAY)):
+        (event,) = account.happen(late)
+        assert event not in account.sync(after=MINUTE)
+        assert event in account.sync(after=wait)
+
+
+def test_an_hour_without_events_is_no_exception(klaviyo: FakeKlaviyo) -> None:
+    account = Account(klaviyo)
+    account.sync()
+    (event,) = account.happen(90 * MINUTE)
+    assert account.sync(after=HOUR) == [event]
+
+
+def test_only_hours_that_changed_are_emitted_again(account: Account) -> None:
+    (event,) = account.happen(5 * HOUR + MINUTE)
+    again = account.sync(after=DAY)
+    rows = {row["id"]: parse_instant(row["attributes"]["datetime"]) for row in account.klaviyo.rows["events"]}
+    assert event in again
+    assert {hour_of(rows[one]) for one in again} == {hour_of(rows[event])}
+    assert len(again) > 1
+
+
+def test_what_has_been_emitted_again_is_known(account: Account) -> None:
+    account.happen(5 * HOUR)
+    assert account.sync(after=DAY)
+    for _ in range(8):
+        assert account.sync(after=DAY) == []
+
+
+def test_an_event_that_is_deleted_leaves_its_hour_to_be_emitted_once(account: Account) -> None:
+    del account.klaviyo.rows["events"][10]
+    assert {*account.sync(after=8 * DAY)} <= {row["id"] for row in account.klaviyo.rows["events"]}
+    assert account.sync(after=8 * DAY) == []
+
+
+def test_each_metric_has_hours_of_its_own(klaviyo: FakeKlaviyo) -> None:
+    account = Account(klaviyo, event_metric_ids="M1,M2")
+    account.happen(*range(MINUTE, DAY, 20 * MINUTE))
+    account.happen(*range(MINUTE, DAY, 20 * MINUTE), metric="M2")
+    account.sync()
+    (event,) = account.happen(2 * HOUR, metric="M2")
+    metrics = {row["id"]: row["attributes"]["metric_id"] for row in klaviyo.rows["events"]}
+    again = account.sync(after=8 * DAY)
+    assert event in again
+    assert {metrics[one] for one in again} == {"M2"}
+
+
+# --- what it costs --------------------------------------------------------------------------------------
+
+
+def test_a_table_that_is_appended_to_does_not_double(account: Account) -> None:
+    for _ in range(60):
+        account.klaviyo.now += 5 * HOUR + 11 * SECOND
+        account.happen(*range(10 * SECOND, 5 * HOUR, 7 * MINUTE))
+        account.sync()
+    rows = {row["id"] for row in account.klaviyo.rows["events"]}
+    counts = Counter(account.table)
+    assert rows == set(counts)
+    assert max(counts.values()) == 1
+
+
+def test_a_look_asks_for_dates_only_and_for_what_is_due_only(account: Account) -> None:
+    account.klaviyo.requests.clear()
+    account.sync(after=2 * HOUR)
+    looks = [params for params in account.klaviyo.questions("events") if "include" not in params]
+    assert {look["fields[event]"] for look in looks} == {"datetime"}
+    assert sorted(look["filter"] for look in looks) == [
+        f"greater-or-equal(datetime,{start}Z),less-than(datetime,{end}Z)"
+        for start, end in (
+            ("2024-06-24T11:00:00", "2024-06-24T13:00:00"),
+            ("2024-06-30T11:00:00", "2024-06-30T13:00:00"),
+            ("2024-07-01T10:00:00", "2024-07-01T11:59:55"),
+        )
+    ]
+
+
+def test_the_state_of_a_year_of_events_is_small(klaviyo: FakeKlaviyo) -> None:
+    account = Account(klaviyo, start_date="2023-07-01")
+    account.happen(*range(MINUTE, 365 * DAY, 20 * MINUTE))
+    account.sync()
+    assert len(json.dumps(account.state)) < 7_000
+    account.sync(after=30 * DAY)
+    assert account.remembered[0].hours == {}
+
+
+def test_switched_off_it_leaves_no_trace(klaviyo: FakeKlaviyo) -> None:
+    account = Account(klaviyo, late_events_window=0)
+    account.happen(HOUR)
+    account.sync()
+    account.happen(2 * HOUR)
+    klaviyo.requests.clear()
+    assert account.sync(after=8 * DAY) == []
+    assert len(klaviyo.requests) == 1
+    assert account.state is not None
+    assert account.state.keys() == {"datetime", "future_is_read"}
+
+
+# --- states ---------------------------------------------------------------------------------------------
+
+
+def test_airbytes_connector_reads_the_same_position_from_the_state(account: Account) -> None:
+    assert account.state
+    assert account.state["datetime"] == "2024-07-01T11:59:55+0000"
+
+
+def test_a_state_without_hours_is_watched_from_then_on(klaviyo: FakeKlaviyo) -> None:
+    account = Account(klaviyo)
+    account.happen(*range(MINUTE, 3 * DAY, 20 * MINUTE))
+    account.state = {"datetime": for_filter(NOW - 90 * MINUTE)}
+    account.sync()
+    early, late = account.happen(95 * MINUTE, 85 * MINUTE)
+    again = account.sync(after=DAY)
+    assert late in again
+    assert early not in again
+
+
+def test_a_lookback_reads_again_without_confusing_the_hours(klaviyo: FakeKlaviyo) -> None:
+    account = Account(klaviyo, lookback_window=1)
+    account.happen(*range(MINUTE, 3 * DAY, 20 * MINUTE))
+    account.sync()
+    rows = {row["id"]: parse_instant(row["attributes"]["datetime"]) for row in klaviyo.rows["events"]}
+    for _ in range(10):
+        position = klaviyo.now - 5 * SECOND
+        again = account.sync(after=3 * HOUR)
+        assert all(rows[one] >= hour_of(position - DAY) for one in again)
+
+
+@pytest.mark.parametrize("moved", [-30 * HOUR, -17 * MINUTE, 17 * MINUTE])
+def test_a_position_that_someone_has_moved_is_obeyed(klaviyo: FakeKlaviyo, moved: int) -> None:
+    account = Account(klaviyo)
+    account.happen(*range(MINUTE, 3 * DAY, 20 * MINUTE))
+    account.sync()
+    account.klaviyo.now += 2 * DAY
+    account.happen(*range(MINUTE, 2 * DAY, 20 * MINUTE))
+    assert account.state
+    account.state["datetime"] = for_filter(NOW - 5 * SECOND + moved)
+    rows = {row["id"]: parse_instant(row["attributes"]["datetime"]) for row in klaviyo.rows["events"]}
+    again = account.sync()
+    assert {one for one in rows if rows[one] >= NOW - 5 * SECOND + moved} <= set(again)
+    assert all(rows[one] >= hour_of(NOW - 5 * SECOND + moved) for one in again)
+    for _ in range(8):
+        assert account.sync(after=DAY) == []
+
+
+@pytest.mark.parametrize(
+    "hours",
+    [
+        5,
+        {"a": 1},
+        ["x"],
+        [{"partition": {}}],
+        [{"partition": {}, "since": "soon", "until": "2024-06-01", "looked": "2024-06-01", "hours": {}}],
+        [{"partition": {}, "since": "2024-06-01", "until": "2024-06-01", "looked": "2024-06-01", "hours": []}],
+        [
+            {
+                "partition": {},
+                "since": "2024-06-01",
+                "until": "2024-06-01",
+                "looked": "2024-06-01",
+                "hours": {"x": [1, 2]},
+            }
+        ],
+        [{"partition": {}, "since": "2024-06-01", "until": "2024-06-01", "looked": "2024-06-01", "hours": {"x": 5}}],
+    ],
+    ids=repr,
+)
+def test_hours_that_make_no_sense_are_the_users_to_mend(klaviyo: FakeKlaviyo, hours: object) -> None:
+    output = sync("events", state={"events": {"datetime": "2024-06-01", "recent_hours": hours}})
+    assert "state of stream events holds" in str(output.raised)
+    assert klaviyo.requests == []
+
+
+def test_a_look_that_fails_is_taken_again(account: Account) -> None:
+    (event,) = account.happen(2 * HOUR)
+    account.klaviyo.now += DAY
+    account.klaviyo.before = lambda request: (
+        (400, error(400, "invalid", "no")) if "fields[event]" in request.params else None
+    )
+    output = sync(account.stream, state={account.stream: account.state or {}}, **account.config)
+    assert output.raised is not None
+    account.state = output.states(account.stream)[-1]
+    account.klaviyo.before = lambda _: None
+    assert event in account.sync()
+
+
+# --- whatever happens -----------------------------------------------------------------------------------
+
+steps = st.lists(
+    st.tuples(
+        st.integers(1, 40 * 60),  # minutes until the next sync
+        st.lists(st.integers(0, 6 * 24 * 60), max_size=6),  # how late events show up, in minutes
+        st.none() | st.integers(0, 40),  # after how many messages the sync is killed
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=60)
+@given(steps, st.sampled_from([1, 3, 1000]), st.integers(0, 2))
+def test_every_event_comes_and_the_hours_are_counted_exactly(
+    happenings: list[tuple[int, list[int], int | None]], page: int, lookback: int
+) -> None:
+    with requests_mock.Mocker(case_sensitive=True) as mocker, pytest.MonkeyPatch.context() as patch:
+        klaviyo = FakeKlaviyo(mocker)
+        klaviyo.install(patch)
+        klaviyo.page_limit = page
+        logging.getLogger("airbyte").setLevel(logging.ERROR)
+        account = Account(klaviyo, lookback_window=lookback)
+        account.happen(*range(MINUTE, 2 * DAY, 90 * MINUTE))
+        for minutes, late, killed in happenings:
+            klaviyo.now += minutes * MINUTE
+            account.happen(*(one * MINUTE for one in late))
+            account.sync(upto=killed)
+            assert_counted(account)
+        for _ in range(8):
+            account.sync(after=DAY)
+        assert {row["id"] for row in klaviyo.rows["events"]} == set(account.table)
+        assert klaviyo.refusals == []
+
+
+def assert_counted(account: Account) -> None:
+    """No hour is said to have more than its events that were emitted, or to be known where nothing was said."""
+    if account.state is None:
+        return
+    (memory,) = account.remembered
+    rows = {row["id"]: parse_instant(row["attributes"]["datetime"]) for row in account.klaviyo.rows["events"]}
+    emitted = [rows[one] for one in set(account.table)]
+    position = StoredState(account.state, "events", "datetime").position({})
+    assert position is not None
+    assert memory.since <= memory.until
+    assert max(memory.until, memory.looked) <= account.klaviyo.now
+    for hour, (count, _) in memory.hours.items():
+        within = [one for one in emitted if hour_of(one) == hour and memory.since <= one < memory.until]
+        assert count <= len(within)
