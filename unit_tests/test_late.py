@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests_mock
 from airbyte_cdk.models import Type
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from source_klaviyo.sync.instants import DAY, SECOND, for_filter, parse_instant
@@ -283,7 +283,8 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
+@example([(1, [], None), (1, [24 * 60 + 3], None), (59, [], 2)], 1, 1)
 @given(steps, st.sampled_from([1, 3, 1000]), st.integers(0, 2))
 def test_every_event_comes_and_the_hours_are_counted_exactly(
     happenings: list[tuple[int, list[int], int | None]], page: int, lookback: int

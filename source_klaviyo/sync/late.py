@@ -137,7 +137,12 @@ class Memory:
 
     def resumed(self, start: Instant) -> Instant:
         """Where a read goes on that was to go on at `start`: what is read again is counted again, by whole hours."""
-        return hour_of(start) if self.since <= start < self.until else whole_second(start)
+        # a sync with a lookback that was killed has counted up to some hour, and promises more since long ago
+        return (
+            hour_of(start)
+            if start != self.until and self.since <= hour_of(start) <= self.until
+            else whole_second(start)
+        )
 
     def cut(self, start: Instant) -> None:
         """From `start` on everything is read again, or, where something was left out before it, for the first time."""
