@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import socket
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from airbyte_cdk.models import FailureType
 
+from integration_tests.connector import CORE, KEY, Connector
 from integration_tests.test_sync import assert_sound
 from integration_tests.truth import expected
+from klaviyo_simulator import Simulator
+from source_klaviyo.api import client
+from source_klaviyo.sync.instants import SECOND, parse_instant
+from unit_tests.fake_api import NoLimits, Output, sync
 
 if TYPE_CHECKING:
-    from integration_tests.connector import Connector
-    from klaviyo_simulator import Simulator
+    from pathlib import Path
 
 PASSING: list[dict[str, Any]] = [
     {"kind": "status", "status": 503, "path": "/api/events"},
@@ -81,3 +89,160 @@ def test_a_parent_that_is_deleted_while_its_stream_is_read_costs_its_children_on
     assert set(output.ids("list_profiles")) == {
         (group, profile) for group, profile in expected(shop, "list_profiles") if group in others
     }
+
+
+# --- every kind of fault, by a reader who does not wait between tries -----------------------------------
+
+BREAKING: list[dict[str, Any]] = [
+    *({"kind": "status", "status": status} for status in (408, 429, 500, 502, 503, 504, 520, 524)),
+    *({"kind": "status", "status": 429, "retry_after": wish} for wish in (0, 1, -5, "soon", 99_999_999)),
+    {"kind": "status", "status": 429, "retry_after": "Wed, 21 Oct 2026 07:28:00 GMT"},
+    *({"kind": kind} for kind in ("html", "html_403", "empty", "invalid_json")),
+    *({"kind": kind} for kind in ("reset_before", "reset_middle", "truncated", "bad_gzip")),
+    {"kind": "slow_headers", "seconds": 30},
+    {"kind": "slow_body", "seconds": 20},
+]
+"""What makes a request fail that would have succeeded at another time."""
+HARMLESS: list[dict[str, Any]] = [
+    {"kind": "wrong_type"},
+    {"kind": "wrong_type", "type": "text/html"},
+    {"kind": "slow_body", "seconds": 0.2},
+    {"kind": "unordered"},
+    {"kind": "bad_cursor"},
+]
+"""What changes nothing, or costs a window its checkpoints."""
+STREAMS = ("events", "profiles", "lists", "campaigns", "list_profiles")
+
+
+def name_of(fault: dict[str, Any]) -> str:
+    """What a fault is, in a word or two."""
+    return " ".join(str(fault[key]) for key in ("kind", "status", "retry_after", "type") if key in fault)
+
+
+@pytest.fixture
+def at_once(shop: Simulator, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Read in this process, without the waits between tries; the waits there would have been."""
+    naps: list[float] = []
+    monkeypatch.setenv("KLAVIYO_API_URL", shop.url)
+    monkeypatch.setattr(client, "TIMEOUT", (1, 0.5))
+    monkeypatch.setattr(client, "ANSWER", 1.0)
+    hasty = partial(client.KlaviyoClient, sleep=naps.append, budget=NoLimits())
+    monkeypatch.setattr("source_klaviyo.source.KlaviyoClient", hasty)
+    return naps
+
+
+def read(*streams: str) -> Output:
+    """Read streams from the beginning."""
+    return sync(*streams, api_key=KEY, start_date="2012-01-01")
+
+
+def keys(output: Output, stream: str) -> set[Any]:
+    """The ids of a stream's records, as `expected` has them."""
+    found = output.records(stream)
+    return {(one["list_id"], one["profile_id"]) if stream == "list_profiles" else one["id"] for one in found}
+
+
+@pytest.mark.parametrize("fault", [*BREAKING, *HARMLESS], ids=name_of)
+def test_what_passes_costs_no_record(shop: Simulator, at_once: list[float], fault: dict[str, Any]) -> None:
+    paths = ["/api/events", "/api/profiles", "/api/lists", "/api/campaigns", "/api/lists/*/profiles"]
+    shop.add_faults([{**fault, "path": path, "after": after} for path in paths for after in (0, 1, 2)])
+
+    output = read(*STREAMS)
+
+    assert output.raised is None
+    assert output.errors() == []
+    for stream in STREAMS:
+        assert output.statuses(stream)[-1] == "COMPLETE"
+        assert keys(output, stream) == expected(shop, stream), stream
+    assert sum(shop.stats()["faults"].values()) >= len(paths)
+    assert bool(at_once) == (fault in BREAKING)
+    assert all(nap <= client.LONGEST_WAIT + 1 for nap in at_once)
+
+
+@pytest.mark.parametrize("fault", [one for one in BREAKING if "slow" not in one["kind"]], ids=name_of)
+def test_what_does_not_pass_ends_its_stream_and_no_other(
+    shop: Simulator, at_once: list[float], fault: dict[str, Any]
+) -> None:
+    shop.add_faults([{**fault, "path": "/api/lists", "times": None, "after": 1}])
+
+    output = read("lists", "metrics")
+
+    assert output.statuses("lists")[-1] == "INCOMPLETE"
+    assert output.statuses("metrics")[-1] == "COMPLETE"
+    assert keys(output, "metrics") == expected(shop, "metrics")
+    assert len(output.records("lists")) == 10  # the page before
+    (error,) = output.errors()
+    assert error.failure_type == FailureType.transient_error
+    assert "run the sync again later" in error.message
+    assert "Not read to the end: lists" in str(output.raised)
+
+
+def test_profiles_that_keep_failing_name_the_setting_to_switch_off(shop: Simulator, at_once: list[float]) -> None:
+    shop.add_faults([{"kind": "status", "status": 503, "path": "/api/profiles", "times": None}])
+
+    (error,) = read("profiles").errors()
+
+    assert "disable_fetching_predictive_analytics" in error.message
+
+
+def closed_port() -> int:
+    """A port where nobody listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://127.0.0.1:{port}", "the connection was refused"),
+        ("http://klaviyo.invalid", "its name cannot be resolved"),
+    ],
+)
+def test_where_nobody_answers_a_sentence_says_so(
+    at_once: list[float], monkeypatch: pytest.MonkeyPatch, url: str, words: str
+) -> None:
+    monkeypatch.setenv("KLAVIYO_API_URL", url.format(port=closed_port()))
+
+    output = read("lists")
+
+    (error,) = output.errors()
+    assert words in error.message
+    assert error.failure_type == FailureType.transient_error
+    assert output.statuses("lists") == ["STARTED", "INCOMPLETE"]
+
+
+# --- records and clocks that are not as they should be --------------------------------------------------
+
+
+@pytest.mark.parametrize("stream", ["events", "profiles", "lists"])
+def test_records_without_their_date_are_emitted(shop: Simulator, at_once: list[float], stream: str) -> None:
+    path = f"/api/{stream}"
+    shop.add_faults([{"kind": "missing_cursor", "records": 3, "path": path, "times": 2, "after": 1}])
+
+    output = read(stream)
+
+    assert output.raised is None
+    assert keys(output, stream) == expected(shop, stream)
+    cursor = "datetime" if stream == "events" else "updated"
+    assert sum(one[cursor] is None for one in output.records(stream)) >= 3
+
+
+@pytest.mark.parametrize("minutes", [-15, 15])
+def test_the_servers_clock_is_believed(tmp_path: Path, minutes: int) -> None:
+    """Where ours is ahead, asking for its present would be refused; where it is behind, the last minutes be missed."""
+    now = dt.datetime.now(dt.timezone.utc) + dt.timedelta(minutes=minutes)
+    with Simulator(key=KEY, limits=False, events=3_000, profiles=300, now=now) as shop:
+        connector = Connector(shop.url, tmp_path)
+        first = connector.read()
+        made = shop.mutate(events=5, profiles=5)
+        second = connector.read(state=first.state())
+
+        for output in (first, second):
+            assert_sound(output, shop.now())
+            assert now.timestamp() - 10 < parse_instant(output.last("events")["datetime"]) / SECOND < shop.now()
+        for stream in CORE:
+            assert {*first.ids(stream), *second.ids(stream)} >= expected(shop, stream), stream
+        assert {*made["events"]} <= {*second.ids("events")}
+        assert {*made["profiles"]} <= {*second.ids("profiles")}

@@ -18,6 +18,7 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
 from source_klaviyo.api.budget import Budget
+from source_klaviyo.api.deadline import Deadline
 from source_klaviyo.api.errors import QuotaUsed, RateLimited, TransientError, UnsafeLink, error_of
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ REVISION = "2026-07-15"
 _BODY = {"Content-Type": "application/vnd.api+json"}
 TIMEOUT = (10, 120)
 """Seconds to connect, and to wait for the next bytes of an answer."""
+ANSWER = 300.0
+"""Seconds for an answer as a whole, from its first byte to its last."""
 
 PAGES = 8
 """Large pages taken in at once, from the first byte to the output's queue."""
@@ -94,6 +97,7 @@ class KlaviyoClient:
         self._sleep = sleep
         self._connections = threading.BoundedSemaphore(connections)
         self._room = threading.BoundedSemaphore(PAGES)
+        self._deadline = Deadline(ANSWER)
         self._ahead = 0.0
         self._auth = _KeyAuth(key)
         self._session = requests.Session()
@@ -229,7 +233,8 @@ class KlaviyoClient:
                 self._learn(response, limits)
                 asked_at = self.now() - latency
                 with _acquired(room):
-                    answer = _taken_in(response)
+                    with self._deadline.over(response.raw):
+                        answer = _taken_in(response)
                     refusal = error_of(response.status_code, response.headers, self._auth.hidden(answer))
                     if refusal is not None:
                         raise refusal
@@ -270,7 +275,7 @@ def _taken_in(response: requests.Response) -> bytes:
         # `response.content` would read the body in small pieces
         body: bytes = response.raw.read(decode_content=True)
         return body
-    except (urllib3.exceptions.HTTPError, OSError) as error:
+    except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
         raise TransientError(f"Klaviyo's answer broke off while it was read ({type(error).__name__}).") from None
 
 

@@ -191,19 +191,21 @@ class WindowCursor(Cursor):
                 max(promised, min(line.low_water, latest))
                 for promised, line in zip(self._promised, self._timelines, strict=True)
             ]
-            return write_state(self._cursor_field, self._partitions, self._promised) | self.notes | self._recent_hours()
+            state = write_state(self._cursor_field, self._partitions, self._promised)
+            return state | self.notes | self._recent_hours(latest)
 
-    def _recent_hours(self) -> dict[str, Any]:
+    def _recent_hours(self, latest: Instant) -> dict[str, Any]:
         if not self._memories:
             return {}
-        known = zip(self._partitions, self._memories, self._timelines, strict=True)
+        known = [
+            # before its first answer, nobody knows Klaviyo's clock
+            Memory(memory.since, line.low_water, min(memory.looked, latest), merged([memory.hours, line.hours]))
+            for memory, line in zip(self._memories, self._timelines, strict=True)
+        ]
         return {
             RECENT_HOURS: [
-                {"partition": partition}
-                | Memory(memory.since, line.low_water, memory.looked, merged([memory.hours, line.hours])).written(
-                    self._horizon
-                )
-                for partition, memory, line in known
+                {"partition": partition} | memory.written(self._horizon)
+                for partition, memory in zip(self._partitions, known, strict=True)
             ]
         }
 
