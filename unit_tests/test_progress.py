@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import sys
 from itertools import count, islice
 from queue import Queue
 from types import SimpleNamespace
@@ -248,6 +249,7 @@ def test_the_time_left_is_told_by_the_time_read_where_partitions_are_many() -> N
     reading = stage.readings["list_profiles"]
     reading.parts = (1, 300)
     reading.expected = 5
+    stage.ask("list_profiles", Limit("list_profiles", M), requests=5)
     assert stage.figures("list_profiles").left is None
 
     stage.now, reading.covered = 20.0, 0.2
@@ -365,9 +367,10 @@ def test_no_color_is_respected(colours: bool, monkeypatch: pytest.MonkeyPatch) -
 
 def test_the_last_state_stays_and_the_cursor_is_never_hidden_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
-    stage, console = full(), terminal(80)
+    stage, console, stdout = full(), terminal(80), sys.stdout
 
     with shown(stage.progress, console):
+        assert sys.stdout is stdout
         during = text(console)
         stage.come("list_profiles", 77)
 

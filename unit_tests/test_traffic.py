@@ -13,6 +13,8 @@ from source_klaviyo.api.page import decode_page
 from source_klaviyo.api.traffic import Traffic
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from requests_mock import Mocker
 
     from source_klaviyo.api.page import Page
@@ -87,6 +89,28 @@ def test_the_wait_after_a_refusal_is_one_for_the_limit_and_that_after_a_failure_
     requests_mock.get(URL, [FAILED, PAGE])
     get(client)
     assert client.traffic.waited == waited
+
+
+class Slow(Budget):
+    """A budget that makes everyone wait."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
+        self._time = clock
+
+    def acquire(self, limits: Sequence[Limit]) -> float:
+        self._time.now += 5
+        return super().acquire(limits)
+
+
+def test_the_wait_for_a_free_slot_is_one_for_the_limit(requests_mock: Mocker, clock: Clock) -> None:
+    requests_mock.get(URL, **PAGE)
+    client = KlaviyoClient("pk_made_up", budget=Slow(clock))
+    client.traffic = Traffic(clock)
+
+    get(client)
+
+    assert client.traffic.waited == 5
 
 
 def test_each_asker_has_a_count_of_its_own_in_one_conversation(requests_mock: Mocker) -> None:
