@@ -125,7 +125,7 @@ class PagedSource(ConcurrentSource):
             logger.info("Marking stream %s as RUNNING", batch.stream)
             yield status_message(StreamDescriptor(name=batch.stream), AirbyteStreamStatus.RUNNING)
         counts[batch.stream] += batch.count
-        self._progress.streams[batch.stream].records += batch.count
+        self._progress.streams[batch.stream].page_come(batch.count)
         yield batch
 
     @staticmethod

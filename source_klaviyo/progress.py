@@ -57,7 +57,7 @@ class Figures:
 
 
 class StreamProgress:
-    """The progress of one stream. Nothing but `records` costs anything until somebody looks.
+    """The progress of one stream. Nothing but a count for each page costs anything until somebody looks.
 
     Args:
         reading: the stream in this sync.
@@ -69,6 +69,7 @@ class StreamProgress:
 
     def __init__(self, reading: StreamReading, clock: Callable[[], float]) -> None:
         self.records = 0
+        self._pages = 0
         self._reading = reading
         self._traffic = reading.stream.client.traffic
         self._clock = clock
@@ -76,6 +77,11 @@ class StreamProgress:
         self._ended: float | None = None
         self._failed = False
         self._samples = deque([(self._began, 0, 0, 0.0)])
+
+    def page_come(self, records: int) -> None:
+        """A page with so many records has come."""
+        self.records += records
+        self._pages += 1
 
     @property
     def has_ended(self) -> bool:
@@ -98,7 +104,7 @@ class StreamProgress:
         """What has come, in some words."""
         done, parts = self._reading.cursor.parts
         reached = self._reading.cursor.reached
-        place = f" of {done:,} of {parts:,} parts" if parts > 1 else f" up to {day(reached)}" if reached else ""
+        place = f" in {done:,} of {parts:,} parts" if parts > 1 else f" up to {day(reached)}" if reached else ""
         return f"{self._reading.stream.name} {_counted(self.records, 'record')}{place}"
 
     def figures(self) -> Figures:
@@ -107,8 +113,8 @@ class StreamProgress:
         ended = self._ended
         used, allowed = self._reading.stream.client.usage()
         if ended is None:
-            rate, requests, covered = self._rates(now, used_up=used >= allowed > 0)
-            left = self._left(requests, covered, allowed - used, allowed)
+            rate, pages, covered = self._rates(now, used_up=used >= allowed > 0)
+            left = self._left(pages, covered, allowed - used, allowed)
         else:
             rate, left = self.records / max(ended - self._began, SAMPLE_SECONDS), None
         return Figures(
@@ -125,33 +131,35 @@ class StreamProgress:
         )
 
     def _rates(self, now: float, *, used_up: bool) -> tuple[float, float, float]:
-        """Records, requests and the share of the time to read that has been covered, each a second, of late.
+        """Records, pages and the share of the time to read that has been covered, each a second, of late.
 
         Where the limit is used up, no more is covered before its minute is over.
         """
         samples = self._samples
-        come = (self.records, self._traffic.requests, self._reading.cursor.covered)
+        come = (self.records, self._pages, self._reading.cursor.covered)
         if now - samples[-1][0] >= SAMPLE_SECONDS:
             samples.append((now, *come))
         while now - samples[0][0] > RECENT_SECONDS:
             samples.popleft()
-        since, records, requests, covered = samples[0]
+        since, records, pages, covered = samples[0]
         seconds = max(now - since, SAMPLE_SECONDS)
         whole = RECENT_SECONDS if used_up else seconds
-        return (come[0] - records) / seconds, (come[1] - requests) / seconds, (come[2] - covered) / whole
+        return (come[0] - records) / seconds, (come[1] - pages) / seconds, (come[2] - covered) / whole
 
-    def _left(self, requests: float, covered: float, free: int, allowed: int) -> float | None:
+    def _left(self, pages: float, covered: float, free: int, allowed: int) -> float | None:
         """Seconds, told by the pages that seem to be left or, where none do or partitions have not begun, by the time.
 
         Args:
-            requests: made a second, of late.
+            pages: read a second, of late.
             covered: the share of all time read a second, of late.
             free: how many more requests the limit takes at once.
             allowed: how many it takes a minute.
         """
-        cursor, pages = self._reading.cursor, self._reading.parallelism.expected
-        if pages and requests and allowed and cursor.parts[1] == 1:
-            return max(pages / requests, (pages - free) * STEADY_SECONDS / allowed)
+        cursor, expected = self._reading.cursor, self._reading.parallelism.expected
+        if expected and pages and allowed and cursor.parts[1] == 1:
+            expected = max(expected, 1.0)  # there is one more until it has ended
+            requests = expected * self._traffic.requests / self._pages
+            return max(expected / pages, (requests - free) * STEADY_SECONDS / allowed)
         return (1.0 - cursor.covered) / covered if covered > 0 else None
 
 

@@ -49,11 +49,15 @@ def _position(figures: Figures) -> str:
     return "" if figures.reached is None else day(figures.reached)
 
 
+def _rate(figures: Figures) -> str:
+    return f"{figures.rate:.1f}" if 0 < figures.rate < 10 else f"{figures.rate:,.0f}"
+
+
 COLUMNS = (
     _Column("Records", 10, lambda one: f"{one.records:,}"),
     _Column("Time left", 9, _time_left),
     _Column("Read up to", 10, _position),
-    _Column("Records/s", 9, lambda one: f"{one.rate:,.0f}"),
+    _Column("Records/s", 9, _rate),
     _Column("Limit", 5, lambda one: "" if one.ended or one.share is None else f"{one.share:.0%}"),
     _Column("Requests", 8, lambda one: f"{one.requests:,}"),
 )

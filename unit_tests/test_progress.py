@@ -70,7 +70,7 @@ class Stage:
 
     def come(self, name: str, records: int) -> None:
         """Records of a stream have come."""
-        self.progress.streams[name].records += records
+        self.progress.streams[name].page_come(records)
 
     def figures(self, name: str) -> Figures:
         """A stream's figures, or those of all."""
@@ -148,7 +148,7 @@ def test_a_line_says_how_far_streams_have_come_and_leaves_out_those_that_have_en
     stage.progress.streams["metrics"].end(failed=False)
 
     assert stage.progress.line() == (
-        "Still reading: list_profiles 1,200 records of 12 of 300 parts, events 1 record up to 2024-03-01."
+        "Still reading: list_profiles 1,200 records in 12 of 300 parts, events 1 record up to 2024-03-01."
     )
 
 
@@ -228,18 +228,23 @@ def test_the_time_left_is_told_by_the_pages_to_come() -> None:
     stage = Stage("flows")
     for second in range(1, 11):
         stage.now = second
-        stage.ask("flows", Limit("flows", M))
+        stage.ask("flows", Limit("flows", M), requests=2)
+        stage.come("flows", 50)
         stage.figures("flows")
-    stage.readings["flows"].expected = 50
 
+    stage.readings["flows"].expected = 50
     assert stage.figures("flows").left == 50
+    stage.readings["flows"].expected = 0.1
+    assert stage.figures("flows").left == 1
 
 
 def test_the_time_left_is_not_less_than_the_limit_demands() -> None:
     stage = Stage("flows")
     stage.now = 1.0
     stage.ask("flows", Limit("flows", M), requests=10)
-    stage.readings["flows"].expected = 140 + 2 * M.steady
+    for _ in range(5):
+        stage.come("flows", 50)
+    stage.readings["flows"].expected = (140 + 2 * M.steady) / 2
 
     assert stage.figures("flows").left == 2 * 60
 
@@ -250,6 +255,7 @@ def test_the_time_left_is_told_by_the_time_read_where_partitions_are_many() -> N
     reading.parts = (1, 300)
     reading.expected = 5
     stage.ask("list_profiles", Limit("list_profiles", M), requests=5)
+    stage.come("list_profiles", 5)
     assert stage.figures("list_profiles").left is None
 
     stage.now, reading.covered = 20.0, 0.2
@@ -294,6 +300,7 @@ def full() -> Stage:
     stage.ask("events", Limit("events", M), requests=3)
     stage.readings["events"].reached = START + 60 * DAY
     stage.readings["events"].covered = 0.5
+    stage.come("list_profiles", 3)
     stage.readings["list_profiles"].parts = (12, 300)
     stage.progress.streams["metrics"].end(failed=False)
     stage.progress.streams["template_universal_content"].end(failed=True)
@@ -327,10 +334,10 @@ def test_each_figure_stands_in_its_column() -> None:
 
     assert lines[0] == "2 of 4 streams ended after 10 s"
     assert lines[2].split() == ["events", "12,345,678", "10", "s", "2024-03-01", "1,234,568", "2%", "3"]
-    assert lines[3].split() == ["list_profiles", "0", "12/300", "0", "0"]
+    assert lines[3].split() == ["list_profiles", "3", "12/300", "0.3", "0"]
     assert lines[4].split() == ["metrics", "0", "done", "0", "0"]
     assert lines[5].split() == ["template_universal_content", "0", "failed", "0", "0"]
-    assert lines[6].split() == ["Total", "12,345,678", "10", "s", "1,234,568", "3"]
+    assert lines[6].split() == ["Total", "12,345,681", "10", "s", "1,234,568", "3"]
 
 
 def test_all_streams_fit_a_low_terminal_and_those_under_way_are_shown() -> None:
