@@ -49,6 +49,7 @@ setup(
         "msgspec>=0.19,<1",  # decodes pages and keeps the opaque parts as bytes
         "pendulum>=3,<4",  # parses every date form Klaviyo and old states hold
         "requests>=2.32,<3",
+        "rich>=13.7,<16",  # draws the progress of a read for a person at a terminal
         "urllib3>=2.3,<3",  # errors of bodies that break while they are read, and an end to those that crawl
     ],
     extras_require={"dev": [*SIMULATOR, *DEMO, *TESTS]},

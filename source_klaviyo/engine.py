@@ -26,6 +26,7 @@ from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_message
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_klaviyo.progress import LINE_SECONDS
 from source_klaviyo.records import RecordBatch
 
 if TYPE_CHECKING:
@@ -34,23 +35,30 @@ if TYPE_CHECKING:
     from airbyte_cdk.sources.concurrent_source.concurrent_read_processor import ConcurrentReadProcessor
     from airbyte_cdk.sources.message import MessageRepository
 
+    from source_klaviyo.progress import Progress
+
 logger = logging.getLogger("airbyte")
 
 QUEUE_SIZE = 10
 """Items between the workers and the output; an item is a page at most, so this bounds the memory."""
-HEARTBEAT = 30.0
-"""Seconds without output after which a line is logged: platforms take silence for death."""
 
 
 class PagedSource(ConcurrentSource):
     """A ConcurrentSource whose queue carries whole pages.
 
     Three things differ from the CDK's own: a `RecordBatch` counts as its records; a stream that fails
-    says so in one trace without a traceback; and a line is logged when nothing else has been for a while.
+    says so in one trace without a traceback; and lines are logged about how far it has come.
     """
 
+    def __init__(self, progress: Progress, **options: Any) -> None:
+        super().__init__(**options)
+        self._progress = progress
+        self._ended: set[str] = set()
+
     @classmethod
-    def start(cls, workers: int, generators: int, queue: Queue[Any], repository: MessageRepository) -> PagedSource:
+    def start(
+        cls, workers: int, generators: int, queue: Queue[Any], repository: MessageRepository, progress: Progress
+    ) -> PagedSource:
         """Build the engine.
 
         Args:
@@ -58,6 +66,7 @@ class PagedSource(ConcurrentSource):
             generators: how many streams may begin at the same time.
             queue: between the workers and whoever iterates over `read`.
             repository: what the main thread itself has to say at a stream's end, so that it comes before the status.
+            progress: follows the streams.
         """
         source = cls.create(
             num_workers=workers,
@@ -68,6 +77,7 @@ class PagedSource(ConcurrentSource):
             queue=queue,
         )
         return cls(
+            progress,
             threadpool=source._threadpool,  # noqa: SLF001 - `create` builds its own class, whatever it is called on
             logger=logger,
             message_repository=repository,
@@ -80,13 +90,16 @@ class PagedSource(ConcurrentSource):
     ) -> Iterable[AirbyteMessage]:
         while True:
             try:
-                item = queue.get(timeout=HEARTBEAT)
+                item = queue.get(timeout=LINE_SECONDS)
             except Empty:
-                yield _log("Still reading: waiting for Klaviyo's answers or its rate limits.")
-                continue
-            yield from self._handle_item(item, concurrent_stream_processor)
+                item = None
+            if item is not None:
+                yield from self._handle_item(item, concurrent_stream_processor)
             if queue.empty() and _all_ended(concurrent_stream_processor):
                 return
+            line = self._progress.line()
+            if line:
+                yield _log(line)
 
     def _handle_item(
         self, queue_item: Any, concurrent_stream_processor: ConcurrentReadProcessor
@@ -97,14 +110,22 @@ class PagedSource(ConcurrentSource):
             yield from self._handle_failure(queue_item, concurrent_stream_processor)
         else:
             yield from super()._handle_item(queue_item, concurrent_stream_processor)
+            yield from self._sum_up(concurrent_stream_processor)
 
-    @staticmethod
-    def _handle_batch(batch: RecordBatch, processor: ConcurrentReadProcessor) -> Iterable[Any]:
+    def _sum_up(self, processor: ConcurrentReadProcessor) -> Iterable[AirbyteMessage]:
+        """A line about each stream that has just ended."""
+        for name in processor._streams_done - self._ended:  # noqa: SLF001 - as is_done reads it
+            self._ended.add(name)
+            failed = name in processor._exceptions_per_stream_name  # noqa: SLF001 - as on_exception keeps it
+            yield _log(self._progress.streams[name].end(failed=failed))
+
+    def _handle_batch(self, batch: RecordBatch, processor: ConcurrentReadProcessor) -> Iterable[Any]:
         counts: dict[str, int] = processor._record_counter  # noqa: SLF001 - as on_record keeps it
         if counts[batch.stream] == 0:
             logger.info("Marking stream %s as RUNNING", batch.stream)
             yield status_message(StreamDescriptor(name=batch.stream), AirbyteStreamStatus.RUNNING)
         counts[batch.stream] += batch.count
+        self._progress.streams[batch.stream].page_come(batch.count)
         yield batch
 
     @staticmethod

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -15,7 +16,8 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_klaviyo.engine import error_message
 from source_klaviyo.memory import Memory
-from source_klaviyo.output import Output
+from source_klaviyo.output import STDOUT, Output
+from source_klaviyo.progress import Progress
 from source_klaviyo.records import RecordBatch
 from source_klaviyo.source import SourceKlaviyo
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification
+
+
+STDERR = 2
 
 
 class KlaviyoEntrypoint(AirbyteEntrypoint):
@@ -42,14 +47,16 @@ class KlaviyoEntrypoint(AirbyteEntrypoint):
         self.set_up_secret_filter(config, source_spec.connectionSpecification)
         self.validate_connection(source_spec, config)
         counts: defaultdict[HashableStreamDescriptor, float] = defaultdict(float)
-        for item in self.source.read_batches(self.logger, config, catalog, state):
-            if isinstance(item, RecordBatch):
-                counts[HashableStreamDescriptor(name=item.stream, namespace=None)] += item.count
-                self._output.write(*item.lines)
-                item.lines.clear()
-                self._memory.page_done()
-            else:
-                yield self.handle_record_counts(item, counts)
+        progress = Progress()
+        with _shown(progress):
+            for item in self.source.read_batches(self.logger, config, catalog, state, progress):
+                if isinstance(item, RecordBatch):
+                    counts[HashableStreamDescriptor(name=item.stream, namespace=None)] += item.count
+                    self._output.write(*item.lines)
+                    item.lines.clear()
+                    self._memory.page_done()
+                else:
+                    yield self.handle_record_counts(item, counts)
 
     def run_lines(self, arguments: list[str]) -> int:
         """Run one command and write its messages; returns the exit code."""
@@ -69,6 +76,16 @@ class KlaviyoEntrypoint(AirbyteEntrypoint):
     def _write_error(self, message: str, kind: FailureType) -> None:
         line = self.airbyte_message_to_string(error_message(message, kind))
         self._output.write(f"{line}\n".encode())
+
+
+def _shown(progress: Progress) -> contextlib.AbstractContextManager[None]:
+    """Show the progress to a person at a terminal, unless the messages appear there as well."""
+    if os.isatty(STDOUT) or not os.isatty(STDERR):
+        return contextlib.nullcontext()
+    # what draws takes a moment to import
+    from source_klaviyo.terminal import shown  # noqa: PLC0415
+
+    return shown(progress)
 
 
 def launch(arguments: list[str]) -> NoReturn:

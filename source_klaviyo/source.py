@@ -30,6 +30,7 @@ from source_klaviyo.api.errors import KlaviyoError
 from source_klaviyo.check import check
 from source_klaviyo.config import Config
 from source_klaviyo.engine import QUEUE_SIZE, PagedSource, error_message
+from source_klaviyo.progress import Progress
 from source_klaviyo.reading import READERS, StreamReading, as_traced
 from source_klaviyo.records import RecordBatch
 from source_klaviyo.streams import STREAMS, KlaviyoStream
@@ -113,8 +114,9 @@ class SourceKlaviyo(AbstractSource):
         config: Mapping[str, Any],
         catalog: ConfiguredAirbyteCatalog,
         state: list[AirbyteStateMessage] | None = None,
+        progress: Progress | None = None,
     ) -> Iterator[AirbyteMessage | RecordBatch]:
-        """The messages of a sync, with a page's records as one item.
+        """The messages of a sync, with a page's records as one item; `progress` is told how far it has come.
 
         Raises:
             AirbyteTracedException: a setting or a state makes no sense, or, at the end, streams have failed.
@@ -138,7 +140,9 @@ class SourceKlaviyo(AbstractSource):
             yield error_message(message, FailureType.config_error, name)
             yield status_message(StreamDescriptor(name=name), AirbyteStreamStatus.INCOMPLETE)
         if readings:
-            yield from _engine(readings, queue, repository)
+            progress = progress or Progress()
+            progress.follow(readings)
+            yield from _engine(readings, queue, repository, progress)
         if unknown:
             raise AirbyteTracedException(
                 message=f"These streams do not exist: {', '.join(unknown)}.",
@@ -148,14 +152,16 @@ class SourceKlaviyo(AbstractSource):
 
 def _streams(config: Config, client: KlaviyoClient) -> list[KlaviyoStream]:
     shared = Shared(config, client)
-    return sorted((stream(config, client, shared) for stream in STREAMS), key=lambda stream: stream.name)
+    return sorted((stream(config, client.counted(), shared) for stream in STREAMS), key=lambda stream: stream.name)
 
 
-def _engine(readings: list[StreamReading], queue: Queue[Any], repository: MessageRepository) -> Iterator[Any]:
+def _engine(
+    readings: list[StreamReading], queue: Queue[Any], repository: MessageRepository, progress: Progress
+) -> Iterator[Any]:
     # each stream has workers of its own, and one that tells them what to read: a slow limit never keeps another
     # waiting; how many requests are under way at once is the client's business
     workers = READERS + sum(reading.at_once + 1 for reading in readings)
-    engine = PagedSource.start(workers, len(readings), queue, repository)
+    engine = PagedSource.start(workers, len(readings), queue, repository, progress)
     return engine.read([_as_concurrent(reading) for reading in readings])
 
 

@@ -63,13 +63,21 @@ class _Bucket:
 
     def delay(self, now: float) -> float:
         """Seconds until a slot is free; infinite when only an answer can free one."""
-        while self._answered and self._answered[0] <= now - STEADY_SECONDS:
-            self._answered.popleft()
+        self._forget(now)
         return max(
             self.paused_until - now,
             self._free_in(self.burst, BURST_SECONDS, now),
             self._free_in(self.steady, STEADY_SECONDS, now),
         )
+
+    def used(self, now: float) -> int:
+        """The slots of the last minute that are taken."""
+        self._forget(now)
+        return len(self._answered) + self.in_flight
+
+    def _forget(self, now: float) -> None:
+        while self._answered and self._answered[0] <= now - STEADY_SECONDS:
+            self._answered.popleft()
 
     def _free_in(self, quota: int, window: float, now: float) -> float:
         room = quota - self.in_flight
@@ -122,6 +130,13 @@ class Budget:
             for bucket in self._of(limits):
                 bucket.answered(self._clock())
             self._changed.notify_all()
+
+    def usage(self, limits: Sequence[Limit]) -> tuple[int, int]:
+        """Of these limits, the one used most: requests of the last minute, and how many it takes; (0, 0) of none."""
+        with self._changed:
+            now = self._clock()
+            uses = [(bucket.used(now), bucket.steady) for bucket in self._of(limits)]
+            return max(uses, key=lambda use: use[0] / use[1], default=(0, 0))
 
     def close_day(self, limits: Sequence[Limit]) -> bool:
         """Klaviyo wants hours of patience: where there is a quota of the day, it is used up; whether there is one."""

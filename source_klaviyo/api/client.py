@@ -6,7 +6,8 @@ import logging
 import random
 import threading
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
+from copy import copy
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ from requests.auth import AuthBase
 from source_klaviyo.api.budget import Budget
 from source_klaviyo.api.deadline import Deadline
 from source_klaviyo.api.errors import QuotaUsed, RateLimited, TransientError, UnsafeLink, error_of
+from source_klaviyo.api.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -79,6 +81,9 @@ class KlaviyoClient:
         connections: how many requests may be under way at once.
         tries: how often a request that fails for a passing reason is made before giving up.
         sleep: waits between tries, in seconds.
+
+    Attributes:
+        traffic: what has been asked.
     """
 
     def __init__(
@@ -98,7 +103,8 @@ class KlaviyoClient:
         self._connections = threading.BoundedSemaphore(connections)
         self._room = threading.BoundedSemaphore(PAGES)
         self._deadline = Deadline(ANSWER)
-        self._ahead = 0.0
+        self._clock = _Clock()
+        self.traffic = Traffic()
         self._auth = _KeyAuth(key)
         self._session = requests.Session()
         self._session.auth = self._auth
@@ -116,9 +122,22 @@ class KlaviyoClient:
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
 
+    def counted(self) -> KlaviyoClient:
+        """The same conversation, whose `traffic` is only what is asked through what is returned."""
+        client = copy(self)
+        client.traffic = Traffic()
+        return client
+
+    def usage(self) -> tuple[int, int]:
+        """Of the limits that `traffic` draws on, the one used most: requests of the last minute, and how many it takes.
+
+        Whoever else asks through this conversation counts as well. A limit that takes none has not been met yet.
+        """
+        return self._budget.usage(tuple(self.traffic.limits.values()))
+
     def now(self) -> float:
         """The time by Klaviyo's clock, as far as its answers have told it. Seconds since the epoch."""
-        return time.time() + self._ahead
+        return time.time() + self._clock.ahead
 
     def get(
         self,
@@ -163,10 +182,13 @@ class KlaviyoClient:
                     raise reason
                 raise type(reason)(f"{reason} Given up after {tries} tries: run the sync again later.")
             wait = _wait_after(failed + refused, reason)
-            if isinstance(reason, RateLimited):
+            limited = isinstance(reason, RateLimited)
+            if limited:
                 self._budget.pause(limits, wait)
+            self.traffic.again(limited=limited)
             logger.info("%s Asking again in %.0f s.", reason, wait)
-            self._sleep(wait)
+            with self.traffic.waiting() if limited else nullcontext():
+                self._sleep(wait)
 
     @contextmanager
     def page(
@@ -217,7 +239,9 @@ class KlaviyoClient:
         room: threading.Semaphore | None,
     ) -> Page:
         question = {"method": "GET"} if body is None else {"method": "POST", "json": body, "headers": _BODY}
-        self._budget.acquire(limits)
+        with self.traffic.waiting():
+            self._budget.acquire(limits)
+        self.traffic.sent(limits)
         with self._connections:
             asked = time.monotonic()
             try:
@@ -248,7 +272,13 @@ class KlaviyoClient:
             return
         ahead = date.timestamp() - time.time()
         # the header has whole seconds and is some latency old: less than two seconds say nothing
-        self._ahead = ahead if 2 < abs(ahead) < _LONGEST_SKEW else 0.0
+        self._clock.ahead = ahead if 2 < abs(ahead) < _LONGEST_SKEW else 0.0
+
+
+class _Clock:
+    """How far Klaviyo's clock is ahead of ours, in seconds."""
+
+    ahead = 0.0
 
 
 @contextmanager

@@ -58,6 +58,7 @@ class WindowCursor(Cursor):
         self._cursor_field = cursor_field
         self._partitions: Sequence[Partition] = ()
         self._timelines: list[Timeline] = []
+        self._starts: Sequence[Instant] = ()
         self._promised: list[Instant] = []
         self._horizon = horizon
         self._memories: Sequence[Memory] = ()
@@ -96,6 +97,7 @@ class WindowCursor(Cursor):
             self._partitions = partitions
             counted = [settled(memory.looked, self._horizon) for memory in memories]
             self._timelines = [Timeline(*one) for one in zip_longest(starts, counted)]
+            self._starts = starts
             self._promised = list(positions)
             self._open = len(self._timelines)
             self._begun = True
@@ -110,6 +112,32 @@ class WindowCursor(Cursor):
         """The windows still to be read, each with the number of its partition."""
         with self._lock:
             return [(number, window) for number, line in enumerate(self._timelines) for window in line.open_windows]
+
+    @property
+    def reached(self) -> Instant | None:
+        """How far all partitions have come; None before the first page that tells.
+
+        It takes no lock, as `parts` and `covered` do not: its holder may wait for who asks, to make room for a state.
+        """
+        if self._cursor_field is None or not self._timelines:
+            return None
+        reached = min(line.low_water for line in self._timelines)
+        return reached if reached > min(self._starts) else None
+
+    @property
+    def parts(self) -> tuple[int, int]:
+        """How many partitions have been read to their end, and how many there are."""
+        lines = self._timelines
+        return sum(not line.open_windows for line in lines), len(lines)
+
+    @property
+    def covered(self) -> float:
+        """How much of the time of all partitions has been read, from 0 to 1; a finished one counts as a whole."""
+        now = self._now()
+        shares = [
+            line.left(now) / max(now - start, 1) for line, start in zip(self._timelines, self._starts, strict=True)
+        ]
+        return 1.0 - sum(shares) / len(shares) if shares else 0.0
 
     def advance(self, number: int, window: Window, position: Instant) -> None:
         """All records of the window before `position` are on their way out."""

@@ -98,6 +98,12 @@ class Parallelism:
             self._latencies.append(latency)
             self._expected[reader] = expected
 
+    @property
+    def expected(self) -> float:
+        """How many more pages the windows that are being read seem to hold."""
+        with self._lock:
+            return sum(self._expected.values())
+
     def window_done(self, reader: int) -> None:
         """A window has been read to its end."""
         with self._lock:

@@ -83,6 +83,11 @@ class Timeline:
         before = [window for window in (*self._closed, *self._open) if window.start < until and window.tally]
         return merged(window.tally.hours for window in before if window.tally)
 
+    def left(self, now: Instant) -> int:
+        """How much is still to be read up to now, in microseconds."""
+        ends = [(window, now if window.end is None else window.end) for window in self.open_windows]
+        return sum(max(end - window.position, 0) for window, end in ends)
+
     def advance(self, window: Window, position: Instant) -> None:
         """Everything in the window before `position` has been emitted; never moves back or past the end."""
         if window.end is not None:

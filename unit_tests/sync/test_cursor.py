@@ -334,3 +334,58 @@ def test_threads_that_read_split_and_close_at_once_leave_one_growing_line_of_sta
         assert later != earlier
         assert all(one <= other for one, other in zip(earlier, later, strict=True))
     assert positions[-1] == [NOW - SETTLING] * 3
+
+
+# --- how far it has come --------------------------------------------------------------------------------
+
+
+def test_nothing_is_reached_before_the_first_page() -> None:
+    cursor = WindowCursor("updated", now=lambda: NOW, publish=lambda _: None)
+    assert (cursor.reached, cursor.parts, cursor.covered) == (None, (0, 0), 0.0)
+
+    stage = Stage()
+    assert (stage.cursor.reached, stage.cursor.parts, stage.cursor.covered) == (None, (0, 1), 0.0)
+
+
+def test_what_is_reached_is_what_all_partitions_have_reached_and_each_adds_to_what_is_covered() -> None:
+    stage = Stage({"archived": "true"}, {"archived": "false"})
+    window = stage.window(1)
+    stage.cursor.split(1, window, 600 * SECOND)
+    stage.cursor.advance(1, window, START + 400 * SECOND)
+    assert (stage.cursor.reached, stage.cursor.covered) == (None, pytest.approx(0.2))
+
+    stage.cursor.advance(0, stage.window(), START + 100 * SECOND)
+    assert (stage.cursor.reached, stage.cursor.covered) == (START + 100 * SECOND, pytest.approx(0.25))
+
+    stage.cursor.close(0, stage.window(), NOW)
+    assert (stage.cursor.reached, stage.cursor.parts) == (START + 400 * SECOND, (1, 2))
+    assert stage.cursor.covered == pytest.approx(0.7)
+
+
+def test_a_stream_without_a_cursor_has_no_position() -> None:
+    cursor = WindowCursor(None, now=lambda: NOW, publish=lambda _: None)
+    cursor.begin([{}], starts=[START], positions=[START])
+    cursor.close(0, cursor.open_windows[0][1], NOW)
+
+    assert (cursor.reached, cursor.parts, cursor.covered) == (None, (1, 1), 1.0)
+
+
+def test_who_makes_room_for_a_state_can_ask_how_far_it_has_come() -> None:
+    publishing, asked = threading.Event(), threading.Event()
+
+    def publish(_: Mapping[str, Any]) -> None:
+        publishing.set()
+        assert asked.wait(10), "the question waits for what waits for whoever asks"
+
+    cursor = WindowCursor("updated", now=lambda: NOW, publish=publish)
+    cursor.begin([{}], starts=[START], positions=[START])
+    window = cursor.open_windows[0][1]
+    thread = threading.Thread(target=cursor.advance, args=(0, window, START + SECOND))
+    thread.start()
+    assert publishing.wait(10)
+
+    found = cursor.reached, cursor.parts, cursor.covered > 0
+    asked.set()
+    thread.join(10)
+
+    assert found == (START + SECOND, (0, 1), True)

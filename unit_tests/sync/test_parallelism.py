@@ -151,6 +151,16 @@ def test_a_window_that_is_done_promises_no_pages_any_more() -> None:
     assert not parallelism.wants_another(0, 1)
 
 
+def test_the_pages_to_come_are_those_of_the_windows_that_are_read() -> None:
+    parallelism = idle(58, 40)
+    parallelism.page_read(1, 1.0, 30.0)
+    parallelism.page_read(2, 1.0, 4.0)
+    parallelism.page_read(2, 1.0, 3.0)
+    assert parallelism.expected == 33
+    parallelism.window_done(1)
+    assert parallelism.expected == 3
+
+
 events = st.lists(
     st.one_of(
         st.tuples(st.just("page"), st.integers(0, 5), st.floats(0, 1e6)),
