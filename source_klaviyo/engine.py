@@ -116,8 +116,7 @@ class PagedSource(ConcurrentSource):
             message, kind = str(error), error.failure_type
         else:
             logger.debug("Unexpected error in stream %s", stream, exc_info=error)
-            message = f"The connector met an error of its own ({type(error).__name__}: {error}): please report it."
-            kind = FailureType.system_error
+            message, kind = own_error(error), FailureType.system_error
         if repeated:
             yield _log(f"Stream {stream}: {message}")
         else:
@@ -147,6 +146,11 @@ def _all_ended(processor: ConcurrentReadProcessor) -> bool:
 
 def _log(message: str) -> AirbyteMessage:
     return AirbyteMessage(type=Type.LOG, log=AirbyteLogMessage(level=Level.INFO, message=filter_secrets(message)))
+
+
+def own_error(error: Exception) -> str:
+    """What to say of an error that nobody expected."""
+    return f"The connector met an error of its own ({type(error).__name__}: {error}): please report it."
 
 
 def error_message(message: str, kind: FailureType, stream: str | None = None) -> AirbyteMessage:

@@ -40,7 +40,8 @@ TRIES = 11
 """How often a request is made that fails for a passing reason; with the waits between, about four minutes."""
 PATIENCE = 3
 """How many refusals for the rate count as one failed try: someone else may be using the account."""
-_SHORTEST_KEY = 8  # what is shorter is no key, and part of too many words
+SHORTEST_KEY = 8
+"""Characters; what is shorter is no key, and part of too many words."""
 _LONGEST_SKEW = 86_400  # seconds; a clock that is wrong by more is the answer's rather than ours
 TODAY = 900.0
 """Seconds; a longer Retry-After of an endpoint with a quota of the day means that it is used up."""
@@ -64,7 +65,7 @@ class _KeyAuth(AuthBase):
     def hidden(self, body: bytes) -> bytes:
         """The body of an answer without the key, should it repeat it."""
         key = self._header.split()[1].encode()
-        return body.replace(key, b"****") if len(key) >= _SHORTEST_KEY else body
+        return body.replace(key, b"****") if len(key) >= SHORTEST_KEY else body
 
 
 class KlaviyoClient:
