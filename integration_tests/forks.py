@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 PATIENCE = 60
 """Seconds after which a child is ended, which shows in its exit code."""
 
+_IMPATIENT = """
+from source_klaviyo.api.budget import _Bucket
+from source_klaviyo.api.client import KlaviyoClient
+_Bucket.delay = lambda bucket, now: 0.0
+KlaviyoClient.__init__.__kwdefaults__["sleep"] = lambda seconds: None
+"""
 _PARENT = f"""
 import json, os, signal, sys
 import source_klaviyo.entrypoint
@@ -45,12 +51,13 @@ class Forks:
 
     Args:
         folder: where each child works, and what it prints is kept: the files `stdout` and `stderr`.
+        patient: whether they keep to limits and wait before they ask again.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, patient: bool = True) -> None:
         self.folder = folder
         self._parent = subprocess.Popen(
-            [sys.executable, "-c", _PARENT],
+            [sys.executable, "-c", _PARENT if patient else _IMPATIENT + _PARENT],
             cwd=ROOT,
             env={name: value for name, value in os.environ.items() if name not in {"LOG_LEVEL", "KLAVIYO_API_URL"}},
             stdin=subprocess.PIPE,

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 
-from source_klaviyo.api.client import HOST, SHORTEST_KEY
+from source_klaviyo.api.client import HOST
+from source_klaviyo.api.discretion import SHORTEST_KEY
 from source_klaviyo.api.errors import ConfigError
 from source_klaviyo.sync.instants import DAY, SECOND, parse_instant
 

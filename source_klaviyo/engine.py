@@ -26,6 +26,7 @@ from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_message
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_klaviyo.api.discretion import without_persons
 from source_klaviyo.records import RecordBatch
 
 if TYPE_CHECKING:
@@ -150,7 +151,8 @@ def _log(message: str) -> AirbyteMessage:
 
 def own_error(error: Exception) -> str:
     """What to say of an error that nobody expected."""
-    return f"The connector met an error of its own ({type(error).__name__}: {error}): please report it."
+    what = f"{type(error).__name__}: {without_persons(str(error))}"
+    return f"The connector met an error of its own ({what}): please report it."
 
 
 def error_message(message: str, kind: FailureType, stream: str | None = None) -> AirbyteMessage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import sys
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -85,6 +86,7 @@ def launch(arguments: list[str]) -> NoReturn:
     """Run one command (`spec`, `check`, `discover` or `read`, with its options) and leave."""
     output = Output()
     output.obey_signals()
+    logging.getLogger("urllib3").propagate = False  # it warns with addresses and headers, and with tracebacks
     try:
         with PRINT_BUFFER, contextlib.redirect_stderr(sys.__stderr__):  # the CDK would let it go to stdout as well
             code = KlaviyoEntrypoint(SourceKlaviyo(), output).run_lines(arguments)
