@@ -16,6 +16,8 @@ import pytest
 from integration_tests.connector import ROOT, catalog
 from integration_tests.forks import Forks
 from klaviyo_simulator import Simulator
+from source_klaviyo.api.errors import ConfigError
+from source_klaviyo.inputs import read_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -343,6 +345,17 @@ BAD_STATE: dict[str, tuple[Any, str]] = (
 @cases(BAD_STATE)
 def test_a_bad_state_ends_a_read(desk: Desk, content: Any, words: str) -> None:
     assert_refused(desk, desk.run("read", state=content), words)
+
+
+def test_a_state_that_is_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "state.json"
+    whole = json_of([*stated(SINCE), *stated(SINCE, "профили"), {"type": "GLOBAL", "global": {"stream_states": []}}])
+    for length in range(len(whole)):
+        file.write_bytes(whole[:length])
+        with pytest.raises(ConfigError, match=r"^The state file is not JSON \("):
+            read_state(str(file))
+    file.write_bytes(whole)
+    assert len(read_state(str(file))) == 2
 
 
 # --- odd, but clear -------------------------------------------------------------------------------------
