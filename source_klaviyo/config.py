@@ -9,7 +9,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
+
 from source_klaviyo.api.client import HOST
+from source_klaviyo.api.discretion import SHORTEST_KEY
 from source_klaviyo.api.errors import ConfigError
 from source_klaviyo.sync.instants import DAY, SECOND, parse_instant
 
@@ -117,25 +120,32 @@ def _api_key(value: object) -> str:
 
 
 def _start(value: object) -> Instant:
-    text = DEFAULT_START_DATE if value is None or value == "" else value
+    text = _given(value, DEFAULT_START_DATE)
     if not isinstance(text, str) or not _START_DATE.fullmatch(text.strip()):
-        raise ConfigError(f"The setting start_date is {_shown(value)}: write it as YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ.")
+        raise ConfigError(f"The setting start_date is {shown(value)}: write it as YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ.")
     try:
         start = parse_instant(text)
     except ValueError:
-        raise ConfigError(f"The setting start_date is {_shown(value)}, which is no date of the calendar.") from None
+        raise ConfigError(
+            f"The setting start_date is {shown(value)}, which is no date of the calendar: correct it."
+        ) from None
     if start > time.time() * SECOND:
         raise ConfigError(
-            f"The setting start_date is {_shown(value)}, which lies in the future: choose an earlier date."
+            f"The setting start_date is {shown(value)}, which lies in the future: choose an earlier date."
         )
     return max(start, DAY)  # nothing is older, and filters before 1970 are not to be relied on
+
+
+def _given(value: object, otherwise: object) -> Any:
+    """A setting, or what stands for one that is left out or left empty."""
+    return otherwise if value is None or value == "" else value
 
 
 def _flag(settings: Mapping[str, Any], name: str) -> bool:
     value = settings.get(name)
     if value is None or isinstance(value, bool):
         return bool(value)
-    raise ConfigError(f"The setting {name} is {_shown(value)}: it must be true or false.")
+    raise ConfigError(f"The setting {name} is {shown(value)}: it must be true or false.")
 
 
 def _whole_number(settings: Mapping[str, Any], name: str, least: int, most: int) -> int | None:
@@ -145,7 +155,7 @@ def _whole_number(settings: Mapping[str, Any], name: str, least: int, most: int)
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # JSON knows no difference
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise ConfigError(f"The setting {name} is {_shown(value)}: it must be a whole number from {least} to {most}.")
+        raise ConfigError(f"The setting {name} is {shown(value)}: it must be a whole number from {least} to {most}.")
     return value
 
 
@@ -157,14 +167,14 @@ def _days(settings: Mapping[str, Any], name: str, most: int, otherwise: int = 0)
 
 def _ids(settings: Mapping[str, Any], name: str) -> tuple[str, ...]:
     """Ids separated by commas (or in a list), each once."""
-    value = settings.get(name) or ""
+    value = _given(settings.get(name), "")
     parts = value.split(",") if isinstance(value, str) else value
     if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
-        raise ConfigError(f"The setting {name} is {_shown(value)}: it must be ids separated by commas.")
+        raise ConfigError(f"The setting {name} is {shown(value)}: it must be ids separated by commas.")
     ids = tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
     for one in ids:
         if not re.fullmatch(r"[\w.:$-]+", one):
-            raise ConfigError(f"The setting {name} holds {_shown(one)}, which is no id of Klaviyo: copy it again.")
+            raise ConfigError(f"The setting {name} holds {shown(one)}, which is no id of Klaviyo: copy it again.")
     return ids
 
 
@@ -172,17 +182,15 @@ def _aggregates(value: object) -> tuple[Aggregate, ...]:
     if value is None:
         return ()
     if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
-        raise ConfigError(f"The setting metric_aggregates is {_shown(value)}: it must be a list of definitions.")
+        raise ConfigError(f"The setting metric_aggregates is {shown(value)}: it must be a list of definitions.")
     return tuple(map(_aggregate, value))
 
 
 def _aggregate(definition: Mapping[str, Any]) -> Aggregate:
     def texts(name: str) -> tuple[str, ...]:
-        found = definition.get(name) or []
+        found = _given(definition.get(name), [])
         if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
-            raise ConfigError(
-                f"The setting metric_aggregates holds a {name} that is no list of texts: {_shown(found)}."
-            )
+            raise ConfigError(f"The setting metric_aggregates holds a {name} that is no list of texts: {shown(found)}.")
         return tuple(found)
 
     metric_ids = _ids(definition, "metric_id")
@@ -190,14 +198,14 @@ def _aggregate(definition: Mapping[str, Any]) -> Aggregate:
         raise ConfigError(
             "The setting metric_aggregates holds a definition without a metric_id: give the id of one metric."
         )
-    interval = definition.get("interval") or "day"
+    interval = _given(definition.get("interval"), "day")
     measurements = texts("measurements") or ("count",)
     for one, known in ((interval, INTERVALS), *((measurement, MEASUREMENTS) for measurement in measurements)):
         if one not in known:
-            raise ConfigError(f"The setting metric_aggregates holds {_shown(one)}: choose of {', '.join(known)}.")
-    name = definition.get("name") or metric_ids[0]
+            raise ConfigError(f"The setting metric_aggregates holds {shown(one)}: choose of {', '.join(known)}.")
+    name = _given(definition.get("name"), metric_ids[0])
     if not isinstance(name, str):
-        raise ConfigError(f"The setting metric_aggregates holds the name {_shown(name)}: it must be a text.")
+        raise ConfigError(f"The setting metric_aggregates holds the name {shown(name)}: it must be a text.")
     return Aggregate(name, metric_ids[0], measurements, interval, texts("by"), texts("filter"))
 
 
@@ -224,6 +232,13 @@ def _api_url(value: str | None) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _shown(value: object) -> str:
-    text = repr(value)
+def secrets_of(settings: Mapping[str, Any]) -> list[str]:
+    """What is to be kept out of logs and errors: the key, where it is one."""
+    key = settings.get("api_key")
+    return [key.strip()] if isinstance(key, str) and len(key.strip()) >= SHORTEST_KEY else []
+
+
+def shown(value: object) -> str:
+    """A value as messages show it: on one line, and of bearable length."""
+    text = filter_secrets(repr(value))
     return text if len(text) <= 40 else f"{text[:40]}…"

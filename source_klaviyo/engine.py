@@ -26,6 +26,7 @@ from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_message
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_klaviyo.api.discretion import without_persons
 from source_klaviyo.progress import LINE_SECONDS
 from source_klaviyo.records import RecordBatch
 
@@ -137,8 +138,7 @@ class PagedSource(ConcurrentSource):
             message, kind = str(error), error.failure_type
         else:
             logger.debug("Unexpected error in stream %s", stream, exc_info=error)
-            message = f"The connector met an error of its own ({type(error).__name__}: {error}): please report it."
-            kind = FailureType.system_error
+            message, kind = own_error(error), FailureType.system_error
         if repeated:
             yield _log(f"Stream {stream}: {message}")
         else:
@@ -168,6 +168,12 @@ def _all_ended(processor: ConcurrentReadProcessor) -> bool:
 
 def _log(message: str) -> AirbyteMessage:
     return AirbyteMessage(type=Type.LOG, log=AirbyteLogMessage(level=Level.INFO, message=filter_secrets(message)))
+
+
+def own_error(error: Exception) -> str:
+    """What to say of an error that nobody expected."""
+    what = f"{type(error).__name__}: {without_persons(str(error))}"
+    return f"The connector met an error of its own ({what}): please report it."
 
 
 def error_message(message: str, kind: FailureType, stream: str | None = None) -> AirbyteMessage:

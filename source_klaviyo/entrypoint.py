@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sys
 from collections import defaultdict
@@ -14,7 +15,7 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_klaviyo.engine import error_message
+from source_klaviyo.engine import error_message, own_error
 from source_klaviyo.memory import Memory
 from source_klaviyo.output import STDOUT, Output
 from source_klaviyo.progress import Progress
@@ -40,12 +41,18 @@ class KlaviyoEntrypoint(AirbyteEntrypoint):
         self._output = output
         self._memory = Memory()
 
+    @staticmethod
+    def validate_connection(source_spec: ConnectorSpecification, config: Any) -> None:
+        """Leave the settings to `Config.parse`, which says which of them makes no sense, and what to do."""
+
+    @staticmethod
+    def set_up_secret_filter(config: Any, connection_specification: Any) -> None:
+        """Leave it to the source's `configure`, which comes before anything can be said about the settings."""
+
     def read(
         self, source_spec: ConnectorSpecification, config: Any, catalog: Any, state: list[Any]
     ) -> Iterable[AirbyteMessage]:
         """The messages of a sync; records go straight to the output, in their place."""
-        self.set_up_secret_filter(config, source_spec.connectionSpecification)
-        self.validate_connection(source_spec, config)
         counts: defaultdict[HashableStreamDescriptor, float] = defaultdict(float)
         progress = Progress()
         with _shown(progress):
@@ -61,21 +68,25 @@ class KlaviyoEntrypoint(AirbyteEntrypoint):
     def run_lines(self, arguments: list[str]) -> int:
         """Run one command and write its messages; returns the exit code."""
         try:
-            for line in self.run(self.parse_args(arguments)):
+            parsed = self.parse_args(arguments or [""])  # no command is answered as an unknown one
+            for line in self.run(parsed):
                 self._output.write(f"{line}\n".encode())
         except AirbyteTracedException as error:
-            self._write_error(str(error), error.failure_type)
+            status = error.as_connection_status_message() if parsed.command == "check" else None
+            if status:
+                self._write(status)
+                return 0
+            self._write(error_message(str(error), error.failure_type))
         except BrokenPipeError:
             pass  # nobody listens any more
         except Exception as error:  # noqa: BLE001 - whatever it is, users meet a sentence
-            self._write_error(f"{type(error).__name__}: {error}", FailureType.system_error)
+            self._write(error_message(own_error(error), FailureType.system_error))
         else:
             return 0
         return 1
 
-    def _write_error(self, message: str, kind: FailureType) -> None:
-        line = self.airbyte_message_to_string(error_message(message, kind))
-        self._output.write(f"{line}\n".encode())
+    def _write(self, message: AirbyteMessage) -> None:
+        self._output.write(f"{self.airbyte_message_to_string(message)}\n".encode())
 
 
 def _shown(progress: Progress) -> contextlib.AbstractContextManager[None]:
@@ -92,6 +103,7 @@ def launch(arguments: list[str]) -> NoReturn:
     """Run one command (`spec`, `check`, `discover` or `read`, with its options) and leave."""
     output = Output()
     output.obey_signals()
+    logging.getLogger("urllib3").propagate = False  # it warns with addresses and headers, and with tracebacks
     try:
         with PRINT_BUFFER, contextlib.redirect_stderr(sys.__stderr__):  # the CDK would let it go to stdout as well
             code = KlaviyoEntrypoint(SourceKlaviyo(), output).run_lines(arguments)

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airbyte_cdk.models import (
+    AirbyteStateBlob,
     AirbyteStateMessage,
-    AirbyteStateMessageSerializer,
+    AirbyteStateType,
+    AirbyteStream,
+    AirbyteStreamState,
     ConfiguredAirbyteCatalog,
-    ConfiguredAirbyteCatalogSerializer,
+    ConfiguredAirbyteStream,
+    DestinationSyncMode,
+    StreamDescriptor,
+    SyncMode,
 )
 
 from source_klaviyo.api.errors import ConfigError
+from source_klaviyo.config import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator
+
+_CATALOG = '{"streams": [{"stream": {"name": "profiles", …}, "sync_mode": "incremental", …}]}'
+_MODES = [SyncMode.full_refresh.value, SyncMode.incremental.value]
+_STATE = "restore the connection's last good state, or clear the connection to read everything anew"
 
 
 def read_config(path: str) -> dict[str, Any]:
@@ -25,24 +37,37 @@ def read_config(path: str) -> dict[str, Any]:
     Raises:
         ConfigError: the file cannot be read or holds no settings.
     """
-    config = _read_json(path, "configuration")
+    config = _read_json(path, "configuration", "config")
     if not isinstance(config, dict):
-        raise ConfigError(f"The configuration file holds a {_kind(config)} where an object of settings should be.")
+        raise ConfigError(
+            f"The configuration file holds {_kind(config)} where an object of settings should be: write it as "
+            '{"api_key": "pk_…"}.'
+        )
     return config
 
 
 def read_catalog(path: str) -> ConfiguredAirbyteCatalog:
-    """The configured catalog.
+    """The configured catalog: what each stream is called, and how it is to be read.
+
+    All else in it is for the destination, and may be anything.
 
     Raises:
         ConfigError: the file cannot be read or holds no configured catalog.
     """
-    catalog = _read_json(path, "catalog")
-    return _load(
-        ConfiguredAirbyteCatalogSerializer.load,
-        catalog,
-        'The catalog file holds no configured catalog: {"streams": [{"stream": …, "sync_mode": …}]}.',
-    )
+    catalog = _read_json(path, "catalog", "catalog")
+    entries = catalog.get("streams") if isinstance(catalog, dict) else None
+    if not isinstance(entries, list):
+        raise ConfigError(
+            f"The catalog file holds no configured catalog, so nothing is read: it looks like {_CATALOG}."
+        )
+    streams = [_configured(number, entry) for number, entry in enumerate(entries, start=1)]
+    for name, times in Counter(configured.stream.name for configured in streams).items():
+        if times > 1:
+            raise ConfigError(
+                f"The catalog has stream {shown(name)} {times} times, and it can be read only once in a sync: take "
+                "the others out."
+            )
+    return ConfiguredAirbyteCatalog(streams)
 
 
 def read_state(path: str | None) -> list[AirbyteStateMessage]:
@@ -54,49 +79,98 @@ def read_state(path: str | None) -> list[AirbyteStateMessage]:
     if not path:
         return []
     return [
-        _load(AirbyteStateMessageSerializer.load, message, "The state file holds something that is no Airbyte state.")
-        for message in _messages(_read_json(path, "state"))
+        AirbyteStateMessage(
+            type=AirbyteStateType.STREAM,
+            stream=AirbyteStreamState(StreamDescriptor(name), AirbyteStateBlob(blob)),
+        )
+        for name, blob in _states(_read_json(path, "state", "state"))
     ]
 
 
-def _messages(state: Any) -> Iterator[Mapping[str, Any]]:
-    if not state:
+def _configured(number: int, entry: Any) -> ConfiguredAirbyteStream:
+    stream = entry.get("stream") if isinstance(entry, dict) else None
+    name = stream.get("name") if isinstance(stream, dict) else None
+    if not isinstance(name, str) or not name:
+        raise ConfigError(
+            f"Stream number {number} of the catalog has no name, so nothing is read: a configured catalog looks like "
+            f"{_CATALOG}."
+        )
+    mode, cursor = entry.get("sync_mode"), entry.get("cursor_field")
+    if mode not in _MODES:
+        raise ConfigError(
+            f"The catalog has {shown(mode)} as the sync mode of stream {shown(name)}, so nothing is read: it must be "
+            "full_refresh or incremental."
+        )
+    return ConfiguredAirbyteStream(
+        stream=AirbyteStream(name=name, json_schema={}, supported_sync_modes=[]),
+        sync_mode=SyncMode(mode),
+        destination_sync_mode=DestinationSyncMode.append,
+        cursor_field=cursor if isinstance(cursor, list) else None,
+    )
+
+
+def _states(state: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The state of each stream; null stands for none."""
+    if state is None:
         return
     if isinstance(state, list):
         for part in state:
-            yield from _messages(part)
-    elif not isinstance(state, dict):
-        raise ConfigError(f"The state file holds a {_kind(state)} where a list of state messages should be.")
-    elif state.get("type") == "STATE":
-        yield from _messages(state.get("state"))  # a whole message, as a sync prints it
-    elif "data" in state and "stream" not in state and "global" not in state:
-        yield from _messages(state["data"])  # the connectors before 0.1.9
-    elif "stream" in state or "global" in state or "type" in state:
-        yield {"type": "STREAM" if "stream" in state else "GLOBAL", **state}
+            yield from _states(part)
+        return
+    state = _object(state, "a list of state messages")
+    if state.get("type") == "STATE":
+        yield from _states(state.get("state"))  # a whole message, as a sync prints it
+    elif "stream" in state:
+        yield from _stream_state(state["stream"])
+    elif "global" in state:
+        streams = _object(state["global"], "a global state").get("stream_states") or []
+        for stream in streams if isinstance(streams, list) else [streams]:
+            yield from _stream_state(stream)
+    elif "data" in state:
+        yield from _states(state["data"])  # the connectors before 0.1.9
+    elif "type" in state:
+        raise ConfigError(f"The state file holds a message without a state of a stream in it: {_STATE}.")
     else:
         for name, blob in state.items():
-            yield {"type": "STREAM", "stream": {"stream_descriptor": {"name": name}, "stream_state": blob}}
+            yield from _stream_state({"stream_descriptor": {"name": name}, "stream_state": blob})
 
 
-def _read_json(path: str, what: str) -> Any:
+def _stream_state(stream: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    # no stream here has a namespace: whatever a connection makes of it, the name says which state is meant
+    stream = _object(stream, "the state of a stream")
+    name = _object(stream.get("stream_descriptor"), "the descriptor of a stream").get("name")
+    if not isinstance(name, str):
+        raise ConfigError(f"The state file holds {_kind(name)} where the name of a stream should be: {_STATE}.")
+    blob = stream.get("stream_state")
+    if blob is not None:
+        yield name, _object(blob, f"the state of stream {shown(name)}")
+
+
+def _object(value: Any, what: str) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return value
+    raise ConfigError(f"The state file holds {_kind(value)} where {what} should be: {_STATE}.")
+
+
+def _read_json(path: str, what: str, option: str) -> Any:
     try:
-        return json.loads(Path(path).read_text("utf-8"))
-    except OSError as error:
-        raise ConfigError(f"The {what} file cannot be read: {error.strerror or 'it is no file'}.") from None
+        content = Path(path).read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "no file is called so"
+        raise ConfigError(f"The {what} file cannot be read ({reason}): give the path of one with --{option}.") from None
+    try:
+        return json.loads(content)  # of bytes, it sees by itself which kind of unicode they are
     except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise ConfigError(f"The {what} file is not JSON ({where}: {error.msg}).") from None
-    except (ValueError, RecursionError):
-        raise ConfigError(f"The {what} file is not JSON.") from None
-
-
-def _load(load: Callable[[Any], Any], content: Any, otherwise: str) -> Any:
-    try:
-        return load(content)
-    except Exception as error:
-        raise ConfigError(otherwise) from error
+        reason = f"line {error.lineno}, column {error.colno}: {error.msg}"
+    except UnicodeDecodeError:
+        reason = "it is no text"
+    except RecursionError:
+        reason = "it is nested too deeply"
+    except ValueError:
+        reason = "a number in it has thousands of digits"
+    raise ConfigError(f"The {what} file is not JSON ({reason}), so nothing is read: correct it, or save it again.")
 
 
 def _kind(value: object) -> str:
-    names = {dict: "object", list: "list", str: "text", bool: "truth value", type(None): "null"}
-    return names.get(type(value), "number")
+    names = {dict: "an object", list: "a list", str: "a text", bool: "a truth value", type(None): "null"}
+    return names.get(type(value), "a number")

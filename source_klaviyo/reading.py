@@ -27,11 +27,11 @@ from source_klaviyo.sync.cursor import SETTLING, WindowCursor
 from source_klaviyo.sync.instants import SECOND, for_state, whole_second
 from source_klaviyo.sync.late import Memory
 from source_klaviyo.sync.parallelism import Parallelism
-from source_klaviyo.sync.state import StoredState
+from source_klaviyo.sync.state import NO_CURSOR, StoredState
 from source_klaviyo.window import FUTURE_IS_READ, WindowPart
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from queue import Queue
 
     from airbyte_cdk.sources.message import MessageRepository
@@ -114,6 +114,7 @@ class StreamReading(PartitionGenerator):
             parts = self.stream.parts(resuming=bool(self._state))
             partitions = [partition for partition, _ in parts]
             positions = [self._repaired(self._stored.position(partition)) for partition in partitions]
+            self._warn_of_a_new_beginning(positions)
             memories = [self._stored.memory(partition) for partition in partitions] if self._remembers else []
             starts = [self._start(position, memory) for position, memory in zip_longest(positions, memories)]
         except KlaviyoError as error:
@@ -190,6 +191,16 @@ class StreamReading(PartitionGenerator):
             for_state(position),
         )
         return whole_second(latest)
+
+    def _warn_of_a_new_beginning(self, positions: Sequence[Instant | None]) -> None:
+        """A state that says something, but nothing of what is to be read, is no reason to read in silence anew."""
+        says_something = any(value for name, value in self._state.items() if name not in NO_CURSOR)
+        if says_something and self.stream.cursor_attribute and all(position is None for position in positions):
+            logger.warning(
+                "The state of stream %s holds no position that is of use, so the stream is read from its start date "
+                "on. If you did not expect this, restore the connection's last good state.",
+                self.stream.name,
+            )
 
     def _start(self, position: Instant | None, memory: Memory | None) -> Instant:
         earliest = self.stream.earliest()

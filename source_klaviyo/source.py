@@ -21,6 +21,7 @@ from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
 from airbyte_cdk.sources.message import InMemoryMessageRepository
 from airbyte_cdk.sources.streams.concurrent.cursor import CursorField
 from airbyte_cdk.sources.streams.concurrent.default_stream import DefaultStream
+from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets, update_secrets
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_message
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
@@ -28,7 +29,7 @@ from source_klaviyo import inputs
 from source_klaviyo.api.client import KlaviyoClient
 from source_klaviyo.api.errors import KlaviyoError
 from source_klaviyo.check import check
-from source_klaviyo.config import Config
+from source_klaviyo.config import Config, secrets_of, shown
 from source_klaviyo.engine import QUEUE_SIZE, PagedSource, error_message
 from source_klaviyo.progress import Progress
 from source_klaviyo.reading import READERS, StreamReading, as_traced
@@ -39,7 +40,7 @@ from source_klaviyo.streams.shared import Shared
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, MutableMapping
 
-    from airbyte_cdk.models import AirbyteStateMessage, ConfiguredAirbyteCatalog
+    from airbyte_cdk.models import AirbyteStateMessage, ConfiguredAirbyteCatalog, ConfiguredAirbyteStream
     from airbyte_cdk.sources.message import MessageRepository
     from airbyte_cdk.sources.streams import Stream
 
@@ -57,6 +58,11 @@ class SourceKlaviyo(AbstractSource):
         """The settings in a file."""
         with _traced():
             return inputs.read_config(config_path)
+
+    def configure(self, config: Mapping[str, Any], temp_dir: str) -> Mapping[str, Any]:
+        """The settings; their key is kept out of whatever is said from here on."""
+        update_secrets(secrets_of(config))
+        return config
 
     @classmethod
     def read_catalog(cls, catalog_path: str) -> ConfiguredAirbyteCatalog:
@@ -83,7 +89,9 @@ class SourceKlaviyo(AbstractSource):
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
         """The connection's status, with the message as it is."""
         succeeded, message = self.check_connection(logger, config)
-        return AirbyteConnectionStatus(status=Status.SUCCEEDED if succeeded else Status.FAILED, message=message)
+        if succeeded:
+            return AirbyteConnectionStatus(status=Status.SUCCEEDED)
+        return AirbyteConnectionStatus(status=Status.FAILED, message=filter_secrets(message))
 
     def streams(self, config: Mapping[str, Any]) -> list[Stream]:
         """All streams.
@@ -129,14 +137,17 @@ class SourceKlaviyo(AbstractSource):
         for configured in catalog.streams:
             stream = known.get(configured.stream.name)
             if not isinstance(stream, KlaviyoStream):
-                unknown.append(configured.stream.name)
+                unknown.append(filter_secrets(configured.stream.name))
                 continue
             incremental = configured.sync_mode == SyncMode.incremental
+            _warn_of_cursors(stream, configured)
             blob = states.get_stream_state(stream.name, stream.namespace) if incremental else None
             readings.append(StreamReading(stream, blob, queue, repository, incremental=incremental))
 
         for name in unknown:
-            message = f"Stream {name} does not exist: refresh the connection's schema, or take the stream out of it."
+            message = (
+                f"Stream {shown(name)} does not exist: refresh the connection's schema, or take the stream out of it."
+            )
             yield error_message(message, FailureType.config_error, name)
             yield status_message(StreamDescriptor(name=name), AirbyteStreamStatus.INCOMPLETE)
         if readings:
@@ -145,7 +156,7 @@ class SourceKlaviyo(AbstractSource):
             yield from _engine(readings, queue, repository, progress)
         if unknown:
             raise AirbyteTracedException(
-                message=f"These streams do not exist: {', '.join(unknown)}.",
+                message=f"These streams do not exist: {', '.join(map(shown, unknown))}.",
                 failure_type=FailureType.config_error,
             )
 
@@ -176,6 +187,22 @@ def _as_concurrent(reading: StreamReading) -> DefaultStream:
         logger=logger,
         cursor=reading.cursor,
     )
+
+
+def _warn_of_cursors(stream: KlaviyoStream, configured: ConfiguredAirbyteStream) -> None:
+    """Say where a catalog expects another cursor than the stream has: what is read is then not what it says."""
+    own = stream.cursor_attribute
+    if configured.sync_mode != SyncMode.incremental:
+        return
+    if own is None:
+        logger.warning("Stream %s has no cursor: it is read in full in each sync, not incrementally.", stream.name)
+    elif configured.cursor_field and configured.cursor_field != [own]:
+        logger.warning(
+            "Stream %s always goes by its own cursor, %s; the catalog's cursor field %s is not used.",
+            stream.name,
+            own,
+            shown(".".join(map(str, configured.cursor_field))),
+        )
 
 
 def _parse(config: Mapping[str, Any]) -> Config:

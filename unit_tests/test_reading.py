@@ -212,6 +212,29 @@ def test_a_state_in_the_future_is_set_back_to_now_with_a_warning(
         assert future[:19] not in written
 
 
+@pytest.mark.parametrize(
+    ("stream", "state", "warned"),
+    [
+        ("profiles", {"udpated": STATE}, True),
+        ("profiles", {"cursor": {"updated": STATE}}, True),
+        ("flows", {"states": [{"partition": {"status": "live"}, "cursor": {"updated": STATE}}]}, True),
+        ("events", {"states": [{"partition": {"event_metric_id": "A"}, "cursor": {"datetime": STATE}}]}, True),
+        ("profiles", {"updated": STATE}, False),
+        ("flows", {"states": [{"partition": {"archived": "true"}, "cursor": {"updated": STATE}}]}, False),
+        ("profiles", {}, False),
+        ("profiles", {"__ab_no_cursor_state_message": True}, False),
+        ("flows", {"use_global_cursor": False, "states": [], "state": {}, "lookback_window": 0}, False),
+    ],
+)
+def test_a_state_that_is_of_no_use_is_not_passed_over_in_silence(
+    klaviyo: FakeKlaviyo, log: pytest.LogCaptureFixture, stream: str, state: dict[str, Any], warned: bool
+) -> None:
+    assert sync(stream, state={stream: state}).raised is None
+    warnings = [record.getMessage() for record in log.records if "holds no position" in record.getMessage()]
+    assert len(warnings) == warned
+    assert all(f"stream {stream} " in warning for warning in warnings)
+
+
 def test_what_changes_after_a_state_in_the_future_is_read(klaviyo: FakeKlaviyo) -> None:
     first = sync("profiles", state={"profiles": {"updated": "2120-10-10T00:00:00+00:00"}})
     klaviyo.now += 60 * SECOND

@@ -20,6 +20,7 @@ from requests.auth import AuthBase
 
 from source_klaviyo.api.budget import Budget
 from source_klaviyo.api.deadline import Deadline
+from source_klaviyo.api.discretion import without_key
 from source_klaviyo.api.errors import QuotaUsed, RateLimited, TransientError, UnsafeLink, error_of
 from source_klaviyo.api.traffic import Traffic
 
@@ -45,7 +46,6 @@ TRIES = 11
 """How often a request is made that fails for a passing reason; with the waits between, about four minutes."""
 PATIENCE = 3
 """How many refusals for the rate count as one failed try: someone else may be using the account."""
-_SHORTEST_KEY = 8  # what is shorter is no key, and part of too many words
 _LONGEST_SKEW = 86_400  # seconds; a clock that is wrong by more is the answer's rather than ours
 TODAY = 900.0
 """Seconds; a longer Retry-After of an endpoint with a quota of the day means that it is used up."""
@@ -66,10 +66,9 @@ class _KeyAuth(AuthBase):
     def __repr__(self) -> str:
         return "<the API key>"
 
-    def hidden(self, body: bytes) -> bytes:
-        """The body of an answer without the key, should it repeat it."""
-        key = self._header.split()[1].encode()
-        return body.replace(key, b"****") if len(key) >= _SHORTEST_KEY else body
+    def hidden(self, text: str) -> str:
+        """What an answer says, without the key, should it repeat it."""
+        return without_key(text, self._header.split()[1])
 
 
 class KlaviyoClient:
@@ -223,8 +222,9 @@ class KlaviyoClient:
         except ValueError:
             parts, place = urlsplit("//nowhere"), ("nowhere", None)
         if place not in {_place(urlsplit(self._base_url)), _place(urlsplit(HOST))}:
+            host = parts.hostname if self._auth.hidden(address) == address else "another host"
             raise UnsafeLink(
-                f"Klaviyo's answer names {parts.hostname} as the place of the next page; the API key is never sent "
+                f"Klaviyo's answer names {host} as the place of the next page; the API key is never sent "
                 "to another host. If you use a proxy, let it pass Klaviyo's answers unchanged."
             )
         return f"{self._base_url}{parts.path}{'?' if parts.query else ''}{parts.query}"
@@ -259,7 +259,7 @@ class KlaviyoClient:
                 with _acquired(room):
                     with self._deadline.over(response.raw):
                         answer = _taken_in(response)
-                    refusal = error_of(response.status_code, response.headers, self._auth.hidden(answer))
+                    refusal = error_of(response.status_code, response.headers, answer, self._auth.hidden)
                     if refusal is not None:
                         raise refusal
                     return replace(decode(answer), asked_at=asked_at, latency=latency)

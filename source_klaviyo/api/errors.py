@@ -23,8 +23,10 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import msgspec
 
+from source_klaviyo.api.discretion import without_persons
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 Failure = Literal["config", "transient", "system"]
 
@@ -107,13 +109,16 @@ _LONGEST_DETAIL = 300
 _decode_errors = msgspec.json.Decoder(_Errors).decode
 
 
-def error_of(status: int, headers: Mapping[str, str], body: bytes) -> KlaviyoError | None:
+def error_of(
+    status: int, headers: Mapping[str, str], body: bytes, hidden: Callable[[str], str] = str
+) -> KlaviyoError | None:
     """The error that an answer stands for, or None when it is a good one (2xx).
 
     Args:
         status: HTTP status code.
         headers: the answer's headers.
         body: the answer's body, decompressed.
+        hidden: takes out of a text what is not to be shown.
     """
     if 200 <= status < 300:
         return None
@@ -124,10 +129,10 @@ def error_of(status: int, headers: Mapping[str, str], body: bytes) -> KlaviyoErr
         )
     error = _first_error(body)
     is_klaviyos, error = error is not None, error or _Error()
-    said = _said(error.detail or error.title)
+    said = _said(without_persons(hidden(error.detail or error.title or "")))
     source = error.source or _Source()
-    place = f"{source.parameter or ''} {source.pointer or ''}".strip()
-    about = f"{place} {error.detail or ''}".strip()
+    place = without_persons(hidden(f"{source.parameter or ''} {source.pointer or ''}".strip()))
+    about = f"{place} {hidden(error.detail or '')}".strip()
 
     if status == 401:
         return InvalidKey(
@@ -168,9 +173,9 @@ def _first_error(body: bytes) -> _Error | None:
     return errors[0] if errors else _Error()
 
 
-def _said(detail: str | None) -> str:
+def _said(detail: str) -> str:
     """Klaviyo's own sentence, on one line and of bearable length."""
-    text = " ".join((detail or "").split())
+    text = " ".join(detail.split())
     if not text:
         return ""
     text = text if len(text) <= _LONGEST_DETAIL else f"{text[:_LONGEST_DETAIL]}…"

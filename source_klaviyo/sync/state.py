@@ -10,7 +10,8 @@ Besides stands under `recent_hours` what `sync/late.py` describes. Read besides:
 partitioned stream (serves every partition) with the half of the archived records under `archived`;
 `states` of other partitions than ours (the smallest serves); `use_global_cursor` (minus its
 `lookback_window` seconds); the CDK's date ranges; and the keys `timestamp` and `created` of the
-connectors before 2.0. Where two could apply, the smaller wins.
+connectors before 2.0. (Later ones left these as they were beside their own cursor, which then counts.)
+Otherwise, where two could apply, the smaller wins.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ class StoredState:
         for entry in self._listed:
             for name, value in entry[0].items():
                 self._index.setdefault((name, str(value).lower()), []).append(entry)
-        self._archived = self._flat(self._mapping(state.get("archived") or {}, "archived"))
+        self._archived = self._flat(self._part(state, "archived"))
 
     def memory(self, partition: Partition) -> Memory | None:
         """What is remembered of the recent hours of a partition; None for nothing."""
@@ -123,23 +124,23 @@ class StoredState:
         return min((position for position in positions if position is not None), default=None)
 
     def _flat(self, state: Mapping[str, Any]) -> Instant | None:
-        names = (self._cursor_field, *_LEGACY_KEYS)
+        names = (self._cursor_field,) if state.get(self._cursor_field) is not None else _LEGACY_KEYS
         return self._smallest([self._instant(state[name]) for name in names if state.get(name) is not None])
 
     def _date_range(self, state: Mapping[str, Any]) -> Instant | None:
         """The end of the first slice: what lies beyond it may have gaps."""
         slices = [self._mapping(item, "slices") for item in self._list(state, "slices")]
         if not slices:
-            return self._flat(self._mapping(state.get("legacy") or {}, "legacy")) if "legacy" in state else None
+            return self._flat(self._part(state, "legacy"))
         first = min(slices, key=lambda item: self._instant(item.get("start", item.get("end"))))
         ends = [first[name] for name in ("most_recent_cursor_value", "end") if first.get(name) is not None]
         return self._smallest([self._instant(end) for end in ends])
 
     def _global(self, state: Mapping[str, Any]) -> Instant | None:
         """The CDK's cursor of all partitions together, where it stands for each of them."""
-        if not state.get("use_global_cursor") and self._list(state, "states"):
+        if not self._is_global(state) and self._list(state, "states"):
             return None
-        position = self._flat(self._mapping(state.get("state") or {}, "state"))
+        position = self._flat(self._part(state, "state"))
         if position is None:
             return None
         lookback = state.get("lookback_window")
@@ -147,13 +148,20 @@ class StoredState:
         return position - (lookback * SECOND if usable else 0)  # type: ignore[operator]
 
     def _entries(self, state: Mapping[str, Any]) -> Iterable[_Entry]:
-        if state.get("use_global_cursor"):
+        if self._is_global(state):
             return
         for item in self._list(state, "states"):
             entry = self._mapping(item, "states")
-            position = self._flat(self._mapping(entry.get("cursor") or {}, "cursor"))
+            position = self._flat(self._part(entry, "cursor"))
             if position is not None:
-                yield self._mapping(entry.get("partition") or {}, "partition"), position
+                yield self._part(entry, "partition"), position
+
+    def _is_global(self, state: Mapping[str, Any]) -> bool:
+        """Whether one cursor speaks for all partitions; a text such as "false" would speak for what it must not."""
+        flag = state.get("use_global_cursor")
+        if flag is None or isinstance(flag, bool):
+            return bool(flag)
+        raise self._unusable({"use_global_cursor": flag})
 
     def _instant(self, value: object) -> Instant:
         """A cursor: text of any ISO form, or seconds since the epoch (the API before JSON:API)."""
@@ -180,10 +188,15 @@ class StoredState:
             return value
         raise self._unusable({name: value})
 
+    def _part(self, state: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+        """What stands under a name; nothing where null does."""
+        value = state.get(name)
+        return {} if value is None else self._mapping(value, name)
+
     def _list(self, state: Mapping[str, Any], name: str) -> list[Any]:
-        value = state.get(name) or []
-        if isinstance(value, list):
-            return value
+        value = state.get(name)
+        if value is None or isinstance(value, list):
+            return value or []
         raise self._unusable({name: value})
 
     def _unusable(self, value: object) -> ConfigError:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import threading
+from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +15,11 @@ from hypothesis import strategies as st
 from source_klaviyo.sync import cursor as module
 from source_klaviyo.sync.cursor import SETTLING, WindowCursor
 from source_klaviyo.sync.instants import DAY, SECOND, parse_instant
-from unit_tests.sync.model import START, Account, Sync, offsets, steps
+from source_klaviyo.sync.state import StoredState
+from unit_tests.sync.model import START, Account, Sync, Version, offsets, steps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from source_klaviyo.sync.instants import Instant
     from source_klaviyo.sync.state import Partition
@@ -292,6 +295,120 @@ def test_whatever_happens_states_grow_and_follow_what_they_cover(
     assert line.cursor.is_done
     assert set(account.rows) <= set(sync.emitted)
     assert line.states[-1] == parse_instant(line.cursor.state["updated"])
+
+
+# --- a model of several partitions, killed and resumed -----------------------------------------------------
+
+
+class PartOf:
+    """Reports to a cursor as one of several partitions does."""
+
+    def __init__(self, cursor: WindowCursor, number: int) -> None:
+        self.cursor = cursor
+        self.number = number
+
+    def begin(self) -> Iterable[Window]:
+        return [window for number, window in self.cursor.open_windows if number == self.number]
+
+    def advance(self, window: Window, position: Instant) -> None:
+        self.cursor.advance(self.number, window, position)
+
+    def split(self, window: Window) -> Window | None:
+        return self.cursor.split(self.number, window, HALF)
+
+    def close(self, window: Window, asked: Instant) -> Window | None:
+        return self.cursor.close(self.number, window, asked - SETTLING)
+
+
+class Shop:
+    """Several accounts with one clock, read in syncs that hand each other nothing but the text of the last state."""
+
+    def __init__(self, partitions: Sequence[Partition], instants: Sequence[list[Instant]]) -> None:
+        self.partitions = partitions
+        self.accounts = [Account([START + instant for instant in one]) for one in instants]
+        self.emitted: list[Counter[Version]] = [Counter() for _ in partitions]
+        self.text = "{}"
+        self.promised: list[Instant] = [START] * len(partitions)
+
+    @property
+    def now(self) -> Instant:
+        return max(account.now for account in self.accounts)
+
+    def positions(self) -> list[Instant]:
+        """What the last state says, as the next sync reads it."""
+        stored = StoredState(json.loads(self.text), "stream", "updated")
+        return [START if (found := stored.position(one)) is None else found for one in self.partitions]
+
+    def publish(self, state: Mapping[str, Any]) -> None:
+        self.text = json.dumps(state)
+        positions = self.positions()
+        assert all(position <= self.now - SETTLING for position in positions)
+        assert all(before <= after for before, after in zip(self.promised, positions, strict=True))
+        for account, sync, position in zip(self.accounts, self.syncs, positions, strict=True):
+            assert not sync.unread_before(position), account
+        self.promised = positions
+
+    def sync(self, life: list[tuple[str, int, int]], *, lookback: int = 0, to_its_end: bool) -> None:
+        """One sync, which begins so many seconds before its state, killed where its life ends or read to its end."""
+        self.cursor = WindowCursor("updated", lambda: self.now, self.publish)
+        starts = [max(START, position - lookback * SECOND) for position in self.positions()]
+        self.cursor.begin(self.partitions, starts, self.positions())
+        self.syncs = [Sync(account, PartOf(self.cursor, number)) for number, account in enumerate(self.accounts)]
+        for sync, known in zip(self.syncs, self.emitted, strict=True):
+            sync.emitted = known
+        before = [Counter(known) for known in self.emitted]
+        for action, choice, number in life:
+            self.syncs[number % len(self.syncs)].step(action, choice)
+            for account in self.accounts:
+                account.now = self.now
+        if to_its_end:
+            for sync in self.syncs:
+                sync.drain()
+            self.cursor.ensure_at_least_one_state_emitted()
+            assert self.cursor.is_done
+        for start, known, now_known in zip(starts, before, self.emitted, strict=True):
+            assert all(row.updated >= start for row in now_known - known)
+
+
+shops = st.sampled_from(
+    [({},), ({"archived": "false"}, {"archived": "true"}), tuple({"id": name} for name in ("L1", "L2", "L3"))]
+).flatmap(
+    lambda partitions: st.builds(
+        Shop,
+        st.just(partitions),
+        st.lists(st.lists(offsets, max_size=30), min_size=len(partitions), max_size=len(partitions)),
+    )
+)
+lives = st.lists(
+    st.tuples(st.sampled_from(["read", "read", "split", "touch", "tick"]), st.integers(0, 50), st.integers(0, 2)),
+    max_size=60,
+)
+
+
+@pytest.mark.parametrize("interval", [0.0, 1e9])
+@settings(deadline=None, max_examples=150)
+@given(shops, st.lists(lives, max_size=2), lives, st.sampled_from([0, 30]))
+def test_however_often_it_is_killed_the_next_sync_goes_on_from_the_text_of_the_state(
+    interval: float,
+    shop: Shop,
+    killed: list[list[tuple[str, int, int]]],
+    life: list[tuple[str, int, int]],
+    lookback: int,
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "STATE_INTERVAL", interval)
+        for each in killed:
+            shop.sync(each, lookback=lookback, to_its_end=False)
+        shop.sync(life, lookback=lookback, to_its_end=True)
+        for account, emitted in zip(shop.accounts, shop.emitted, strict=True):
+            assert set(account.rows) <= set(emitted)
+        assert min(shop.positions()) >= shop.accounts[0].now - SETTLING - account_time(life)
+        shop.sync([], to_its_end=True)  # nothing has changed: only the last seconds are read again
+
+
+def account_time(life: list[tuple[str, int, int]]) -> Instant:
+    """The most by which the end of a sync lies behind the clock: what has passed during it."""
+    return SECOND + sum(choice * SECOND // 10 + 1 for _, choice, _ in life)
 
 
 # --- threads --------------------------------------------------------------------------------------------

@@ -115,8 +115,23 @@ OLD = [
     pytest.param("campaigns", {}, campaigns(), id="0.1 campaigns"),
     pytest.param("lists", {}, [None], id="0.1 lists"),
     pytest.param("metrics", {}, [None], id="0.1 metrics"),
-    # W keeps the old key beside its own
-    pytest.param("events", {"timestamp": SECONDS, "datetime": LATE}, [EPOCH], id="2.13 events after 0.1"),
+    # W leaves the old key as it was beside its own, which it has read up to
+    pytest.param("events", {"timestamp": SECONDS, "datetime": LATE}, [LATE], id="2.13 events after 0.1"),
+    pytest.param(
+        "global_exclusions", {"timestamp": EARLY, "updated": LATE}, [LATE], id="2.13 global_exclusions after 0.1.3"
+    ),
+    pytest.param("email_templates", {"created": SECONDS, "updated": LATE}, [LATE], id="2.13 templates after 0.2"),
+    pytest.param(
+        "flows",
+        {
+            "created": EARLY,
+            "updated": LATE,
+            "archived": {"created": EARLY, "updated": MIDDLE},
+        },
+        [LATE, MIDDLE],
+        id="2.0 flows after 0.4",
+    ),
+    pytest.param("events", {"timestamp": SECONDS, "datetime": None}, [EPOCH], id="the old key beside null"),
     # 2.0 to 2.12: the flat cursor serves every partition, that of the archived ones besides
     pytest.param(
         "campaigns",
@@ -272,6 +287,12 @@ def test_date_ranges_are_good_up_to_the_end_of_the_first(
     assert read(stream, {"state_type": "date-range", "slices": slices}) == [position]
 
 
+@pytest.mark.parametrize("stream", FIELDS)
+def test_date_ranges_serve_every_partition_whatever_was_before_them(stream: str) -> None:
+    state = {"state_type": "date-range", "slices": [part(EARLY, MIDDLE)], "legacy": {FIELDS[stream]: LATE}}
+    assert set(read(stream, state)) == {MIDDLE}
+
+
 @pytest.mark.parametrize("stream", UNDIVIDED)
 def test_date_ranges_that_are_empty_leave_the_state_before_them(stream: str) -> None:
     legacy = {"state_type": "date-range", "slices": [], "legacy": {FIELDS[stream]: MIDDLE}}
@@ -284,8 +305,8 @@ def test_date_ranges_that_are_empty_leave_the_state_before_them(stream: str) -> 
 @pytest.mark.parametrize(
     ("stream", "state", "positions"),
     [
-        ("profiles", {"updated": LATE, "created": EARLY}, [EARLY]),
-        ("profiles", {"updated": EARLY, "timestamp": LATE}, [EARLY]),
+        ("profiles", {"timestamp": LATE, "created": EARLY}, [EARLY]),
+        ("profiles", {"timestamp": EARLY, "created": LATE}, [EARLY]),
         ("profiles", {"updated": LATE, "state_type": "date-range", "slices": [part(EARLY, MIDDLE)]}, [MIDDLE]),
         ("lists", {"updated": LATE, "states": listed("updated", ({"id": "L1"}, EARLY))}, [EARLY]),
         ("lists", {"updated": EARLY, "states": listed("updated", ({"id": "L1"}, LATE))}, [EARLY]),
@@ -424,6 +445,14 @@ def test_a_value_that_is_no_date_is_an_error_that_names_it_and_says_what_to_do(v
         {"use_global_cursor": True, "state": LATE},
         {"legacy": LATE},
         {"archived": LATE},
+        # what counts as false is no less of another shape, and would have everything read anew
+        *({name: value} for name in ("states", "slices") for value in ("", 0, False, {})),
+        *({name: value} for name in ("state", "legacy", "archived") for value in ("", 0, False, [])),
+        {"states": [{"partition": {"archived": "true"}, "cursor": []}]},
+        {"states": [{"partition": "", "cursor": {"updated": LATE}}]},
+        {"states": [None]},
+        # a text would be true, and one cursor would speak for all partitions
+        *({"use_global_cursor": flag, "state": {"updated": LATE}} for flag in ("false", "true", 0, 1, [], {})),
     ],
     ids=json.dumps,
 )
@@ -436,6 +465,90 @@ def test_a_long_value_is_not_repeated_in_full() -> None:
     with pytest.raises(ConfigError) as caught:
         read("profiles", {"updated": "x" * 10_000})
     assert len(str(caught.value)) < 300
+
+
+# --- streams with details have the states of those without ---------------------------------------------------
+
+
+def test_a_stream_with_details_has_the_states_of_the_one_without() -> None:
+    made = {
+        stream.name: stream
+        for stream in (kind(Config.parse({"api_key": "pk"}, {}), None, None) for kind in STREAMS)  # type: ignore[arg-type]
+    }
+    detailed = {name for name in made if name.endswith("_detailed")}
+    assert {"campaigns_detailed", "events_detailed", "lists_detailed"} <= detailed
+    for name in detailed:
+        plain = made[name.removesuffix("_detailed")]
+        assert (made[name].partitions, made[name].cursor_attribute) == (plain.partitions, plain.cursor_attribute)
+
+
+# --- cut off, swapped, mixed up -------------------------------------------------------------------------------
+
+cursors = st.sampled_from([EARLY, MIDDLE, LATE, LATE.replace("T", " "), SECONDS, float(SECONDS), None])
+junk = st.recursive(
+    st.sampled_from([None, True, False, 0, -1, 1e300, "", "x", "10000-01-01", LATE, SECONDS, float("nan")]),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["updated", "id", "x"]), inner, max_size=2)
+    ),
+    max_leaves=5,
+)
+
+
+@st.composite
+def states(draw: st.DrawFn, field: str, values: st.SearchStrategy[Any]) -> dict[str, Any]:
+    """Any mixture of all forms."""
+    flat = st.dictionaries(st.sampled_from([field, "timestamp", "created", "x"]), values, max_size=3)
+    partition = st.fixed_dictionaries(
+        {},
+        optional={"archived": st.sampled_from(["true", "false", True, False, ""]), "id": st.sampled_from(["L1", "L2"])},
+    )
+    entry = st.fixed_dictionaries({}, optional={"partition": partition, "cursor": flat})
+    span = st.fixed_dictionaries({"start": values, "end": values})
+    parts = {
+        "archived": flat,
+        "states": st.lists(entry, max_size=3),
+        "state": flat,
+        "use_global_cursor": st.booleans() | st.none(),
+        "lookback_window": st.sampled_from([None, 0, 7, "7", -1]),
+        "parent_state": st.just({}),
+        "state_type": st.just("date-range"),
+        "slices": st.lists(span, max_size=2),
+        "legacy": flat,
+    }
+    return {**draw(flat), **draw(st.fixed_dictionaries({}, optional=parts))}
+
+
+def outcome(stream: str, state: dict[str, Any]) -> list[Instant | None] | str:
+    """The positions, or what is wrong with the state."""
+    try:
+        return read_state(state, stream, FIELDS[stream], PARTITIONS.get(stream, ONE))
+    except ConfigError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("stream", FIELDS)
+@given(data=st.data())
+def test_a_mixture_of_forms_gives_a_position_of_one_of_them(stream: str, data: st.DataObject) -> None:
+    state = data.draw(states(FIELDS[stream], cursors))
+    found = outcome(stream, json.loads(json.dumps(state)))
+    if isinstance(found, str):
+        assert any(None in span.values() for span in state["slices"])  # which is all that is wrong
+        return
+    known = {parse_instant(one) - back * SECOND for one in (EARLY, MIDDLE, LATE) for back in (0, 7)}
+    known |= {(SECONDS - back) * SECOND for back in (0, 7)}
+    assert set(found) <= known | {None}
+
+
+@pytest.mark.parametrize("stream", FIELDS)
+@given(data=st.data())
+def test_whatever_a_state_holds_it_is_read_or_refused_by_name(stream: str, data: st.DataObject) -> None:
+    state = data.draw(states(FIELDS[stream], cursors | junk))
+    name = data.draw(st.sampled_from([*state, "states", "x"]))
+    found = outcome(stream, {**state, name: data.draw(junk)})
+    if isinstance(found, str):
+        assert f"stream {stream} holds" in found
+        assert "clear the stream" in found
+        assert len(found) < 300
 
 
 # --- the form written here --------------------------------------------------------------------------------
