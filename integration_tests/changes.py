@@ -140,6 +140,12 @@ class Play:
             groups = {group for group, profile in expected(self.shop, f"{name}_profiles") if profile == touched}
             self.moved(groups, f"{name}s", f"{name}s_detailed")
 
+    def included(self) -> None:
+        """What comes with its parents' pages is news wherever a parent has some."""
+        for parents, children in (("campaigns", "campaign_messages"), ("flows", "flow_actions")):
+            pairs_of = expected(self.shop, children)
+            self.note([pair for pair in pairs_of if pair[0] in self.news[parents]], children)
+
 
 def play(shop: Simulator, *, parents_move: bool) -> News:
     """Change something of every kind; which records of which incremental streams have news."""
@@ -153,4 +159,5 @@ def play(shop: Simulator, *, parents_move: bool) -> News:
     changes.catalog()
     changes.snapshots()
     changes.people()
+    changes.included()
     return changes.news

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 PATIENCE = 60
 """Seconds after which a child is ended, which shows in its exit code."""
 
-_IMPATIENT = """
+IMPATIENT = """
 from source_klaviyo.api.budget import _Bucket
 from source_klaviyo.api.client import KlaviyoClient
 _Bucket.delay = lambda bucket, now: 0.0
@@ -57,7 +57,7 @@ class Forks:
     def __init__(self, folder: Path, *, patient: bool = True) -> None:
         self.folder = folder
         self._parent = subprocess.Popen(
-            [sys.executable, "-c", _PARENT if patient else _IMPATIENT + _PARENT],
+            [sys.executable, "-c", _PARENT if patient else IMPATIENT + _PARENT],
             cwd=ROOT,
             env={name: value for name, value in os.environ.items() if name not in {"LOG_LEVEL", "KLAVIYO_API_URL"}},
             stdin=subprocess.PIPE,

@@ -36,7 +36,7 @@ def aged(states: list[dict[str, Any]], days: int) -> list[dict[str, Any]]:
     """The states of so many days ago, as far as looks are concerned: all hours since then are due."""
     states = copy.deepcopy(states)
     for state in states:
-        for memory in state["stream"]["stream_state"]["recent_hours"]:
+        for memory in state["stream"]["stream_state"].get("recent_hours", []):
             memory["looked"] = for_state(parse_instant(memory["looked"]) - days * DAY)
     return states
 

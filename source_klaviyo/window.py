@@ -65,7 +65,7 @@ class WindowPart(StreamPart):
             if page.reached is not None or not reading.stream.is_dated(stream_slice):
                 batch, beyond = self._batch(page, range(len(page.resources)), stream_slice), False
             else:
-                chosen = select(page.cursors, window.start, self._end(), self._last)
+                chosen = select(page.dates or page.cursors, window.start, self._end(), self._last)
                 self._last = self._last if chosen.last is None else chosen.last
                 self._notice_disorder(chosen.ordered)
                 self._count(page, chosen)

@@ -85,6 +85,7 @@ class Page:
         cursors: each resource's value of the cursor attribute, as JSON; `null` where it is missing.
         next: the address of the next page, None on the last.
         reached: up to when the slice is read with this page, where that does not show in the cursors.
+        dates: what tells which resources are news, where that is not the cursor alone; as `cursors`.
         asked_at: when it was asked for, by Klaviyo's clock; seconds since the epoch.
         latency: seconds from the question to the answer's first byte.
     """
@@ -93,6 +94,7 @@ class Page:
     cursors: list[bytes] = field(default_factory=list)
     next: str | None = None
     reached: Instant | None = None
+    dates: list[bytes] = field(default_factory=list)
     asked_at: float = 0.0
     latency: float = 0.0
 

@@ -10,6 +10,7 @@ import msgspec
 from source_klaviyo.api.page import Linked, Page, cursors_of, decode_document
 from source_klaviyo.api.resource import Identifier, encode, identity, with_members
 from source_klaviyo.streams.base import KlaviyoStream, Unfiltered
+from source_klaviyo.sync.selection import instant_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -66,6 +67,7 @@ class _Related(msgspec.Struct):
 
 class _Parent(msgspec.Struct):
     id: str
+    attributes: dict[str, msgspec.Raw] | None = None
     relationships: dict[str, msgspec.Raw] | None = None
 
 
@@ -78,6 +80,8 @@ class Included(Unfiltered, ABC):
     """Resources that have no collection of their own and come with their parents' pages, hundreds at a time.
 
     Parents are read whole each time: nothing in Klaviyo's documents says that their date moves with their children's.
+    A parent that changes while they are read may move past the reader, from one partition to another say, and its
+    children with it, whose dates stay. So what belongs to a parent with news counts as news.
 
     Attributes:
         type: the resources' type.
@@ -92,14 +96,19 @@ class Included(Unfiltered, ABC):
     def decode(self, body: bytes) -> Page:
         """The included resources, each with its parent's id."""
         document = decode_document(body, _Document)
-        parents = {child: parent.id for parent in document.data for child in self._children(parent)}
+        parents = {child: parent for parent in document.data for child in self._children(parent)}
         found = [(resource, msgspec.json.decode(resource, type=Identifier)) for resource in document.included]
-        resources = [
-            with_members(resource, {self.key: parents.get(child.id)})
-            for resource, child in found
-            if child.type == self.type
-        ]
-        return Page(resources, cursors_of(resources, self.cursor_attribute), document.following)
+        pairs = [(resource, parents.get(child.id)) for resource, child in found if child.type == self.type]
+        resources = [with_members(resource, {self.key: parent and parent.id}) for resource, parent in pairs]
+        cursors = cursors_of(resources, self.cursor_attribute)
+        dates = [self._later(cursor, parent) for cursor, (_, parent) in zip(cursors, pairs, strict=False)]
+        return Page(resources, cursors, document.following, dates=dates)
+
+    def _later(self, cursor: bytes, parent: _Parent | None) -> bytes:
+        """A child's date, or its parent's if that is later."""
+        of_parent = (parent.attributes or {}).get(self.cursor_attribute or "") if parent else None
+        dates = [cursor, *([bytes(of_parent)] if of_parent else [])]
+        return max(dates, key=lambda date: instant_of(date) or 0) if instant_of(cursor) is not None else cursor
 
     def _children(self, parent: _Parent) -> list[str]:
         raw = (parent.relationships or {}).get(self.relationship)

@@ -405,3 +405,18 @@ def test_a_campaign_may_have_no_messages_at_all(klaviyo: FakeKlaviyo) -> None:
     klaviyo.before = answer
     (record,) = sync("campaigns_detailed").records()
     assert (record["campaign_messages"], record["estimated_recipient_count"]) == ([], 0)
+
+
+def test_what_is_included_with_a_parent_that_changed_is_news(klaviyo: FakeKlaviyo) -> None:
+    """A flow archived while flows are read may be on no page: its new action, with an old date, comes next time."""
+    flows = [
+        resource("flow", flow, {"flow-actions": [f"{flow}-1"]}, updated=DAY.format(day))
+        for flow, day in (("still", 1), ("moved", 20))
+    ]
+    actions = [resource("flow-action", f"{flow}-1", updated=DAY.format(10)) for flow in ("still", "moved")]
+    answers(klaviyo, {"flows": page(*flows, included=actions)})
+
+    output = sync("flow_actions", state={"flow_actions": {"updated": DAY.format(15)}})
+
+    assert {*output.ids("flow_actions")} == {"moved-1"}
+    assert {one["updated"] for one in output.records("flow_actions")} == {DAY.format(10)}

@@ -1,0 +1,185 @@
+"""A shop that never rests, an API that fails at random, a connector that is killed: in the end nothing is missing.
+
+Longer, or otherwise, by the environment: SOAK_SYNCS (how many syncs) and SOAK_SEED (which ones).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from integration_tests.connector import KEY, ROOT, Connector, Output, catalog
+from integration_tests.forks import IMPATIENT
+from integration_tests.test_late import aged
+from integration_tests.truth import expected, walk
+from klaviyo_simulator import Simulator
+from source_klaviyo.sync.cursor import SETTLING
+from source_klaviyo.sync.instants import SECOND, parse_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SYNCS = int(os.environ.get("SOAK_SYNCS", "20"))
+SEED = int(os.environ.get("SOAK_SEED", "6"))
+
+DATED = {
+    "campaigns": ("updated_at", "campaigns?filter=equals(messages.channel,'{channel}'),equals(archived,{archived})"),
+    "email_templates": ("updated", "templates"),
+    "events": ("datetime", "events?page[size]=200"),
+    "flows": ("updated", "flows?filter=equals(archived,{archived})"),
+    "lists": ("updated", "lists"),
+    "profiles": ("updated", "profiles?page[size]=100"),
+}
+"""Streams whose records have a date that tells their versions, and how all of them are asked for the plain way."""
+FAMILIES = ("campaign_messages", "flow_messages", "list_profiles", "segment_profiles")
+STREAMS = (*DATED, *FAMILIES)
+CHANGES = {
+    **dict.fromkeys(("profiles", "events"), 3),
+    **dict.fromkeys(("campaigns", "flows", "lists", "templates", "new_profiles", "new_campaigns", "late_events"), 1),
+    **dict.fromkeys(("delete_profiles", "archive_campaigns", "unarchive_campaigns", "archive_flows"), 1),
+}
+FAULTS: list[dict[str, Any]] = [
+    *({"kind": "status", "status": status} for status in (408, 429, 500, 502, 503, 504)),
+    {"kind": "status", "status": 429, "retry_after": 0},
+    *({"kind": kind} for kind in ("html", "html_403", "empty", "invalid_json", "bad_gzip", "bad_cursor")),
+    *({"kind": kind} for kind in ("reset_before", "reset_middle", "truncated", "unordered", "wrong_type")),
+    {"kind": "slow_body", "seconds": 0.1},
+]
+FAULTS_A_SYNC = 120
+
+
+class Soak:
+    """One long history: what was printed, and the state that the next sync gets."""
+
+    def __init__(self, shop: Simulator, connector: Connector) -> None:
+        self.shop = shop
+        self.connector = connector
+        self.random = random.Random(SEED)
+        self.state: dict[str, dict[str, Any]] = {}
+        self.versions: defaultdict[str, dict[str, str]] = defaultdict(dict)
+        self.keys: defaultdict[str, set[Any]] = defaultdict(set)
+        self.counts: Counter[str] = Counter()
+
+    def sync(self, stop: signal.Signals | None = None) -> Output:
+        """Sync once from the last state, and perhaps stop at a random moment."""
+        states = {"state": list(self.state.values())} if self.state else {}
+        command = self.connector.command("read", catalog=catalog(*STREAMS), **states)[2:]
+        program = f"{IMPATIENT}\nfrom source_klaviyo.run import run\nrun()"
+        moment = self.random.randrange(1, 4_000) if stop else -1
+        output = Output()
+        with subprocess.Popen(
+            [sys.executable, "-c", program, *command], cwd=ROOT, env=self.connector.environment, stdout=subprocess.PIPE
+        ) as process:
+            assert process.stdout
+            for line in process.stdout:
+                if not line.endswith(b"\n"):
+                    assert stop == signal.SIGKILL, line
+                    break
+                output.add(json.loads(line))
+                if output.lines == moment:
+                    process.send_signal(stop or signal.SIGKILL)
+            output.code = process.wait(timeout=20)
+        self.take(output)
+        return output
+
+    def take(self, output: Output) -> None:
+        """What a destination and a platform do with what a sync printed."""
+        for stream, (cursor, _) in DATED.items():
+            for record in output.records[stream]:
+                self.versions[stream][record["id"]] = record["attributes"][cursor]
+        for stream in STREAMS:
+            self.keys[stream] |= {*output.ids(stream)}
+            for state in output.states[stream]:
+                self.promise(stream, state)
+        self.counts["records"] += sum(map(len, output.records.values()))
+
+    def promise(self, stream: str, state: dict[str, Any]) -> None:
+        """A state never goes back, in no partition, and is never ahead of Klaviyo's clock."""
+        before, now = (positions(one) for one in (self.state.get(stream), state))
+        assert all(position <= self.shop.now() * SECOND - SETTLING + SECOND for position in now.values()), stream
+        for partition in before.keys() & now.keys():
+            assert before[partition] <= now[partition], (stream, partition)
+        self.state[stream] = state
+        self.counts["states"] += 1
+
+    def disturb(self) -> None:
+        """Let things fail and change, at random but alike for each seed."""
+        self.counts.update(self.shop.stats()["faults"])
+        self.shop.reset_stats()
+        self.shop.clear_faults()
+        self.shop.add_faults(
+            [
+                {**self.random.choice(FAULTS), "path": "/api/*", "after": self.random.randrange(4)}
+                for _ in range(FAULTS_A_SYNC)
+            ]
+        )
+        self.shop.mutate_continuously(2, **CHANGES, late_by=self.random.randrange(10, 5 * 86_400))
+
+    def rest(self) -> None:
+        """Nothing fails or changes any more."""
+        self.counts.update(self.shop.stats()["faults"])
+        self.shop.mutate_continuously(0)
+        self.shop.clear_faults()
+        time.sleep(2 * SETTLING / SECOND)
+
+
+def positions(state: dict[str, Any] | None) -> dict[str, int]:
+    """What a state promises of each partition."""
+    blob = state["stream"]["stream_state"] if state else {}
+    entries = blob.get("states") or [{"partition": {}, "cursor": blob}]
+    return {
+        json.dumps(entry["partition"]): parse_instant(value)
+        for entry in entries
+        for name, value in entry["cursor"].items()
+        if name in {"datetime", "updated", "updated_at", "joined_group_at"}
+    }
+
+
+def truth(shop: Simulator, stream: str) -> dict[str, str]:
+    """The newest version of each record that there is."""
+    cursor, path = DATED[stream]
+    channels = ("email", "sms", "mobile_push") if "{channel}" in path else ("",)
+    archived = ("true", "false") if "{archived}" in path else ("",)
+    paths = [path.format(channel=channel, archived=one) for channel in channels for one in archived]
+    return {one["id"]: one["attributes"][cursor] for asked in paths for one in walk(shop, f"/api/{asked}")}
+
+
+@pytest.fixture
+def soak(tmp_path: Path) -> Iterator[Soak]:
+    """A shop of a year with many kinds of parents and children."""
+    sizes = {"profiles": 600, "campaigns": 60, "flows": 40, "lists": 12, "segments": 8, "members": 300}
+    with Simulator(key=KEY, limits=False, events=6_000, years=1, seed=SEED, events_max_page=200, **sizes) as shop:
+        yield Soak(shop, Connector(shop.url, tmp_path, {"late_events_window": 30}))
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_whatever_happens(soak: Soak) -> None:
+    endings: list[signal.Signals | None] = [signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, None]
+    for number in range(SYNCS):
+        soak.disturb()
+        output = soak.sync(endings[number % len(endings)])
+        soak.counts[f"ended by {output.code}"] += 1
+    soak.rest()
+    soak.state = {state["stream"]["stream_descriptor"]["name"]: state for state in aged(list(soak.state.values()), 9)}
+
+    last = soak.sync()
+
+    story = f"seed {SEED}, {SYNCS} syncs: {dict(soak.counts)}"
+    assert last.code == 0, (story, last.logs)
+    for stream in DATED:
+        missing = {key: one for key, one in truth(soak.shop, stream).items() if soak.versions[stream].get(key) != one}
+        assert missing == {}, (stream, story)
+    for stream in FAMILIES:
+        assert expected(soak.shop, stream) <= soak.keys[stream], (stream, story)
+    assert soak.counts["states"] > SYNCS, story
+    print(story)  # noqa: T201 - pytest shows it where it is asked to
