@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help demo test lint types unit integration bench schemas tables clean
+.PHONY: help demo test lint types unit integration bench schemas tables lock audit clean
 
 help:  ## show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 22
@@ -40,6 +40,15 @@ schemas: $(READY)  ## write the streams' JSON schemas anew from Klaviyo's OpenAP
 
 tables: $(READY)  ## write the tables of streams in docs/klaviyo.md anew from the streams' declarations
 	$(BIN)/python -m tools.tables
+
+lock: $(READY)  ## write requirements.lock anew: what the image installs, each package with its hashes
+	$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-emit-options \
+		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file requirements.lock setup.py
+
+# Not part of `test`: it asks a service for known vulnerabilities, which is not within reach everywhere, where
+# registries of packages are the only thing that is.
+audit: $(READY)  ## look for known vulnerabilities in what requirements.lock pins
+	$(BIN)/pip-audit --requirement requirements.lock --disable-pip --require-hashes --strict
 
 clean:  ## remove what the other targets made
 	rm -rf .venv benchmarks/.venv-airbyte demo-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

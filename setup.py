@@ -26,6 +26,8 @@ TESTS = [
     "jsonschema>=4.17",
     "klaviyo-api==24.0.0",  # Klaviyo's own client of this revision has to understand the simulator
     "mypy>=1.15",
+    "pip-audit>=2.7",  # make audit
+    "pip-tools>=7.4",  # make lock
     "pytest>=8",
     "requests-mock>=1.12",
     "ruff==0.17.6",  # exact: a newer formatter may lay out the same code otherwise

@@ -46,6 +46,11 @@ for line in sys.stdin:
 """
 
 
+def impatient(command: list[str]) -> list[str]:
+    """The same command, to be run in the project's folder, without a wait for limits or before it asks again."""
+    return [sys.executable, "-c", f"{IMPATIENT}\nfrom source_klaviyo.run import run\nrun()", *command[2:]]
+
+
 class Forks:
     """Runs commands of the connector, one after the other, each in a child of its own.
 

@@ -124,8 +124,6 @@ def at_once(shop: Simulator, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Read in this process, without the waits between tries; the waits there would have been."""
     naps: list[float] = []
     monkeypatch.setenv("KLAVIYO_API_URL", shop.url)
-    monkeypatch.setattr(client, "TIMEOUT", (1, 0.5))
-    monkeypatch.setattr(client, "ANSWER", 1.0)
     hasty = partial(client.KlaviyoClient, sleep=naps.append, budget=NoLimits())
     monkeypatch.setattr("source_klaviyo.source.KlaviyoClient", hasty)
     return naps
@@ -143,7 +141,12 @@ def keys(output: Output, stream: str) -> set[Any]:
 
 
 @pytest.mark.parametrize("fault", [*BREAKING, *HARMLESS], ids=name_of)
-def test_what_passes_costs_no_record(shop: Simulator, at_once: list[float], fault: dict[str, Any]) -> None:
+def test_what_passes_costs_no_record(
+    shop: Simulator, at_once: list[float], fault: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "slow" in fault["kind"] and fault in BREAKING:  # a machine under load is slow as well, which is no fault
+        monkeypatch.setattr(client, "TIMEOUT", (1, 0.5))
+        monkeypatch.setattr(client, "ANSWER", 1.0)
     paths = ["/api/events", "/api/profiles", "/api/lists", "/api/campaigns", "/api/lists/*/profiles"]
     shop.add_faults([{**fault, "path": path, "after": after} for path in paths for after in (0, 1, 2)])
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import random
 import signal
 import subprocess
-from typing import TYPE_CHECKING
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from integration_tests.connector import CORE, KEY, Connector, Output, catalog
+from integration_tests.connector import COLLECTIONS, CORE, KEY, ROOT, Connector, Output, catalog, is_incremental
+from integration_tests.forks import impatient
 from integration_tests.truth import expected
 from klaviyo_simulator import Simulator
 
@@ -22,11 +25,11 @@ CHILDREN = ("campaign_messages", "flow_messages", "form_versions", "list_profile
 
 
 def read_and_stop(
-    connector: Connector, after: int, number: signal.Signals, streams: tuple[str, ...] = CORE
+    connector: Connector, after: int, number: signal.Signals, streams: tuple[str, ...] = CORE, **files: Any
 ) -> tuple[Output, bytes]:
     """Read until so many records have come, then stop; returns whole lines, and what stood behind the last."""
-    command = connector.command("read", catalog=catalog(*streams))
-    with subprocess.Popen(command, env=connector.environment, stdout=subprocess.PIPE) as process:
+    command = impatient(connector.command("read", catalog=catalog(*streams), **files))
+    with subprocess.Popen(command, cwd=ROOT, env=connector.environment, stdout=subprocess.PIPE) as process:
         assert process.stdout
         output, seen = Output(), 0
         for line in process.stdout:
@@ -91,3 +94,30 @@ def test_what_is_left_of_children_comes_with_the_next_sync(families: Simulator, 
     assert left < 3_843 or after < 1_000
     for stream in CHILDREN:
         assert {*stopped.ids(stream), *resumed.ids(stream)} == expected(families, stream), stream
+
+
+INCREMENTAL = tuple(name for name in COLLECTIONS if is_incremental(name))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_every_incremental_stream_is_complete_after_one_kill_after_the_other(
+    families: Simulator, tmp_path: Path, seed: int
+) -> None:
+    """All of them together, with their parents and partitions, stopped at random moments until they come to an end."""
+    connector = Connector(families.url, tmp_path)
+    families.switch(latency=0.02)
+    moments = random.Random(seed)
+    states: dict[str, Any] = {}
+    ids: defaultdict[str, set[Any]] = defaultdict(set)
+    for stop in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, None):
+        after = moments.randrange(50, 3_000) if stop else -1
+        output, half = read_and_stop(connector, after, stop or signal.SIGKILL, INCREMENTAL, state=list(states.values()))
+        assert half == b"" or stop == signal.SIGKILL
+        for stream in INCREMENTAL:
+            ids[stream] |= {*output.ids(stream)}
+            if output.states[stream]:
+                states[stream] = output.states[stream][-1]
+
+    assert output.code == 0, output.logs
+    for stream in INCREMENTAL:
+        assert ids[stream] >= expected(families, stream), stream

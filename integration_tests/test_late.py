@@ -58,7 +58,7 @@ def test_a_late_event_brings_its_hour_again_and_nothing_else(young: tuple[Simula
     for stream in STREAMS:
         assert all(parse_instant(event["datetime"]) >= position for event in quiet.records[stream]), stream
 
-    moments = [int(shop.now()) - late_by for late_by in (4_000, 100_000, 500_000)]
+    moments = [int(shop.now()) - late_by for late_by in (8_000, 100_000, 500_000)]
     late = {shop.mutate(late_events=1, late_by=int(shop.now()) - one)["late_events"][0] for one in moments}
     third = connector.read(*STREAMS, state=aged(quiet.state(), 9))
     assert_sound(third, shop.now())

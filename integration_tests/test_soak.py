@@ -10,7 +10,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from integration_tests.connector import KEY, ROOT, Connector, Output, catalog
-from integration_tests.forks import IMPATIENT
+from integration_tests.forks import impatient
 from integration_tests.test_late import aged
 from integration_tests.truth import expected, walk
 from klaviyo_simulator import Simulator
@@ -73,13 +72,10 @@ class Soak:
     def sync(self, stop: signal.Signals | None = None) -> Output:
         """Sync once from the last state, and perhaps stop at a random moment."""
         states = {"state": list(self.state.values())} if self.state else {}
-        command = self.connector.command("read", catalog=catalog(*STREAMS), **states)[2:]
-        program = f"{IMPATIENT}\nfrom source_klaviyo.run import run\nrun()"
+        command = impatient(self.connector.command("read", catalog=catalog(*STREAMS), **states))
         moment = self.random.randrange(1, 4_000) if stop else -1
         output = Output()
-        with subprocess.Popen(
-            [sys.executable, "-c", program, *command], cwd=ROOT, env=self.connector.environment, stdout=subprocess.PIPE
-        ) as process:
+        with subprocess.Popen(command, cwd=ROOT, env=self.connector.environment, stdout=subprocess.PIPE) as process:
             assert process.stdout
             for line in process.stdout:
                 if not line.endswith(b"\n"):
