@@ -22,6 +22,7 @@ SIMULATOR = [
 ]
 DEMO = ["duckdb>=1.1"]  # the demo's local warehouse
 TESTS = [
+    "airbyte-connector-models>=0.1.12; python_version < '3.13'",  # Airbyte's schema of metadata.yaml; takes no newer
     "hypothesis>=6.100",
     "jsonschema>=4.17",
     "klaviyo-api==24.0.0",  # Klaviyo's own client of this revision has to understand the simulator

@@ -36,6 +36,17 @@ def test_the_cdk_reads_it() -> None:
     assert data.suggestedStreams.streams == ["events", "campaigns", "lists", "metrics", "flows"]
 
 
+def test_airbytes_registry_takes_it(metadata: dict[str, Any]) -> None:
+    """By the model of its schema, which forbids what it does not know; the CDK ships a few loose fields only."""
+    models = pytest.importorskip(
+        "airbyte_connector_models.metadata.v0.connector_metadata_definition_v0",
+        reason="airbyte-connector-models takes no Python above 3.12",
+    )
+    models.ConnectorMetadataDefinitionV0.model_validate(metadata)
+    with pytest.raises(ValueError, match=r"data\.icn"):
+        models.ConnectorMetadataDefinitionV0.model_validate({**metadata, "data": {**metadata["data"], "icn": "x.svg"}})
+
+
 def test_it_is_the_connector_that_users_have(metadata: dict[str, Any]) -> None:
     assert metadata["metadataSpecVersion"] == "1.0"
     data = metadata["data"]
