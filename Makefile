@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help demo test lint types unit integration bench schemas tables clean
+.PHONY: help demo test lint types unit integration bench schemas tables snapshots clean
 
 help:  ## show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 22
@@ -40,6 +40,10 @@ schemas: $(READY)  ## write the streams' JSON schemas anew from Klaviyo's OpenAP
 
 tables: $(READY)  ## write the tables of streams in docs/klaviyo.md anew from the streams' declarations
 	$(BIN)/python -m tools.tables
+
+snapshots: $(READY)  ## write down anew what users rely on, and what the acceptance tests expect
+	$(BIN)/python -m tools.snapshots
+	$(BIN)/python -m integration_tests.acceptance.writing
 
 clean:  ## remove what the other targets made
 	rm -rf .venv benchmarks/.venv-airbyte demo-output build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
