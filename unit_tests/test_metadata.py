@@ -15,7 +15,7 @@ from airbyte_cdk.models.connector_metadata import ConnectorLanguage, MetadataFil
 from airbyte_cdk.sources.utils.schema_helpers import check_config_against_spec_or_exit
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from tools import tables
+from tools import tables, versions
 
 ROOT = Path(__file__).parent.parent
 
@@ -81,6 +81,11 @@ def test_the_version_is_the_newest_of_both_changelogs(metadata: dict[str, Any]) 
 def test_the_icon_is_a_drawing() -> None:
     icon = ET.fromstring((ROOT / "icon.svg").read_text(encoding="utf-8"))  # noqa: S314 our own file
     assert icon.tag == "{http://www.w3.org/2000/svg}svg"
+
+
+def test_each_python_that_is_taken_is_tested() -> None:
+    (first, beyond) = re.findall(r'python_requires=">=3\.(\d+),<3\.(\d+)"', (ROOT / "setup.py").read_text("utf-8"))[0]
+    assert versions.declared() == [f"3.{minor}" for minor in range(int(first), int(beyond))]
 
 
 # --- the specification ----------------------------------------------------------------------------------
