@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help demo test lint types unit integration bench schemas tables lock audit clean
+.PHONY: help demo test lint types unit integration coverage versions bench schemas tables snapshots lock audit clean
 
 help:  ## show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 22
@@ -32,6 +32,12 @@ unit: $(READY)  ## tests of the parts
 integration: $(READY)  ## tests of the whole, against the simulator
 	$(BIN)/python -m pytest --quiet integration_tests
 
+coverage: $(READY)  ## which lines and branches no test runs, in processes of the connector too (twice as slow)
+	$(BIN)/python -m pytest --quiet --cov --cov-report=term -m 'not slow' unit_tests integration_tests
+
+versions: $(READY)  ## the unit tests with each Python that the connector takes and this machine has
+	$(BIN)/python -m tools.versions
+
 bench: $(READY)  ## speed, limits, requests and memory, beside Airbyte's connector (FULL=1: large sizes)
 	$(BIN)/python -m benchmarks $(if $(FULL),--full)
 
@@ -40,6 +46,10 @@ schemas: $(READY)  ## write the streams' JSON schemas anew from Klaviyo's OpenAP
 
 tables: $(READY)  ## write the tables of streams in docs/klaviyo.md anew from the streams' declarations
 	$(BIN)/python -m tools.tables
+
+snapshots: $(READY)  ## write down anew what users rely on, and what the acceptance tests expect
+	$(BIN)/python -m tools.snapshots
+	$(BIN)/python -m integration_tests.acceptance.writing
 
 lock: $(READY)  ## write requirements.lock anew: what the image installs, each package with its hashes
 	$(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-emit-options \

@@ -20,18 +20,21 @@ SIMULATOR = [
     "aiohttp>=3.10,<4",  # the stand-in for the API is an aiohttp application
     "numpy>=1.26,<3",  # and puts pages of events together faster than they can be read
 ]
-DEMO = ["duckdb>=1.1"]  # the demo's local warehouse
+DEMO = ["duckdb>=1.1"]  # the demo's local warehouse, which PyAirbyte's files are looked into with too
 TESTS = [
-    "hypothesis>=6.100",
-    "jsonschema>=4.17",
+    "airbyte-connector-models>=0.1.12; python_version < '3.13'",  # Airbyte's schema of metadata.yaml; takes no newer
+    "hypothesis>=6.100",  # properties of windows and states
+    "jsonschema>=4.17",  # what the CDK needs too; validates records as Airbyte does
     "klaviyo-api==24.0.0",  # Klaviyo's own client of this revision has to understand the simulator
-    "mypy>=1.15",
+    "mypy>=1.15",  # knows Python 3.13
     "pip-audit>=2.7",  # make audit
     "pip-tools>=7.4",  # make lock
-    "pytest>=8",
-    "requests-mock>=1.12",
+    "pre-commit>=4",  # runs `make lint types` before a commit, for those who want it
+    "pytest>=8",  # imports tests by their path
+    "pytest-cov>=7",  # with coverage 7.10 and newer, which follows processes that end with os._exit
+    "requests-mock>=1.12",  # answers of the API in unit tests
     "ruff==0.17.6",  # exact: a newer formatter may lay out the same code otherwise
-    "types-requests",
+    "types-requests",  # the newest types are the best ones
     "types-jsonschema",
     "types-PyYAML",
 ]
@@ -43,14 +46,20 @@ setup(
     long_description=(ROOT / "README.md").read_text("utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",
-    python_requires=">=3.10,<3.14",
+    python_requires=">=3.10,<3.14",  # those that `make versions` tests; the CDK takes them all
+    classifiers=[
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+    ],
     packages=find_packages(include=["source_klaviyo", "source_klaviyo.*"]),
     package_data={"source_klaviyo": ["spec.json", "schemas/*.json", "py.typed"]},
     install_requires=[
         "airbyte-cdk>=7.39,<8",  # the concurrent engine is extended in engine.py: a new major is to be looked at
         "msgspec>=0.19,<1",  # decodes pages and keeps the opaque parts as bytes
         "pendulum>=3,<4",  # parses every date form Klaviyo and old states hold
-        "requests>=2.32,<3",
+        "requests>=2.32,<3",  # HTTP; a new major is to be looked at
         "rich>=13.7,<16",  # draws the progress of a read for a person at a terminal
         "urllib3>=2.3,<3",  # errors of bodies that break while they are read, and an end to those that crawl
     ],

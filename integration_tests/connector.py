@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 KEY = "pk_demo"
+MODES = ("full_refresh", "incremental")
 
 DECLARED = {stream.name: cast("KlaviyoStream", stream) for stream in SourceKlaviyo().streams({"api_key": KEY})}
 ALL = tuple(DECLARED)
@@ -102,7 +103,7 @@ def catalog(*streams: str, mode: str = "incremental") -> dict[str, Any]:
     return {
         "streams": [
             {
-                "stream": {"name": name, "json_schema": {}, "supported_sync_modes": ["full_refresh", "incremental"]},
+                "stream": {"name": name, "json_schema": {}, "supported_sync_modes": MODES[: 1 + is_incremental(name)]},
                 "sync_mode": mode if is_incremental(name) else "full_refresh",
                 "destination_sync_mode": "append_dedup",
             }

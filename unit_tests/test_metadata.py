@@ -15,7 +15,7 @@ from airbyte_cdk.models.connector_metadata import ConnectorLanguage, MetadataFil
 from airbyte_cdk.sources.utils.schema_helpers import check_config_against_spec_or_exit
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from tools import tables
+from tools import tables, versions
 
 ROOT = Path(__file__).parent.parent
 
@@ -34,6 +34,17 @@ def test_the_cdk_reads_it() -> None:
         data.connectorBuildOptions.baseImage,
     )
     assert data.suggestedStreams.streams == ["events", "campaigns", "lists", "metrics", "flows"]
+
+
+def test_airbytes_registry_takes_it(metadata: dict[str, Any]) -> None:
+    """By the model of its schema, which forbids what it does not know; the CDK ships a few loose fields only."""
+    models = pytest.importorskip(
+        "airbyte_connector_models.metadata.v0.connector_metadata_definition_v0",
+        reason="airbyte-connector-models takes no Python above 3.12",
+    )
+    models.ConnectorMetadataDefinitionV0.model_validate(metadata)
+    with pytest.raises(ValueError, match=r"data\.icn"):
+        models.ConnectorMetadataDefinitionV0.model_validate({**metadata, "data": {**metadata["data"], "icn": "x.svg"}})
 
 
 def test_it_is_the_connector_that_users_have(metadata: dict[str, Any]) -> None:
@@ -70,6 +81,11 @@ def test_the_version_is_the_newest_of_both_changelogs(metadata: dict[str, Any]) 
 def test_the_icon_is_a_drawing() -> None:
     icon = ET.fromstring((ROOT / "icon.svg").read_text(encoding="utf-8"))  # noqa: S314 our own file
     assert icon.tag == "{http://www.w3.org/2000/svg}svg"
+
+
+def test_each_python_that_is_taken_is_tested() -> None:
+    (first, beyond) = re.findall(r'python_requires=">=3\.(\d+),<3\.(\d+)"', (ROOT / "setup.py").read_text("utf-8"))[0]
+    assert versions.declared() == [f"3.{minor}" for minor in range(int(first), int(beyond))]
 
 
 # --- the specification ----------------------------------------------------------------------------------

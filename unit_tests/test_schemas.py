@@ -1,10 +1,9 @@
-"""The streams' schemas: true to Klaviyo's document, open to change, and no step back for Airbyte's users."""
+"""The streams' schemas: true to Klaviyo's document and open to change."""
 
 from __future__ import annotations
 
 import gzip
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,53 +13,26 @@ from tools.schemas import __main__ as command
 from tools.schemas.document import MOST, Document
 from tools.schemas.streams import STREAMS, Built, Stream
 from tools.schemas.writing import stream_schema
+from tools.snapshots import fields, types
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 NAMES = sorted(STREAMS)
 RESOURCES = {name: stream for name, stream in STREAMS.items() if isinstance(stream, Stream)}
 BUILT = {name: stream for name, stream in STREAMS.items() if isinstance(stream, Built)}
 CURSORS = {name: stream.cursor for name, stream in STREAMS.items() if stream.cursor}
 REPORTS = {name: stream.report for name, stream in BUILT.items() if stream.report}
-AIRBYTE = json.loads((Path(__file__).parent / "data" / "catalog-2.13.1.json").read_text(encoding="utf-8"))
 
 needs_document = pytest.mark.skipif(
     not command.DOCUMENT.exists(),
     reason=f"Klaviyo's document ({command.DOCUMENT.name}) is not beside the project",
 )
 
-# Where Airbyte declares what Klaviyo has never sent: the relationship leads to many flows, not to one.
-CORRECTED = {
-    "relationships.flow-triggers.data": "relationships.flow-triggers.data[]",
-    "relationships.flow-triggers.data.type": "relationships.flow-triggers.data[].type",
-    "relationships.flow-triggers.data.id": "relationships.flow-triggers.data[].id",
-}
-
 
 def declared(stream: str) -> dict[str, Any]:
     return json.loads((command.SCHEMAS / f"{stream}.json").read_text(encoding="utf-8"))
-
-
-def types(schema: dict[str, Any]) -> set[str]:
-    """The types of a property, a string with its format: string:date-time."""
-    found = set()
-    for option in schema.get("oneOf", [schema]):
-        for name in [option["type"]] if isinstance(option["type"], str) else option["type"]:
-            details = [option[key] for key in ("format", "airbyte_type") if key in option]
-            found.add(":".join([name, *details]) if name == "string" else name)
-    return found
-
-
-def fields(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each property below a schema, and each array's items (path[])."""
-    for name, value in schema.get("properties", {}).items():
-        here = f"{path}.{name}".lstrip(".")
-        yield here, value
-        yield from fields(value, here)
-        if "items" in value:
-            yield f"{here}[]", value["items"]
-            yield from fields(value["items"], f"{here}[]")
 
 
 def below(path: str, parent: str) -> bool:
@@ -128,24 +100,6 @@ def test_every_form_of_datetime_that_klaviyo_sends_is_valid(stream: str, cursor:
         "new": {"by": ["Klaviyo"]},
     }
     Draft7Validator(declared(stream)).validate(record)
-
-
-# --- Airbyte's own connector ----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("stream", AIRBYTE)
-def test_what_airbyte_declares_is_declared_with_its_type(stream: str) -> None:
-    ours = dict(fields(declared(stream)))
-    for path, theirs in AIRBYTE[stream]["fields"].items():
-        now = CORRECTED.get(path, path)
-        assert now in ours
-        assert types(ours[now]) == {*theirs, "null"}, path
-
-
-@pytest.mark.parametrize("stream", AIRBYTE)
-def test_the_cursor_is_airbytes(stream: str) -> None:
-    assert AIRBYTE[stream]["cursor"] == [CURSORS[stream]]
-    assert AIRBYTE[stream]["primary_key"] == [["id"]]
 
 
 # --- Klaviyo's document ---------------------------------------------------------------------------------

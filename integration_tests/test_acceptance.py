@@ -1,0 +1,113 @@
+"""Airbyte's standard tests as the CDK ships them, and those for which it has no more code: records and future state."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airbyte_cdk.test.standard_tests.docker_base import DockerConnectorTestSuite
+from airbyte_cdk.test.standard_tests.pytest_hooks import pytest_generate_tests  # noqa: F401 - makes the scenarios
+from airbyte_cdk.test.standard_tests.source_base import SourceTestSuiteBase
+
+from integration_tests.acceptance import writing
+from integration_tests.connector import ALL, DECLARED, KEY, ROOT, Connector, is_incremental
+from integration_tests.test_sync import assert_sound
+from klaviyo_simulator import Simulator
+from source_klaviyo.sync.instants import SECOND, parse_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@cache
+def temporary() -> TemporaryDirectory[str]:
+    """A folder that lasts as long as the tests."""
+    return TemporaryDirectory()
+
+
+@cache
+def connector_root() -> Path:
+    """The project in a folder of the name that the CDK expects, with secrets of its own."""
+    root = Path(temporary().name) / "source-klaviyo"
+    (root / "secrets").mkdir(parents=True)
+    for name in ("acceptance-test-config.yml", "metadata.yaml", "integration_tests", "source_klaviyo"):
+        (root / name).symlink_to(ROOT / name)
+    return root
+
+
+@pytest.fixture(scope="module")
+def shop() -> Iterator[Simulator]:
+    """A shop of today, for reports too."""
+    with Simulator(key=KEY, **writing.SIZES) as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="module")
+def settings(shop: Simulator) -> dict[str, Any]:
+    """Settings with which every stream has records, and reports few requests."""
+    metric = shop.ids("metrics")[0]
+    counted = {"name": "orders", "metric_id": metric, "interval": "day", "measurements": ["count"]}
+    start = dt.datetime.fromtimestamp(shop.now(), dt.timezone.utc).date() - dt.timedelta(days=20)
+    return {"start_date": str(start), "metric_ids": metric, "metric_aggregates": [counted]}
+
+
+@pytest.fixture(scope="module")
+def secrets(shop: Simulator, settings: dict[str, Any]) -> Iterator[None]:
+    """The simulator in the place of Klaviyo, and its key among the secrets."""
+    config = connector_root() / "secrets" / "config.json"
+    config.write_text(json.dumps({"api_key": KEY, **settings}), "utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KLAVIYO_API_URL", shop.url)
+        yield
+
+
+@pytest.mark.usefixtures("secrets")
+class TestStandards(SourceTestSuiteBase):
+    """The CDK's own tests, of the scenarios in acceptance-test-config.yml."""
+
+    @classmethod
+    def get_connector_root_dir(cls) -> Path:
+        return connector_root()
+
+
+for name, test in vars(DockerConnectorTestSuite).items():
+    if any(mark.name == "image_tests" for mark in getattr(test, "pytestmark", ())):
+        setattr(TestStandards, name, None)  # they build an image from files on GitHub; the image has tests of its own
+
+
+def test_the_catalog_and_the_state_are_of_all_streams() -> None:
+    configured = {one["stream"]["name"]: one["sync_mode"] for one in json.loads(writing.CATALOG.read_text())["streams"]}
+    assert configured == {name: "incremental" if is_incremental(name) else "full_refresh" for name in ALL}
+    assert json.loads(writing.STATE.read_text()) == writing.state(), "make snapshots writes it anew"
+
+
+def test_the_expected_records_are_read(tmp_path: Path) -> None:
+    expected = list(map(json.loads, writing.RECORDS.read_text("utf-8").splitlines()))
+    with writing.fixed_shop() as fixed:
+        found = writing.records(fixed, tmp_path)
+
+    assert found == expected, "if Klaviyo or the made-up shop has changed, make snapshots writes them anew"
+
+
+def test_a_state_in_the_future_is_said_and_hides_no_later_change(
+    shop: Simulator, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    connector = Connector(shop.url, tmp_path, settings)
+    files = {"catalog": json.loads(writing.CATALOG.read_text()), "state": json.loads(writing.STATE.read_text())}
+    output = connector.run("read", **files)
+
+    assert_sound(output, shop.now())
+    for stream in filter(is_incremental, ALL):
+        cursor = DECLARED[stream].cursor_attribute
+        dates = [parse_instant(record[cursor]) for record in output.records[stream] if record[cursor] is not None]
+        assert [date for date in dates if date <= shop.now() * SECOND] == [], stream  # events may be dated ahead
+        assert any(log.startswith(f"WARN The state of stream {stream} lies in the future") for log in output.logs)
+
+    changed = shop.ids("profiles")[0]
+    shop.touch("profile", changed)
+    assert connector.read("profiles", state=output.state()).ids("profiles") == [changed]

@@ -1,0 +1,116 @@
+"""PyAirbyte installs the connector and reads into DuckDB, as examples/klaviyo_to_duckdb.py shows."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import pytest
+
+from integration_tests.connector import KEY, ROOT
+from integration_tests.truth import expected
+from klaviyo_simulator import Simulator
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HOME = ROOT / "build" / "pyairbyte"
+"""PyAirbyte's own environment: it wants other versions of some packages than the tests."""
+PACKAGED = ("LICENSE", "MANIFEST.in", "README.md", "metadata.yaml", "pyproject.toml", "setup.py")
+COLUMNS = {
+    "campaigns": {"id": "VARCHAR", "updated_at": "TIMESTAMP", "attributes": "JSON"},
+    "events": {"id": "VARCHAR", "datetime": "TIMESTAMP", "attributes": "JSON", "relationships": "JSON"},
+    "list_profiles": {"list_id": "VARCHAR", "profile_id": "VARCHAR", "joined_group_at": "TIMESTAMP"},
+    "lists": {"id": "VARCHAR", "updated": "TIMESTAMP", "attributes": "JSON"},
+    "metrics": {"id": "VARCHAR", "updated": "TIMESTAMP", "attributes": "JSON"},
+    "profiles": {"id": "VARCHAR", "updated": "TIMESTAMP", "attributes": "JSON"},
+}
+
+
+@pytest.fixture(scope="module")
+def python() -> Path:
+    """An interpreter that has PyAirbyte; it is installed once."""
+    interpreter, ready = HOME / "bin" / "python", HOME / "ready"
+    if not ready.exists():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", HOME], check=True)
+        command = [interpreter, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "airbyte"]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"PyAirbyte cannot be installed here: {done.stderr.strip().splitlines()[-1]}")
+        ready.touch()
+    return interpreter
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of the connector, so that its build leaves nothing in the project."""
+    folder = tmp_path / "a checkout"
+    for name in ("examples", "source_klaviyo"):
+        shutil.copytree(ROOT / name, folder / name)
+    for name in PACKAGED:
+        shutil.copy(ROOT / name, folder)
+    return folder
+
+
+def run(python: Path, checkout: Path, shop: Simulator, folder: Path) -> int:
+    """Run the example; how many records it has read."""
+    environment = {
+        **os.environ,
+        "AIRBYTE_OFFLINE_MODE": "1",  # Airbyte's registry is not asked: the connector comes from the checkout
+        "DO_NOT_TRACK": "1",
+        "KLAVIYO_API_KEY": KEY,
+        "KLAVIYO_API_URL": shop.url,
+        "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
+        "TMPDIR": str(folder),
+    }
+    command = [python, checkout / "examples" / "klaviyo_to_duckdb.py"]
+    done = subprocess.run(
+        command, cwd=folder, env=environment, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert re.search(r"last 30 days:\n.+: [1-9]\d* events\n", done.stdout)
+    found = re.search(r"^(\d+) records read$", done.stdout, re.MULTILINE)
+    assert found, done.stdout
+    return int(found[1])
+
+
+def rows(folder: Path, query: str) -> list[tuple[Any, ...]]:
+    """What a query finds in the example's database."""
+    with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as database:
+        return database.execute(query).fetchall()
+
+
+def ids(folder: Path, stream: str) -> list[Any]:
+    """The keys of all rows of a stream."""
+    key = "list_id, profile_id" if stream == "list_profiles" else "id"
+    found = rows(folder, f"SELECT {key} FROM klaviyo.{stream} ORDER BY ALL")  # noqa: S608 - our own words
+    return [row if len(row) > 1 else row[0] for row in found]
+
+
+@pytest.mark.slow
+def test_pyairbyte_reads_in_full_and_then_what_has_changed(python: Path, checkout: Path, tmp_path: Path) -> None:
+    with Simulator(key=KEY, limits=False, years=2.0, events=2_000, profiles=300, lists=3, campaigns=10) as shop:
+        read = run(python, checkout, shop, tmp_path)
+
+        assert read == sum(len(expected(shop, stream)) for stream in COLUMNS)
+        for stream, columns in COLUMNS.items():
+            assert ids(tmp_path, stream) == sorted(expected(shop, stream)), stream
+            about = "SELECT column_name, data_type FROM information_schema.columns WHERE table_name ="
+            found = dict(rows(tmp_path, f"{about} '{stream}'"))
+            assert found.items() >= columns.items()
+
+        changed = shop.ids("profiles")[0]
+        shop.touch("profile", changed, attributes={"first_name": "Renamed"})
+        shop.mutate(events=7, new_profiles=2)
+        read = run(python, checkout, shop, tmp_path)
+
+        assert read == 7 + 2 + 1
+        for stream in COLUMNS:
+            assert ids(tmp_path, stream) == sorted(expected(shop, stream)), stream
+        name = f"SELECT attributes->>'$.first_name' FROM klaviyo.profiles WHERE id = '{changed}'"  # noqa: S608 - ours
+        assert rows(tmp_path, name) == [("Renamed",)]

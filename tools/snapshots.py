@@ -1,0 +1,121 @@
+"""What the connector's users rely on, for a test to compare: settings, streams, keys, cursors, fields and their types.
+
+    python -m tools.snapshots [--breaking]
+
+writes it to ``unit_tests/snapshots/connector.yaml``. What breaks somebody's sync is refused unless ``--breaking`` says
+that it is meant; it needs a major version, and an entry in metadata.yaml that tells users what to do.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from source_klaviyo.source import SourceKlaviyo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from airbyte_cdk.models import AirbyteStream
+
+SNAPSHOT = Path(__file__).resolve().parent.parent / "unit_tests" / "snapshots" / "connector.yaml"
+LIMITS = ("pattern", "minimum", "maximum", "enum", "default")
+"""What a setting says of its values besides their type."""
+
+
+def types(schema: Mapping[str, Any]) -> set[str]:
+    """The types of a property, a string with its format: string:date-time."""
+    found = set()
+    for option in schema.get("oneOf", [schema]):
+        for name in [option["type"]] if isinstance(option["type"], str) else option["type"]:
+            details = [option[key] for key in ("format", "airbyte_type") if key in option]
+            found.add(":".join([name, *details]) if name == "string" else name)
+    return found
+
+
+def fields(schema: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each property below a schema, and each array's items (path[])."""
+    for name, value in schema.get("properties", {}).items():
+        here = f"{path}.{name}".lstrip(".")
+        yield here, value
+        yield from fields(value, here)
+        if "items" in value:
+            yield f"{here}[]", value["items"]
+            yield from fields(value["items"], f"{here}[]")
+
+
+def described(form: Mapping[str, Any], streams: Iterable[AirbyteStream]) -> dict[str, Any]:
+    """What users rely on, in words.
+
+    Args:
+        form: the JSON schema of the settings.
+        streams: all of them, as discovered.
+    """
+    return {
+        "settings": {path: _setting(path, value, form) for path, value in fields(form)},
+        "streams": {stream.name: _stream(stream) for stream in sorted(streams, key=lambda stream: stream.name)},
+    }
+
+
+def current() -> dict[str, Any]:
+    """What users of the code as it is rely on."""
+    source = SourceKlaviyo()
+    form = source.spec(logging.getLogger("airbyte")).connectionSpecification
+    return described(form, (stream.as_airbyte_stream() for stream in source.streams({"api_key": "none"})))
+
+
+def breaks(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    """What of the old is gone or different in the new, and what is new and has to be given."""
+    for name, before in old.items():
+        here = f"{path} {name}".lstrip()
+        if name not in new:
+            yield f"{here} is gone"
+        elif isinstance(before, dict):
+            yield from breaks(before, new[name], here)
+        elif before != new[name]:
+            yield f"{here} was {before}, is {new[name]}"
+    for name, after in new.items():
+        around = name.rpartition(".")[0]
+        if name not in old and str(after).startswith("required") and (not around or around in old):
+            yield f"{path} {name} is new and required"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the snapshot; return the exit code."""
+    meant = "--breaking" in (sys.argv[1:] if arguments is None else arguments)
+    now = current()
+    broken = list(breaks(yaml.safe_load(SNAPSHOT.read_text("utf-8")), now)) if SNAPSHOT.exists() else []
+    for line in broken:
+        print(f"breaking: {line}")
+    if broken and not meant:
+        print("Nothing is written. If users shall bear this, raise the major version and add --breaking.")
+        return 1
+    SNAPSHOT.write_text(yaml.safe_dump(now, sort_keys=False, width=1000), "utf-8")
+    return 0
+
+
+def _setting(path: str, value: Mapping[str, Any], form: Mapping[str, Any]) -> str:
+    around, _, name = path.rpartition(".")
+    owner = dict(fields(form))[around] if around else form
+    words = ["required"] if name in owner.get("required", ()) else []
+    words += ["secret"] if value.get("airbyte_secret") else []
+    words += sorted(types(value))
+    return " ".join([*words, *(f"{limit} {json.dumps(value[limit])}" for limit in LIMITS if limit in value)])
+
+
+def _stream(stream: AirbyteStream) -> dict[str, Any]:
+    return {
+        "key": ", ".join(".".join(part) for part in stream.source_defined_primary_key or ()),
+        "cursor": ".".join(stream.default_cursor_field or ()),
+        "modes": {mode.value: True for mode in stream.supported_sync_modes},
+        "fields": {path: " ".join(sorted(types(value) - {"null"})) for path, value in fields(stream.json_schema)},
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

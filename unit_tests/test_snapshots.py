@@ -1,0 +1,122 @@
+"""What users rely on stays: those of Airbyte's connector, and those of this one as it was last written down."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from tools import snapshots
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+AIRBYTE = yaml.safe_load((Path(__file__).parent / "snapshots" / "airbyte-2.13.1.yaml").read_text("utf-8"))
+NOW = snapshots.current()
+
+FOLLOWS = "Klaviyo has never sent it so: the relationship leads to many flows, not to one"
+DIFFERENT = {
+    "settings start_date": "takes a plain date too",
+    "settings num_workers": "has no default: the connector finds the best number by itself",
+    **{
+        f"streams {stream} fields relationships.flow-triggers.data{below}": FOLLOWS
+        for stream in ("lists", "lists_detailed", "metrics")
+        for below in ("", ".type", ".id")
+    },
+}
+"""Where this connector differs from Airbyte's 2.13.1, and why that is better."""
+
+
+def test_users_of_airbytes_connector_lose_nothing_but_for_a_reason() -> None:
+    found = {line.partition(" was ")[0].removesuffix(" is gone") for line in snapshots.breaks(AIRBYTE, NOW)}
+    assert found == DIFFERENT.keys()
+
+
+def test_nothing_breaks_that_was_there() -> None:
+    broken = list(snapshots.breaks(yaml.safe_load(snapshots.SNAPSHOT.read_text("utf-8")), NOW))
+    assert not broken, "these changes would break syncs; see tools/snapshots.py if they are meant"
+
+
+def test_the_snapshot_is_current() -> None:
+    saved = yaml.safe_load(snapshots.SNAPSHOT.read_text("utf-8"))
+    assert saved == NOW, "make snapshots writes down what is new"
+
+
+SMALL: dict[str, Any] = {
+    "settings": {"key": "required secret string", "since": "string"},
+    "streams": {
+        "trees": {
+            "key": "id",
+            "cursor": "updated",
+            "modes": {"full_refresh": True, "incremental": True},
+            "fields": {"id": "string", "height": "number"},
+        }
+    },
+}
+
+
+def edited(*changes: Callable[[dict[str, Any], dict[str, Any]], object]) -> dict[str, Any]:
+    """A copy of the small one after changes of its settings and of its stream."""
+    tree = deepcopy(SMALL)
+    for change in changes:
+        change(tree["settings"], tree["streams"]["trees"])
+    return tree
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (lambda settings, _: settings.pop("since"), "settings since is gone"),
+        (lambda settings, _: settings.update(since="integer"), "settings since was string, is integer"),
+        (
+            lambda settings, _: settings.update(since="required string"),
+            "settings since was string, is required string",
+        ),
+        (lambda settings, _: settings.update(to="required string"), "settings to is new and required"),
+        (lambda _, trees: trees.update(key="name"), "streams trees key was id, is name"),
+        (lambda _, trees: trees.update(cursor="born"), "streams trees cursor was updated, is born"),
+        (lambda _, trees: trees["modes"].pop("incremental"), "streams trees modes incremental is gone"),
+        (lambda _, trees: trees["fields"].pop("height"), "streams trees fields height is gone"),
+        (
+            lambda _, trees: trees["fields"].update(height="string"),
+            "streams trees fields height was number, is string",
+        ),
+    ],
+)
+def test_a_breaking_change_is_named(change: Callable[[dict[str, Any], dict[str, Any]], object], line: str) -> None:
+    assert list(snapshots.breaks(SMALL, edited(change))) == [line]
+
+
+def test_a_stream_that_is_gone_is_one_line() -> None:
+    assert list(snapshots.breaks(SMALL, {**SMALL, "streams": {}})) == ["streams trees is gone"]
+
+
+def test_additions_break_nothing() -> None:
+    more = edited(
+        lambda settings, _: settings.update({"of": "array", "of[]": "object", "of[].name": "required string"}),
+        lambda _, trees: trees["fields"].update(age="integer"),
+    )
+    more["streams"]["leaves"] = SMALL["streams"]["trees"]
+
+    assert list(snapshots.breaks(SMALL, more)) == []
+
+
+def test_the_command_writes_additions_and_refuses_breaks_unless_they_are_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "connector.yaml"
+    monkeypatch.setattr(snapshots, "SNAPSHOT", file)
+    more = edited(lambda _, trees: trees["fields"].update(age="integer"))
+    for now, arguments, code, saved in (
+        (SMALL, [], 0, SMALL),
+        (more, [], 0, more),
+        (SMALL, [], 1, more),
+        (SMALL, ["--breaking"], 0, SMALL),
+    ):
+        monkeypatch.setattr(snapshots, "current", lambda tree=now: tree)
+        assert snapshots.main(arguments) == code
+        assert yaml.safe_load(file.read_text("utf-8")) == saved
+    assert "breaking: streams trees fields age is gone\n" in capsys.readouterr().out
