@@ -188,7 +188,7 @@ LEVELS: tuple[tuple[tuple[str, ...], dict[str, str]], ...] = ((), {}), (("--debu
 fuzz = settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None)
 
 
-@settings(fuzz, max_examples=400)
+@settings(fuzz, max_examples=250)
 @given(
     plays,
     st.sampled_from(STATUSES),

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SYNCS = int(os.environ.get("SOAK_SYNCS", "20"))
+SYNCS = int(os.environ.get("SOAK_SYNCS", "14"))
 SEED = int(os.environ.get("SOAK_SEED", "6"))
 
 DATED = {
