@@ -55,6 +55,8 @@ FAULTS: list[dict[str, Any]] = [
     {"kind": "slow_body", "seconds": 0.1},
 ]
 FAULTS_A_SYNC = 120
+LATE = 8_000, 5 * 86_400
+"""Seconds; the hours of events that come sooner after their time are not due for another look in the end."""
 
 
 class Soak:
@@ -119,7 +121,7 @@ class Soak:
                 for _ in range(FAULTS_A_SYNC)
             ]
         )
-        self.shop.mutate_continuously(2, **CHANGES, late_by=self.random.randrange(10, 5 * 86_400))
+        self.shop.mutate_continuously(2, **CHANGES, late_by=self.random.randrange(*LATE))
 
     def rest(self) -> None:
         """Nothing fails or changes any more."""
