@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help demo test lint types unit integration coverage versions bench schemas tables snapshots lock audit clean
+.PHONY: help demo test lint types unit integration coverage versions image bench schemas tables snapshots lock audit clean
 
 help:  ## show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 22
@@ -30,13 +30,20 @@ unit: $(READY)  ## tests of the parts
 	$(BIN)/python -m pytest --quiet unit_tests
 
 integration: $(READY)  ## tests of the whole, against the simulator
-	$(BIN)/python -m pytest --quiet integration_tests
+	$(BIN)/python -m pytest --quiet --numprocesses auto --dist loadfile integration_tests
 
 coverage: $(READY)  ## which lines and branches no test runs, in processes of the connector too (twice as slow)
 	$(BIN)/python -m pytest --quiet --cov --cov-report=term -m 'not slow' unit_tests integration_tests
 
 versions: $(READY)  ## the unit tests with each Python that the connector takes and this machine has
 	$(BIN)/python -m tools.versions
+
+# Labels as Airbyte's builder sets them. The machine's network, since that is where registries of packages are reached.
+image:  ## build airbyte/source-klaviyo:dev with Docker (BASE_IMAGE=…: on another base)
+	docker build --network host $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) \
+		--label io.airbyte.name=airbyte/source-klaviyo \
+		--label io.airbyte.version=$$(sed -n 's/^  dockerImageTag: //p' metadata.yaml) \
+		--tag airbyte/source-klaviyo:dev .
 
 bench: $(READY)  ## speed, limits, requests and memory, beside Airbyte's connector (FULL=1: large sizes)
 	$(BIN)/python -m benchmarks $(if $(FULL),--full)

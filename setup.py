@@ -23,6 +23,7 @@ SIMULATOR = [
 DEMO = ["duckdb>=1.1"]  # the demo's local warehouse, which PyAirbyte's files are looked into with too
 TESTS = [
     "airbyte-connector-models>=0.1.12; python_version < '3.13'",  # Airbyte's schema of metadata.yaml; takes no newer
+    "docker>=7.1",  # builds the image and runs it
     "hypothesis>=6.100",  # properties of windows and states
     "jsonschema>=4.17",  # what the CDK needs too; validates records as Airbyte does
     "klaviyo-api==24.0.0",  # Klaviyo's own client of this revision has to understand the simulator
@@ -32,6 +33,7 @@ TESTS = [
     "pre-commit>=4",  # runs `make lint types` before a commit, for those who want it
     "pytest>=8",  # imports tests by their path
     "pytest-cov>=7",  # with coverage 7.10 and newer, which follows processes that end with os._exit
+    "pytest-xdist>=3.6",  # the tests of the whole wait a lot, so that two at a time take half as long
     "requests-mock>=1.12",  # answers of the API in unit tests
     "ruff==0.17.6",  # exact: a newer formatter may lay out the same code otherwise
     "types-requests",  # the newest types are the best ones
