@@ -75,6 +75,9 @@ class Edits:
 
     def delete(self, name: str, identity: str) -> None:
         """Delete a record; it leaves its groups, and the children that cannot be without it go with it."""
+        if name == "event":  # events belong to nothing that would have to know
+            self._shop.events.remove(identity)
+            return
         record = self._record(name, identity)
         parents = list(self._shop.families.parents(name, record))
         self._shop.remove(name, identity)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from klaviyo_simulator.edits import stamp
 from klaviyo_simulator.moments import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
+    from klaviyo_simulator.answers import Call
     from klaviyo_simulator.data.profiles import Profile
     from klaviyo_simulator.data.shop import Shop
     from klaviyo_simulator.records import Record
@@ -28,6 +32,15 @@ _ACTIONS = {
 }
 
 
+@dataclass
+class Cue:
+    """What is to happen once so many requests that look alike have been answered."""
+
+    pattern: str
+    left: int
+    action: Callable[[], object]
+
+
 class Mutations:
     """Plays changes by name; every one is stamped with the present, as Klaviyo does."""
 
@@ -37,14 +50,24 @@ class Mutations:
         self._every = 0
         self._repeated: dict[str, Any] = {}
         self._until_next = 0
+        self._cues: list[Cue] = []
+
+    def wait(self, pattern: str, times: int, action: Callable[[], object]) -> None:
+        """Do something as soon as so many requests are answered whose path and query, decoded, fit a pattern."""
+        self._cues.append(Cue(pattern, times, action))
 
     def repeat(self, every: int, changes: dict[str, Any]) -> None:
         """Play changes after every so many requests; 0 ends it."""
         self._every = self._until_next = every
         self._repeated = changes
 
-    def served(self, now: float) -> None:
-        """Take note of a request, after which it may be time for the next change."""
+    def served(self, call: Call, now: float) -> None:
+        """Take note of a request, after whose answer, before it is sent, it may be time for the next change."""
+        for cue in [cue for cue in self._cues if fnmatchcase(unquote(f"{call.path}?{call.query}"), cue.pattern)]:
+            cue.left -= 1
+            if not cue.left:
+                self._cues.remove(cue)
+                cue.action()
         if not self._every:
             return
         self._until_next -= 1

@@ -68,7 +68,7 @@ class Server:
         except ApiError as error:
             answer = Answer.of(error)
         api.statistics.answer(name, entry, answer.status, answer.records)
-        api.mutations.served(api.now())
+        api.mutations.served(call, api.now())
         answer.headers.setdefault("Date", spoiling.http_date(api.now()))
         if fault:
             api.statistics.fault(fault.kind)

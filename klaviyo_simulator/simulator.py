@@ -94,6 +94,18 @@ class Simulator:
         """Change data after every so many requests; 0 ends it. `mutations()` tells what was changed."""
         self._run(lambda: self._control.mutate_continuously(every, **changes))
 
+    def when_asked(self, pattern: str, times: int, action: Callable[[], object]) -> None:
+        """Call something once so many requests are answered, before the last answer is sent.
+
+            simulator.when_asked("/api/lists?*", 2, lambda: simulator.delete("list", a_list))
+
+        Args:
+            pattern: what path and query look like, decoded (`/api/flows?*equals(archived,true)*`).
+            times: how many requests.
+            action: may change data through this simulator.
+        """
+        self._run(lambda: self._api.mutations.wait(pattern, times, action))
+
     def mutations(self) -> list[dict[str, list[str]]]:
         """All changes so far."""
         return self._run(lambda: list(self._api.mutations.made))
@@ -141,7 +153,7 @@ class Simulator:
         self._run(lambda: self._api.switch(switches))
 
     def _run(self, action: Callable[[], Result]) -> Result:
-        if self._loop is None:
+        if self._loop is None or threading.current_thread() is self._thread:
             return action()
 
         # All data belong to the server's thread; every access goes through its loop.

@@ -52,7 +52,7 @@ def _head(answer: Answer, length: int, **more: str) -> bytes:
 def _reset(transport: asyncio.Transport) -> None:
     """End a connection so that the other side sees a reset, not an end."""
     peer = transport.get_extra_info("socket")
-    if peer is not None:
+    if peer is not None and not transport.is_closing():  # the other side may have gone meanwhile
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
 

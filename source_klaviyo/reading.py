@@ -181,6 +181,8 @@ class StreamReading(PartitionGenerator):
             logger.warning("%s Stream %s goes on from here with a sync of tomorrow.", error, self.stream.name)
 
     def _repaired(self, position: Instant | None) -> Instant | None:
+        if position is not None and position > self.now() - SETTLING:
+            self.stream.shared.timezone()  # until an answer tells Klaviyo's clock, it may only be ours that is behind
         latest = self.now() - SETTLING
         if position is None or position <= latest:
             return position

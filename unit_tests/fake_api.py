@@ -62,6 +62,7 @@ class Endpoint:
 
 
 ENDPOINTS = {
+    "accounts": Endpoint(),
     "campaigns": Endpoint(
         {"messages.channel": {"eq"}, "archived": {"eq"}, "updated_at": DATES, "created_at": DATES},
         frozenset({"created_at", "id", "name", "scheduled_at", "updated_at"}),

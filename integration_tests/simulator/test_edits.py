@@ -151,6 +151,29 @@ def test_who_is_deleted_leaves_all_lists(start: Callable[..., Client]) -> None:
     assert members(client, a_list) == {}
 
 
+@pytest.mark.parametrize("fields", [{}, {"fields[event]": "datetime"}])
+def test_deleted_events_are_gone_and_a_reader_goes_on_behind_them(
+    start: Callable[..., Client], fields: dict[str, str]
+) -> None:
+    client = start(events=100)
+    (made,) = client.simulator.mutate(events=1)["events"]
+    query = {"page[size]": "10", "sort": "datetime", **fields}
+    everything = [event["id"] for event in client.walk("/api/events", query)]
+    page = client.ask("/api/events", query)
+    gone = {everything[0], everything[9], everything[10], made}
+    for doomed in gone:
+        client.simulator.delete("event", doomed)
+    following = client.ask(page["links"]["next"])
+    left = [event for event in everything if event not in gone]
+    assert [event["id"] for event in following["data"]] == everything[11:21]
+    assert [event["id"] for event in client.walk("/api/events", query)] == left
+    assert sorted(client.simulator.ids("events")) == sorted(left)
+    assert client.get(f"/api/events/{made}").status_code == 404
+    assert client.simulator.mutate(events=1)["events"] != [made]
+    with pytest.raises(ValueError, match="there is no event"):
+        client.simulator.delete("event", made)
+
+
 def test_a_deleted_list_is_gone_and_its_members_are_not(start: Callable[..., Client]) -> None:
     client = start()
     a_list = client.simulator.ids("lists")[0]

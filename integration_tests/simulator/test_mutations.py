@@ -108,6 +108,18 @@ def test_continuous_changes_follow_requests(start: Callable[..., Client]) -> Non
     assert [len(change["events"]) for change in client.simulator.mutations()] == [1, 1, 1]
 
 
+def test_a_change_can_wait_for_a_request(start: Callable[..., Client]) -> None:
+    client = start(lists=25)
+    doomed = client.simulator.ids("lists")[-1]
+    client.simulator.when_asked("/api/lists?*page[[]size]=5*", 2, lambda: client.simulator.delete("list", doomed))
+    counts = []
+    for _ in range(4):
+        client.ask("/api/lists", {"page[size]": "10"})
+        client.ask("/api/lists", {"page[size]": "5"})
+        counts.append(len(client.simulator.ids("lists")))
+    assert counts == [25, 24, 24, 24]
+
+
 @pytest.mark.parametrize(
     "kind", ["nonsense", "archive_nonsense", "melt_profiles", "new_metrics", "suppress_flows", "archive_lists"]
 )

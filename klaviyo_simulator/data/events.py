@@ -54,34 +54,52 @@ class EventTable:
         self._pages = EventPages(self._ids, bodies, profiles) if len(seconds) else None
         self._later: list[Row] = []
         self._later_seconds: dict[int, int] = {}
+        self._deleted: set[int] = set()
 
     def __len__(self) -> int:
+        return self._made - len(self._deleted)
+
+    @property
+    def _made(self) -> int:
         return len(self._seconds) + len(self._later)
 
     def add(self, second: int) -> str:
         """One more event at a second; its id."""
         if not self._pages:
             raise ValueError("an account that began without events gets none")
-        number = len(self)
+        number = self._made
         insort(self._later, (second, number))
         self._later_seconds[number] = second
         return self._ids.texts(np.array([number], np.uint64))[0]
 
+    def remove(self, identity: str) -> None:
+        """Delete an event."""
+        number = self._number(identity)
+        if number is None:
+            raise ValueError(f"there is no event {identity!r}")
+        self._deleted.add(number)
+
     def ids(self) -> list[str]:
         """All ids."""
-        return self._ids.texts(np.arange(len(self), dtype=np.uint64))
+        numbers = np.arange(self._made, dtype=np.uint64)
+        return self._ids.texts(numbers[self._test((), numbers)])
 
     def at(self, share: float) -> str | None:
-        """The id of the event behind that share of all, if there is any."""
-        return self._ids.texts(np.array([int(share * len(self))], np.uint64))[0] if len(self) else None
+        """The id of the event behind that share of all that there ever were, if there was any."""
+        return self._ids.texts(np.array([int(share * self._made)], np.uint64))[0] if self._made else None
 
     def get(self, identity: str) -> Record | None:
         """The event of an id."""
-        number = self._ids.number(identity)
-        if number is None or number >= len(self):
+        number = self._number(identity)
+        if number is None:
             return None
         stored = number < len(self._seconds)
         return self._record((int(self._seconds[number]) if stored else self._later_seconds[number], number))
+
+    def _number(self, identity: str) -> int | None:
+        """The number of an event that there is."""
+        number = self._ids.number(identity)
+        return None if number is None or number >= self._made or number in self._deleted else number
 
     def of_metric(self, metric: str, low: int, high: int) -> Columns:
         """The events of a metric with low <= second < high."""
@@ -93,7 +111,7 @@ class EventTable:
         )
         if not self._pages:
             return Columns(seconds, numbers, numbers, ())
-        chosen = self._pages.with_metric(numbers, {metric})
+        chosen = self._pages.with_metric(numbers, {metric}) & self._test((), numbers)
         seconds, numbers = seconds[chosen], numbers[chosen]
         return Columns(seconds, self._pages.body_of(numbers), self._pages.profile_of(numbers), self._pages.bodies)
 
@@ -164,8 +182,8 @@ class EventTable:
         return np.concatenate(found)
 
     def _test(self, conditions: Iterable[Condition], numbers: Numbers) -> NDArray[np.bool_]:
-        """Which events meet the conditions; `has(profile)` and `has(metric)` are true of every event."""
-        passed = np.ones(len(numbers), np.bool_)
+        """Which events are there and meet the conditions; `has(profile)` and `has(metric)` are true of every one."""
+        passed = np.isin(numbers, np.array(list(self._deleted), np.uint64), invert=True)
         pages = self._pages
         if pages is None:
             return passed
