@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import account, limits, memory, requests, start, throughput
+from benchmarks import account, limits, memory, pods, requests, start, throughput
 from benchmarks.chart import chart
 from benchmarks.plan import FULL, QUICK, TINY
 from benchmarks.report import machine, markdown, table
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from benchmarks.plan import Plan
 
-COMPARISONS = {each.NAME: each.measure for each in (throughput, limits, requests, account, memory, start)}
+COMPARISONS = {each.NAME: each.measure for each in (throughput, limits, requests, account, memory, pods, start)}
 RESULTS = Path(__file__).parent
 
 

@@ -1,4 +1,4 @@
-"""Write the tables of streams and scopes in ``docs/klaviyo.md`` from the streams' declarations.
+"""Write the tables of streams, scopes and limits in the documentation from the streams' declarations.
 
     python -m tools.tables [--check]
 
@@ -13,9 +13,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from source_klaviyo.api.budget import XS, M
 from source_klaviyo.config import Config
 from source_klaviyo.streams import STREAMS, KlaviyoStream
-from source_klaviyo.streams.base import Unfiltered
+from source_klaviyo.streams.base import Detailed, Unfiltered
 from source_klaviyo.streams.children import Child, Included
 from source_klaviyo.streams.periods import Periods
 from source_klaviyo.streams.reports import Report
@@ -23,7 +24,7 @@ from source_klaviyo.streams.reports import Report
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "klaviyo.md"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 NOTES = {
     "accounts": ("Account", "The account of the key."),
@@ -87,6 +88,10 @@ NOTES = {
 }
 
 TIERS = {(1, 15): "XS", (3, 60): "S", (10, 150): "M", (75, 750): "L", (350, 3500): "XL", (1, 2): "225 a day"}
+FIXED_PAGES = {"metrics": 200}
+"""Records a page where the endpoint does not let one choose."""
+DETAILS = {"campaigns_detailed": M.steady, "lists_detailed": XS.steady, "segments_detailed": XS.steady}
+"""Requests a minute for the details of each record."""
 LIMITS = {"profiles": "L; M with predictive analytics", "lists_detailed": "XS", "segments_detailed": "XS"}
 
 
@@ -98,9 +103,9 @@ class _NoOne:
         return []
 
 
-def streams() -> list[KlaviyoStream]:
+def streams(**settings: object) -> list[KlaviyoStream]:
     """All streams, which ask nobody."""
-    config = Config.parse({"api_key": "none"}, {})
+    config = Config.parse({"api_key": "none", **settings}, {})
     made: list[KlaviyoStream] = [stream(config, None, _NoOne()) for stream in STREAMS]  # type: ignore[arg-type]
     return sorted(made, key=lambda stream: stream.name)
 
@@ -151,26 +156,75 @@ def scopes_table() -> str:
     return "\n".join(["| Scope | Streams |", "| :--- | :--- |", *rows])
 
 
-def written(page: str) -> str:
+def pages_table() -> str:
+    """How long a million records take of each stream that is read page by page, the slowest last."""
+    plain, analysed = streams(disable_fetching_predictive_analytics=True), streams()
+    rates: dict[tuple[int, int], list[str]] = {}
+    for stream, other in zip(plain, analysed, strict=True):
+        size = FIXED_PAGES.get(stream.name, stream.page_size)
+        if not size or size == 1 or isinstance(stream, Child | Detailed | Included):
+            continue
+        both = {_steady(stream): "", _steady(other): " with predictive analytics"}
+        for steady, what in both.items() if len(both) > 1 else [(_steady(stream), "")]:
+            rates.setdefault((size * steady, size), []).append(f"`{stream.name}`{what}")
+    rows = [
+        f"| {', '.join(names)} | {size:,} | {rate // size:,} | {_time(1_000_000 / rate)} |"
+        for (rate, size), names in sorted(rates.items(), reverse=True)
+    ]
+    head = "| Streams | Records a request | Requests a minute | A million records take |"
+    return "\n".join([head, "| :--- | ---: | ---: | ---: |", *rows])
+
+
+def parents_table() -> str:
+    """How many parents, or records, an hour takes of each stream that asks for one at a time."""
+    rates: dict[int, list[str]] = {}
+    for stream in streams():
+        if isinstance(stream, Child | Detailed):
+            rates.setdefault(DETAILS.get(stream.name, _steady(stream)), []).append(f"`{stream.name}`")
+    rows = [f"| {', '.join(names)} | {rate * 60:,} |" for rate, names in sorted(rates.items(), reverse=True)]
+    return "\n".join(["| Streams | Requests an hour |", "| :--- | ---: |", *rows])
+
+
+def _steady(stream: KlaviyoStream) -> int:
+    return min(limit.tier.steady for limit in stream.limits)
+
+
+def _time(minutes: float) -> str:
+    """A time in the unit that suits it."""
+    if minutes < 1:
+        return f"{minutes * 60:.0f} s"
+    return f"{minutes:.0f} min" if minutes < 100 else f"{minutes / 60:.1f} h"
+
+
+TABLES = {
+    "klaviyo.md": {"| Scope | Streams |": scopes_table, "| Stream | Object |": streams_table},
+    "scaling.md": {"| Streams | Records a request |": pages_table, "| Streams | Requests an hour |": parents_table},
+}
+"""The tables of each page, by how their heads begin."""
+
+
+def written(name: str, page: str) -> str:
     """The page with its tables as they should be."""
-    for heading, table in (("Scope", scopes_table()), ("Stream", streams_table())):
-        found = re.search(rf"^\| {heading} \| (Streams|Object) \|.*\n(\|.*\n)+", page, re.MULTILINE)
+    for head, table in TABLES[name].items():
+        found = re.search(rf"^{re.escape(head)}.*\n(\|.*\n)+", page, re.MULTILINE)
         if found is None:
-            raise ValueError(f"{PAGE.name} has no table of {heading.lower()}s")
-        page = page[: found.start()] + table + "\n" + page[found.end() :]
+            raise ValueError(f"{name} has no table {head}")
+        page = page[: found.start()] + table() + "\n" + page[found.end() :]
     return page
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the tables, or check them; return the exit code."""
     check = "--check" in (sys.argv[1:] if arguments is None else arguments)
-    page = PAGE.read_text("utf-8")
-    stale = written(page) != page
-    if stale and not check:
-        PAGE.write_text(written(page), "utf-8")
-    if stale:
-        print(f"{'stale' if check else 'written'}: {PAGE.name}")
-    return 1 if check and stale else 0
+    stale = 0
+    for name in TABLES:
+        page = (DOCS / name).read_text("utf-8")
+        if written(name, page) != page:
+            stale += 1
+            print(f"{'stale' if check else 'written'}: {name}")
+            if not check:
+                (DOCS / name).write_text(written(name, page), "utf-8")
+    return int(check and stale > 0)
 
 
 if __name__ == "__main__":
