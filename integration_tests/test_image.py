@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import docker
 import pytest
-import yaml
 from docker.errors import DockerException
 
 from integration_tests.connector import ALL, KEY, ROOT, Output, catalog
@@ -217,8 +216,7 @@ def test_a_patch_works(inside: Container, tmp_path: Path, dockerfile: str) -> No
     patched = folder / "source_klaviyo" / "streams" / "events.py"
     code = patched.read_text("utf-8")
     patched.write_text(code.replace('cursor_attribute = "datetime"', 'cursor_attribute = "happened"'), "utf-8")
-    version = yaml.safe_load((ROOT / "metadata.yaml").read_text("utf-8"))["data"]["dockerImageTag"]
-    lines = dockerfile.replace(f"airbyte/source-klaviyo:{version}", TAG)
+    lines = dockerfile.replace("airbyte/source-klaviyo:dev", TAG)
     assert TAG in lines
     (folder / "Dockerfile").write_text(lines, "utf-8")
     mine, _ = inside.engine.images.build(path=str(folder), network_mode="host", rm=True)
