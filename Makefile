@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help demo test lint types unit integration coverage versions image bench schemas tables snapshots lock audit clean
+.PHONY: help demo test lint types unit integration oldest coverage versions image bench schemas tables snapshots lock audit clean
 
 help:  ## show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 22
@@ -17,7 +17,7 @@ $(READY): setup.py pyproject.toml
 demo: $(READY)  ## read a made-up account into a local DuckDB file, twice, and look at it
 	$(BIN)/python -m tools.demo
 
-test: lint types unit integration  ## everything that CI runs
+test: lint types unit integration oldest  ## everything that CI runs
 
 lint: $(READY)  ## style and common mistakes
 	$(BIN)/ruff check
@@ -31,6 +31,9 @@ unit: $(READY)  ## tests of the parts
 
 integration: $(READY)  ## tests of the whole, against the simulator
 	$(BIN)/python -m pytest --quiet --numprocesses auto --dist loadfile integration_tests
+
+oldest: $(READY)  ## the unit tests with the oldest Python that the connector takes, where this machine has it
+	$(BIN)/python -m tools.versions oldest
 
 coverage: $(READY)  ## which lines and branches no test runs, in processes of the connector too (twice as slow)
 	$(BIN)/python -m pytest --quiet --cov --cov-report=term -m 'not slow' unit_tests integration_tests

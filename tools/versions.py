@@ -1,6 +1,6 @@
 """Run the unit tests with each Python that the connector takes and this machine has.
 
-    python -m tools.versions [VERSION ...]
+    python -m tools.versions [VERSION ... | oldest]
 
 Each gets an environment of its own below ``build/``. What is not installed is named and left out.
 """
@@ -55,7 +55,8 @@ def tested(version: str, command: str) -> bool:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Test the given versions, or all; return the exit code."""
     results: dict[str, str] = {}
-    for version in (sys.argv[1:] if arguments is None else arguments) or declared():
+    chosen = list(sys.argv[1:] if arguments is None else arguments) or declared()
+    for version in declared()[:1] if chosen == ["oldest"] else chosen:
         command = interpreter(version)
         if command is None:
             results[version] = "is not on this machine"
@@ -63,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             results[version] = "passes" if tested(version, command) else "fails"
     for version, result in results.items():
         print(f"Python {version} {result}")
-    return 0 if "passes" in results.values() and "fails" not in results.values() else 1
+    return int("fails" in results.values())
 
 
 def _candidates(version: str) -> Iterator[str]:

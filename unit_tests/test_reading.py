@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import threading
@@ -19,7 +20,7 @@ from source_klaviyo.sync.instants import DAY, SECOND, for_filter, parse_instant
 from unit_tests.fake_api import HOST, NOW, FakeKlaviyo, Output, Refused, Request, error, sync
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 START = parse_instant("2024-01-01T00:00:00Z")
 NAMES = ["campaigns", "email_templates", "events", "flows", "global_exclusions", "lists", "metrics", "profiles"]
@@ -472,12 +473,16 @@ def test_page_cursors_that_never_work_end_the_stream(klaviyo: FakeKlaviyo) -> No
     assert len(klaviyo.requests) < 20
 
 
-def test_a_page_that_repeats_for_ever_ends_the_stream_with_a_clear_error(klaviyo: FakeKlaviyo) -> None:
-    body = {
-        "data": [{"type": "event", "id": "1", "attributes": {"datetime": iso(SINCE)}}],
-        "links": {"next": f"{HOST}/api/events?page%5Bcursor%5D=same"},
-    }
-    klaviyo.before = lambda _: (200, json.dumps(body).encode())
+@pytest.mark.parametrize("cursors", [itertools.repeat("same"), itertools.count()], ids=["one cursor", "new cursors"])
+def test_a_page_that_repeats_for_ever_ends_the_stream_with_a_clear_error(
+    klaviyo: FakeKlaviyo, cursors: Iterator[object]
+) -> None:
+    def page(_: Request) -> tuple[int, bytes]:
+        data = [{"type": "event", "id": "1", "attributes": {"datetime": iso(SINCE)}}]
+        links = {"next": f"{HOST}/api/events?page%5Bcursor%5D={next(cursors)}"}
+        return 200, json.dumps({"data": data, "links": links}).encode()
+
+    klaviyo.before = page
     output = sync("events", num_workers=1)
     assert output.statuses("events")[-1] == "INCOMPLETE"
     assert [one.message for one in output.errors("events")] == ["Klaviyo answers with the same page again and again."]

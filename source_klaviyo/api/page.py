@@ -98,6 +98,12 @@ class Page:
     asked_at: float = 0.0
     latency: float = 0.0
 
+    @property
+    def marks(self) -> list[str | int]:
+        """What no other page of a slice has: its way on, and a number of its first and last resource."""
+        ends = [hash((bytes(self.resources[0]), bytes(self.resources[-1])))] if self.resources else []
+        return [*([self.next] if self.next else []), *ends]
+
 
 def decode_document(body: bytes, kind: type[T]) -> T:
     """Decode a document, with line breaks and half characters out of the way.

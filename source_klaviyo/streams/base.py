@@ -236,12 +236,12 @@ class KlaviyoStream(HttpStream, ABC):
         """
         stream_slice, restarts = rest(), 0
         while True:
-            adaptations, seen = self.adaptations, set[str | None]()
+            adaptations, seen = self.adaptations, set[str | int]()
             try:
                 for page in self.read_pages(stream_slice):
-                    if page.next and page.next in seen:
+                    if page.next and not seen.isdisjoint(page.marks):
                         raise InvalidCursor("Klaviyo answers with the same page again and again.")
-                    seen.add(page.next)
+                    seen.update(page.marks)
                     yield page
                     del page
                 return

@@ -42,9 +42,15 @@ def parse_instant(text: str) -> Instant:
 
 def _parsed(text: str) -> dt.datetime:
     try:
-        return dt.datetime.fromisoformat(text)  # ten times as fast, and takes more forms from Python to Python
+        return dt.datetime.fromisoformat(text)  # ten times as fast, but takes few forms before Python 3.11
     except ValueError:
-        return cast("pendulum.DateTime", pendulum.parse(text))
+        return _parsed_by_library(text)
+
+
+def _parsed_by_library(text: str) -> dt.datetime:
+    parsed = cast("pendulum.DateTime", pendulum.parse(text))
+    # a plain one, since the library's own does other arithmetic
+    return dt.datetime.combine(parsed, parsed.timetz())
 
 
 def _second(instant: Instant) -> str:
