@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("airbyte")
 
 ACCOUNTS_SCOPE = "accounts:read"
+LONGEST_NAME = 100
 
 
 class _Contact(msgspec.Struct):
@@ -89,7 +90,7 @@ def _account_name(client: KlaviyoClient) -> str:
         name = _decode_account(page.resources[0]).attributes.contact_information.organization_name
     except (IndexError, msgspec.ValidationError):
         name = None
-    return name or "(it has no name)"
+    return client.discreet(" ".join(name.split())[:LONGEST_NAME]) if name else "(it has no name)"
 
 
 def _cost(stream: KlaviyoStream) -> tuple[int, bool, int, int]:

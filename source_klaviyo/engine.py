@@ -31,7 +31,7 @@ from source_klaviyo.progress import LINE_SECONDS
 from source_klaviyo.records import RecordBatch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from airbyte_cdk.sources.concurrent_source.concurrent_read_processor import ConcurrentReadProcessor
     from airbyte_cdk.sources.message import MessageRepository
@@ -42,6 +42,15 @@ logger = logging.getLogger("airbyte")
 
 QUEUE_SIZE = 10
 """Items between the workers and the output; an item is a page at most, so this bounds the memory."""
+
+
+class _DiscreetSliceLogger(DebugSliceLogger):
+    """Slices hold what Klaviyo or the user calls things, which may be anything."""
+
+    def create_slice_log_message(self, _slice: Mapping[str, Any] | None) -> AirbyteMessage:
+        message = super().create_slice_log_message(_slice)
+        message.log.message = filter_secrets(without_persons(message.log.message))  # type: ignore[union-attr]
+        return message
 
 
 class PagedSource(ConcurrentSource):
@@ -73,7 +82,7 @@ class PagedSource(ConcurrentSource):
             num_workers=workers,
             initial_number_of_partitions_to_generate=generators,
             logger=logger,
-            slice_logger=DebugSliceLogger(),
+            slice_logger=_DiscreetSliceLogger(),
             message_repository=repository,
             queue=queue,
         )

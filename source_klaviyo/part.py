@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partition
 
 from source_klaviyo.api.errors import KlaviyoError, QuotaUsed
+from source_klaviyo.api.page import understood
 from source_klaviyo.records import RecordBatch
 
 if TYPE_CHECKING:
@@ -76,5 +77,6 @@ class StreamPart(Partition, ABC):
         resources, cursors = page.resources, page.cursors or [b""] * len(page.resources)
         if len(keep) < len(resources):
             resources, cursors = [resources[place] for place in keep], [cursors[place] for place in keep]
-        records = zip(stream.rebuild_all(resources, stream_slice), cursors, strict=True)
-        return RecordBatch.build(stream.name, stream.cursor_attribute, records, stream.root(stream_slice))
+        with understood():
+            records = zip(stream.rebuild_all(resources, stream_slice), cursors, strict=True)
+            return RecordBatch.build(stream.name, stream.cursor_attribute, records, stream.root(stream_slice))

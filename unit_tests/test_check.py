@@ -6,6 +6,7 @@ import logging
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 from airbyte_cdk.models import Status
@@ -106,6 +107,26 @@ def test_a_check_that_succeeds_names_the_account(klaviyo: Mocker, log: pytest.Lo
     assert status.message is None
     assert lines(log, logging.INFO) == ["The API key belongs to the Klaviyo account Klavi Ä & Co. 100 %."]
     assert lines(log, logging.WARNING) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("jane@example.com", "****"),
+        ("Jane, +49 170 1234567", "Jane, ****"),
+        (KEY.upper(), "****"),
+        (quote(KEY, safe="").replace("_", "%5F"), "(left out, since it repeats the API key)"),
+        ("A shop\nof two lines", "A shop of two lines"),
+        ("x" * 5_000, "x" * 100),
+    ],
+    ids=["address", "number", "key", "key in another spelling", "lines", "long"],
+)
+def test_the_accounts_name_is_fit_for_a_log(
+    klaviyo: Mocker, log: pytest.LogCaptureFixture, name: str, shown: str
+) -> None:
+    klaviyo.get(ACCOUNTS, json=account(contact_information={"organization_name": name}))
+    check()
+    assert lines(log, logging.INFO) == [f"The API key belongs to the Klaviyo account {shown}."]
 
 
 def test_each_scope_is_asked_for_once(klaviyo: Mocker) -> None:

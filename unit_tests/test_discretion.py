@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from source_klaviyo.api.discretion import without_key, without_persons
+from source_klaviyo.engine import _DiscreetSliceLogger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +27,7 @@ ORDINARY = [
     "Request was throttled. Expected available in 1 second.",
     "Metric RESQ6t does not exist; see /api/metrics/RESQ6t/metric-properties",
     "2026-11-20 10:00:00+0000",
+    "from 2026-11-20T10:00:00.123456+00:00 to 2026-11-21 (exclusive), 100 a page (1,000 at most)",
     "sort=-datetime+1",
 ]
 
@@ -49,6 +52,11 @@ spellings = st.sampled_from(
         lambda text: "".join(f"\\u{ord(one):04X}" for one in text),
         lambda text: base64.b64encode(text.encode()).decode(),
         lambda text: base64.urlsafe_b64encode(b"\xff" + text.encode()).decode(),
+        lambda text: text.encode().hex(),
+        lambda text: f"{text[:12]} {text[12:]}",
+        "\u200b".join,
+        "-".join,
+        lambda text: "".join(chr(ord(one) + 0xFEE0) if "!" <= one <= "~" else one for one in text),
         quote,
     ]
 )
@@ -57,6 +65,7 @@ spellings = st.sampled_from(
 befores = st.sampled_from(["", "key: ", "/data/", "?a=1&b=", "x" * 400 + " "])
 
 
+@settings(max_examples=400)
 @given(st.sampled_from([KEY, KEY.swapcase()]), st.lists(spellings, max_size=2), befores)
 def test_no_spelling_of_the_key_passes(spelled: str, chosen: list[Callable[[str], str]], before: str) -> None:
     for spelling in chosen:
@@ -85,3 +94,28 @@ def test_what_is_too_short_to_be_a_key_is_no_secret() -> None:
 )
 def test_people_are_masked(said: str, shown: str) -> None:
     assert without_persons(said) == shown.rstrip()
+
+
+@pytest.mark.parametrize(
+    "number", ["+49170 1234567", "+1 415-555-0199", "(415) 555-0199", "14155550199", "+1.415.555.0199"]
+)
+def test_telephone_numbers_are_masked_as_people_write_them(number: str) -> None:
+    assert without_persons(f"No profile has {number}, or so.") == "No profile has ****, or so."
+
+
+@pytest.mark.parametrize("spelled", ['"jane doe"@example.com', "jane@[127.0.0.1]"])
+def test_addresses_of_rare_forms_are_masked(spelled: str) -> None:
+    assert without_persons(f"No {spelled} here") == "No **** here"
+
+
+@pytest.mark.parametrize(
+    "spelled", ["me%40example.com", "me&#64;example.com", r"me\u0040example.com", "me\uff20example.com"]
+)
+def test_addresses_in_other_spellings_leave_nothing(spelled: str) -> None:
+    assert without_persons(f"No profile {spelled}.") == "(left out, since it tells of a person)"
+
+
+def test_slices_in_the_log_show_neither_the_key_nor_people() -> None:
+    update_secrets([KEY])
+    message = _DiscreetSliceLogger().create_slice_log_message({"aggregate": KEY, "by": "me@example.com"}).log.message
+    assert message == 'slice:{"aggregate": "****", "by": "****"}'

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from source_klaviyo.api.errors import TransientError
-from source_klaviyo.api.page import Page, decode_page
+from source_klaviyo.api.page import Page, decode_item, decode_page
 
 
 def decode(body: bytes | str) -> Page:
@@ -70,7 +70,7 @@ def test_a_resource_without_attributes_has_no_cursor() -> None:
 
 
 def test_each_attribute_has_a_decoder_of_its_own() -> None:
-    body = b'{"data":[{"attributes":{"updated":"a","datetime":"b"}}]}'
+    body = b'{"data":[{"id":"1","attributes":{"updated":"a","datetime":"b"}}]}'
     assert decode_page(body, "updated").cursors == [b'"a"']
     assert decode_page(body, "datetime").cursors == [b'"b"']
     assert decode_page(body, "updated").cursors == [b'"a"']
@@ -80,17 +80,17 @@ def test_each_attribute_has_a_decoder_of_its_own() -> None:
 
 EXACT = [
     '{"id":"1","n":123456789012345678901234567890}',
-    '{"n":-9223372036854775809}',
-    '{"n":0.1000}',
-    '{"n":1e400}',
-    '{"n":1E+5}',
-    '{"n":3.141592653589793238462643383279}',
-    '{"z":1,"a":2,"z":3}',
-    '{"t":"ünïcödé \U0001f600 \u2028 \x7f"}',
-    r'{"t":"\u00fc\ud83d\ude00\/\n\"\\"}',
-    '{"t":"\\u0000"}',
-    '{ "spaced" : [ 1 , 2 ] }',
-    "{}",
+    '{"id":"1","n":-9223372036854775809}',
+    '{"id":"1","n":0.1000}',
+    '{"n":1e400,"id":"1"}',
+    '{"id":"1","n":1E+5}',
+    '{"id":"1","n":3.141592653589793238462643383279}',
+    '{"z":1,"a":2,"id":"1","z":3}',
+    '{"id":"1","t":"ünïcödé \U0001f600 \u2028 \x7f"}',
+    r'{"id":"1","t":"\u00fc\ud83d\ude00\/\n\"\\"}',
+    '{"id":"1","t":"\\u0000"}',
+    '{ "id" : "1" , "spaced" : [ 1 , 2 ] }',
+    '{"id":"1"}',
 ]
 
 
@@ -112,7 +112,9 @@ FINITE = st.floats(allow_nan=False, allow_infinity=False)
                 max_leaves=5,
             ),
             max_size=4,
-        ).filter(lambda resource: "attributes" not in resource),
+        )
+        .filter(lambda resource: "attributes" not in resource)
+        .map(lambda resource: {**resource, "id": "1"}),
         max_size=4,
     ),
     st.sampled_from([None, 1, "\t"]),
@@ -151,15 +153,15 @@ def test_a_pretty_printed_body_gives_resources_of_one_line(line_break: str) -> N
     ],
 )
 def test_half_of_a_surrogate_pair_gives_way_and_all_else_stays(sent: str, emitted: str) -> None:
-    resource = '{"n":12345678901234567890123,"t":"%s","attributes":{"updated":"2026"}}'
+    resource = '{"id":"1","n":12345678901234567890123,"t":"%s","attributes":{"updated":"2026"}}'
     page = decode(f'{{"data":[{resource % sent}]}}')
     assert [bytes(found).decode() for found in page.resources] == [resource % emitted]
     assert page.cursors == [b'"2026"']
 
 
 def test_half_of_a_surrogate_pair_gives_way_in_names_and_cursors_too() -> None:
-    page = decode(r'{"data":[{"\ud83d":1,"attributes":{"updated":"\ude00"}}]}')
-    assert bytes(page.resources[0]) == rb'{"\ufffd":1,"attributes":{"updated":"\ufffd"}}'
+    page = decode(r'{"data":[{"id":"1","\ud83d":1,"attributes":{"updated":"\ude00"}}]}')
+    assert bytes(page.resources[0]) == rb'{"id":"1","\ufffd":1,"attributes":{"updated":"\ufffd"}}'
     assert page.cursors == [rb'"\ufffd"']
 
 
@@ -180,25 +182,35 @@ DAMAGED = {
     "data one resource": b'{"data":{"id":"1","attributes":{}}}',
     "data a text": b'{"data":"none"}',
     "resources of another kind": b'{"data":[1,"2"]}',
-    "attributes a list": b'{"data":[{"attributes":[]}]}',
+    "a resource null": b'{"data":[null]}',
+    "a resource without anything": b'{"data":[{}]}',
+    "a resource without an id": b'{"data":[{"id":"1"},{"type":"event","attributes":{}}]}',
+    "attributes a list": b'{"data":[{"id":"1","attributes":[]}]}',
     "next no text": b'{"data":[],"links":{"next":5}}',
     "links a list": b'{"data":[],"links":[]}',
-    "invalid UTF-8 inside a resource": b'{"data":[{"t":"\xff"}]}',
-    "UTF-8 of half a surrogate pair": b'{"data":[{"t":"\xed\xa0\xbd"}]}',
-    "UTF-8 cut in a character": b'{"data":[{"t":"\xc3"}]}',
-    "another encoding": '{"data":[{"t":"ü"}]}'.encode("utf-16"),
-    "a control character in a text": b'{"data":[{"t":"\x00"}]}',
-    "no JSON number": b'{"data":[{"n":NaN}]}',
-    "an unknown escape": rb'{"data":[{"t":"\q"}]}',
+    "invalid UTF-8 inside a resource": b'{"data":[{"id":"1","t":"\xff"}]}',
+    "UTF-8 of half a surrogate pair": b'{"data":[{"id":"1","t":"\xed\xa0\xbd"}]}',
+    "UTF-8 cut in a character": b'{"data":[{"id":"1","t":"\xc3"}]}',
+    "another encoding": '{"data":[{"id":"1","t":"ü"}]}'.encode("utf-16"),
+    "a control character in a text": b'{"data":[{"id":"1","t":"\x00"}]}',
+    "no JSON number": b'{"data":[{"id":"1","n":NaN}]}',
+    "an unknown escape": rb'{"data":[{"id":"1","t":"\q"}]}',
     "more after the end": b'{"data":[]}{"data":[]}',
-    "nested without end": b'{"data":[{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}]}",
+    "nested without end": b'{"data":[{"id":"1","a":' + b"[" * 100_000 + b"]" * 100_000 + b"}]}",
 }
 
 
+@pytest.mark.parametrize("attribute", ["updated", None])
 @pytest.mark.parametrize("body", DAMAGED.values(), ids=DAMAGED)
-def test_what_is_no_page_is_asked_for_again(body: bytes) -> None:
+def test_what_is_no_page_is_asked_for_again(body: bytes, attribute: str | None) -> None:
     with pytest.raises(TransientError, match=r"^Klaviyo's answer is damaged or incomplete .*\.$"):
-        decode(body)
+        decode_page(body, attribute)
+
+
+@pytest.mark.parametrize("body", [b'{"data":null}', b'{"data":{}}', b'{"data":[]}', b"{}", b'{"data":{"id":"1"}'])
+def test_what_is_no_single_resource_is_asked_for_again(body: bytes) -> None:
+    with pytest.raises(TransientError, match="damaged"):
+        decode_item(body)
 
 
 @pytest.mark.parametrize("length", range(len(GOOD)))

@@ -11,7 +11,7 @@ from copy import copy
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 import requests
 import urllib3
@@ -20,8 +20,9 @@ from requests.auth import AuthBase
 
 from source_klaviyo.api.budget import Budget
 from source_klaviyo.api.deadline import Deadline
-from source_klaviyo.api.discretion import without_key
+from source_klaviyo.api.discretion import without_key, without_persons
 from source_klaviyo.api.errors import QuotaUsed, RateLimited, TransientError, UnsafeLink, error_of
+from source_klaviyo.api.page import understood
 from source_klaviyo.api.traffic import Traffic
 
 if TYPE_CHECKING:
@@ -210,6 +211,10 @@ class KlaviyoClient:
         finally:
             self._room.release()
 
+    def discreet(self, text: str) -> str:
+        """What Klaviyo says, fit for a log: without the key, and without what tells of a person."""
+        return without_persons(self._auth.hidden(text))
+
     def own_url(self, address: str) -> str:
         """The address on our own host, its path and query untouched.
 
@@ -222,7 +227,7 @@ class KlaviyoClient:
         except ValueError:
             parts, place = urlsplit("//nowhere"), ("nowhere", None)
         if place not in {_place(urlsplit(self._base_url)), _place(urlsplit(HOST))}:
-            host = parts.hostname if self._auth.hidden(address) == address else "another host"
+            host = parts.hostname if self.discreet(unquote(address)) == unquote(address) else "another host"
             raise UnsafeLink(
                 f"Klaviyo's answer names {host} as the place of the next page; the API key is never sent "
                 "to another host. If you use a proxy, let it pass Klaviyo's answers unchanged."
@@ -262,7 +267,8 @@ class KlaviyoClient:
                     refusal = error_of(response.status_code, response.headers, answer, self._auth.hidden)
                     if refusal is not None:
                         raise refusal
-                    return replace(decode(answer), asked_at=asked_at, latency=latency)
+                    with understood():
+                        return replace(decode(answer), asked_at=asked_at, latency=latency)
 
     def _learn(self, response: requests.Response, limits: Sequence[Limit]) -> None:
         self._budget.learn(limits, response.headers)

@@ -5,21 +5,28 @@ from __future__ import annotations
 import base64
 import html
 import re
+import unicodedata
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 SHORTEST_KEY = 8
 """Characters; what is shorter is no key, and part of too many words."""
-_READINGS = 50
+_READINGS = 200
 """So many readings of a text are looked at, should somebody have wrapped it again and again."""
 
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))")
 _BASE64 = re.compile(r"[\w+/-]{8,}", re.ASCII)
-# addresses, telephone numbers as Klaviyo writes them, and the ids of profiles
-_PERSONAL = re.compile(r"[^\s@\"<>(),;]+@[\w.-]+|\+\d{7,15}\b|\b01[0-9A-HJKMNP-TV-Z]{24}\b")
+_HEX = re.compile(r"(?:[0-9a-f]{2}){8,}", re.IGNORECASE)
+_PERSONAL = re.compile(
+    r"""(?:"[^"@]+"|[^\s@"<>(),;]+)@(?:\[[^\]]*\]|[\w.-]+)  # addresses
+    | \+\d[\d\s().-]{5,}\d | \(\d{2,5}\)[\d\s-]{5,}\d | \b\d{10,15}\b  # telephone numbers, as people write them
+    | \b01[0-9A-HJKMNP-TV-Z]{24}\b  # the ids of profiles
+    """,
+    re.VERBOSE,
+)
 
 
 def without_key(text: str, key: str) -> str:
@@ -27,18 +34,42 @@ def without_key(text: str, key: str) -> str:
     if len(key) < SHORTEST_KEY:
         return text
     masked = re.sub(re.escape(key), "****", text, flags=re.IGNORECASE)
-    if any(key.lower() in reading.lower() for reading in _readings(masked)):
+    bare = _together(key, "-").lower()
+    if any(bare in _together(reading, "-").lower() for reading in _readings(masked)):
         return "(left out, since it repeats the API key)"
     return masked
 
 
 def without_persons(text: str) -> str:
-    """The text with email addresses, telephone numbers and ids of profiles masked."""
-    return _PERSONAL.sub("****", text)
+    """The text with email addresses, telephone numbers and ids of profiles masked.
+
+    Nothing of it where one shows in another spelling.
+    """
+    masked = _PERSONAL.sub("****", text)
+    if any(_PERSONAL.search(unicodedata.normalize("NFKC", reading)) for reading in _readings(masked, _unwrapped)):
+        return "(left out, since it tells of a person)"
+    return masked
 
 
-def _readings(text: str) -> Iterator[str]:
-    """The text, and what it comes to when it is unescaped or decoded, in one way within another."""
+def _together(text: str, but: str = "") -> str:
+    """A text without what may divide words: blanks, what does not show, and what is to be left out besides."""
+    return re.sub(rf"[^!-~]|[{but or ' '}]", "", unicodedata.normalize("NFKC", text))
+
+
+def _unwrapped(text: str) -> list[str]:
+    """What a text may have been before it was escaped."""
+    return [unquote(text), html.unescape(text), _ESCAPE.sub(_unescaped, text)]
+
+
+def _unwrapped_or_decoded(text: str) -> list[str]:
+    """What a text may have been before it was escaped or encoded."""
+    numbers = " ".join(bytes.fromhex(word).decode(errors="replace") for word in _HEX.findall(text))
+    decoded = [_decoded(text, start) for start in range(4)]
+    return [*_unwrapped(text), *decoded, numbers, _together(text), _together(text, "-")]
+
+
+def _readings(text: str, ways: Callable[[str], list[str]] = _unwrapped_or_decoded) -> Iterator[str]:
+    """The text, and what it comes to when it is read in other ways, in one way within another."""
     seen: set[str] = set()
     waiting = [text]
     while waiting and len(seen) < _READINGS:
@@ -46,8 +77,7 @@ def _readings(text: str) -> Iterator[str]:
         if reading not in seen:
             seen.add(reading)
             yield reading
-            waiting += [unquote(reading), html.unescape(reading), _ESCAPE.sub(_unescaped, reading)]
-            waiting += [_decoded(reading, start) for start in range(4)]
+            waiting += ways(reading)
 
 
 def _unescaped(escape: re.Match[str]) -> str:
@@ -59,5 +89,5 @@ def _decoded(text: str, start: int) -> str:
     """What in a text could be base64 (of either alphabet), read as such, should it begin after so many characters."""
     words = (word[start:].replace("-", "+").replace("_", "/") for word in _BASE64.findall(text))
     return " ".join(
-        base64.b64decode(word[: len(word) - (len(word) % 4 == 1)] + "===").decode("latin-1") for word in words
+        base64.b64decode(word[: len(word) - (len(word) % 4 == 1)] + "===").decode(errors="replace") for word in words
     )

@@ -70,11 +70,12 @@ class QuotaUsed(TransientError):  # noqa: N818
 
 
 class BadRequest(KlaviyoError):  # noqa: N818
-    """400: `parameter` is what Klaviyo objects to, as far as it says."""
+    """400: `parameter` is what Klaviyo objects to, as far as it says; `said` its own sentence."""
 
-    def __init__(self, message: str, parameter: str = "") -> None:
+    def __init__(self, message: str, parameter: str = "", said: str = "") -> None:
         super().__init__(message)
         self.parameter = parameter
+        self.said = said
 
 
 class InvalidCursor(BadRequest):
@@ -106,6 +107,7 @@ class _Errors(msgspec.Struct):
 
 
 _LONGEST_DETAIL = 300
+_LOOKED_AT = 10 * _LONGEST_DETAIL
 _decode_errors = msgspec.json.Decoder(_Errors).decode
 
 
@@ -129,10 +131,11 @@ def error_of(
         )
     error = _first_error(body)
     is_klaviyos, error = error is not None, error or _Error()
-    said = _said(without_persons(hidden(error.detail or error.title or "")))
+    detail = hidden((error.detail or "")[:_LOOKED_AT])
+    said = _said(without_persons(detail or hidden((error.title or "")[:_LOOKED_AT])))
     source = error.source or _Source()
-    place = without_persons(hidden(f"{source.parameter or ''} {source.pointer or ''}".strip()))
-    about = f"{place} {hidden(error.detail or '')}".strip()
+    place = without_persons(hidden(f"{source.parameter or ''} {source.pointer or ''}".strip()[:_LOOKED_AT]))
+    about = f"{place} {detail}".strip()
 
     if status == 401:
         return InvalidKey(
@@ -148,7 +151,9 @@ def error_of(
         )
     if status == 400:
         kind = InvalidCursor if re.search("cursor", about, re.IGNORECASE) else BadRequest
-        return kind(f"Klaviyo refuses a request (400, {place or 'no parameter named'}): please report it.{said}", about)
+        return kind(
+            f"Klaviyo refuses a request (400, {place or 'no parameter named'}): please report it.{said}", about, said
+        )
     if status == 404 and is_klaviyos:
         return NotFound(f"Klaviyo has no such resource (404): it may have been deleted, check it in Klaviyo.{said}")
     if status in _PASSING or status >= 500:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,7 +14,7 @@ import msgspec
 from source_klaviyo.api.errors import TransientError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
+    from collections.abc import Callable, Hashable, Iterator
 
     from source_klaviyo.sync.instants import Instant
 
@@ -129,10 +130,11 @@ def decode_page(body: bytes, cursor_attribute: str | None) -> Page:
         TransientError: it is not the JSON:API document of a collection, or not complete.
     """
     document, body = _decode(_text(body), _Document)
+    # looked at in all resources at once, which takes less than one by one
+    resources, _ = _decode(body, _resources(cursor_attribute))
     cursors: list[bytes] = []
-    if cursor_attribute is not None:  # looked for in all resources at once, which takes less than one by one
-        dated, _ = _decode(body, _dated_document(cursor_attribute))
-        cursors = [bytes(getattr(one.attributes, cursor_attribute, NULL)) for one in dated.data]
+    if cursor_attribute is not None:
+        cursors = [bytes(getattr(one.attributes, cursor_attribute, NULL)) for one in resources.data]
     return Page(document.data, cursors, document.following)
 
 
@@ -142,7 +144,9 @@ def decode_item(body: bytes) -> Page:
     Raises:
         TransientError: it is not the JSON:API document of a resource, or not complete.
     """
-    return Page([decode_document(body, _Item).data])
+    resource = decode_document(body, _Item).data
+    cursors_of([resource], None)
+    return Page([resource])
 
 
 def cursors_of(resources: list[msgspec.Raw], attribute: str | None) -> list[bytes]:
@@ -151,13 +155,10 @@ def cursors_of(resources: list[msgspec.Raw], attribute: str | None) -> list[byte
     Raises:
         TransientError: something is no JSON:API resource.
     """
-    if attribute is None:
-        return []
-    decode = _decoder(_dated(attribute))
-    try:
-        return [bytes(getattr(decode(resource).attributes, attribute, NULL)) for resource in resources]
-    except (RecursionError, msgspec.MsgspecError) as error:
-        raise _damaged() from error
+    decode = _decoder(_resource(attribute))
+    with understood():
+        found = [decode(resource) for resource in resources]
+    return [bytes(getattr(one.attributes, attribute, NULL)) for one in found] if attribute is not None else []
 
 
 def _text(body: bytes) -> bytes:
@@ -166,10 +167,8 @@ def _text(body: bytes) -> bytes:
     Raises:
         TransientError: it is no text.
     """
-    try:
+    with understood():
         _check_text(body)
-    except UnicodeDecodeError as error:
-        raise _damaged() from error
     # a line of output must not hold a line break; within JSON strings they are always escaped
     return body.replace(b"\n", b" ").replace(b"\r", b" ")
 
@@ -181,14 +180,12 @@ def _decode(body: bytes, kind: type[T]) -> tuple[T, bytes]:
         TransientError: it is not such a document.
     """
     decode: Callable[[bytes], T] = _decoder(kind)  # type: ignore[arg-type]
-    try:
+    with understood():
         try:
             return decode(body), body
         except msgspec.DecodeError:
             mended = _HALF_CHARACTER.sub(_whole_character, body)
             return decode(mended), mended
-    except (ValueError, RecursionError, msgspec.MsgspecError) as error:
-        raise _damaged() from error
 
 
 @cache
@@ -197,15 +194,26 @@ def _decoder(kind: Hashable) -> Callable[[bytes], Any]:
 
 
 @cache
-def _dated(attribute: str) -> Any:
-    attributes = msgspec.defstruct("Attributes", [(attribute, msgspec.Raw, NULL)], gc=False)
-    return msgspec.defstruct("Resource", [("attributes", attributes | None, None)], gc=False)
+def _resource(attribute: str | None) -> Any:
+    """A resource, of which nothing is looked at but an attribute; it has to have an id to be one."""
+    wanted = [(attribute, msgspec.Raw, NULL)] if attribute is not None else []
+    attributes = msgspec.defstruct("Attributes", wanted, gc=False)
+    return msgspec.defstruct("Resource", [("id", msgspec.Raw), ("attributes", attributes | None, None)], gc=False)
 
 
 @cache
-def _dated_document(attribute: str) -> Any:
-    return msgspec.defstruct("Document", [("data", list[_dated(attribute)])], gc=False)  # type: ignore[misc]
+def _resources(attribute: str | None) -> Any:
+    return msgspec.defstruct("Document", [("data", list[_resource(attribute)])], gc=False)  # type: ignore[misc]
 
 
-def _damaged() -> TransientError:
-    return TransientError("Klaviyo's answer is damaged or incomplete (no JSON:API document in it).")
+@contextmanager
+def understood() -> Iterator[None]:
+    """Take what cannot be decoded for damage on the way.
+
+    Raises:
+        TransientError: an answer, or a part of one, is not what it should be.
+    """
+    try:
+        yield
+    except (UnicodeError, RecursionError, msgspec.MsgspecError) as error:
+        raise TransientError("Klaviyo's answer is damaged or incomplete (no JSON:API document in it).") from error
