@@ -25,6 +25,9 @@ API_URL_VARIABLE = "KLAVIYO_API_URL"
 DEFAULT_START_DATE = "2012-01-01T00:00:00Z"
 """Klaviyo was founded in 2012."""
 
+LONGEST_KEY = 500
+"""Characters; Klaviyo's have some forty, and a header has to hold it."""
+
 LATE_EVENTS_WINDOW = 7
 """Days."""
 
@@ -112,6 +115,8 @@ def _api_key(value: object) -> str:
     key = value.strip() if isinstance(value, str) else ""
     if not key:
         raise ConfigError("The setting api_key is missing: give a private API key of your Klaviyo account.")
+    if len(key) > LONGEST_KEY:
+        raise ConfigError(f"The setting api_key has {len(key):,} characters, far more than a key has: copy it again.")
     if not re.fullmatch(r"[!-~]+", key):
         raise ConfigError(
             "The setting api_key holds a space, a line break or another character that no key has: copy it again."
@@ -183,16 +188,21 @@ def _aggregates(value: object) -> tuple[Aggregate, ...]:
         return ()
     if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
         raise ConfigError(f"The setting metric_aggregates is {shown(value)}: it must be a list of definitions.")
-    return tuple(map(_aggregate, value))
+    return tuple(dict.fromkeys(map(_aggregate, value)))
 
 
 def _aggregate(definition: Mapping[str, Any]) -> Aggregate:
     def texts(name: str) -> tuple[str, ...]:
         found = _given(definition.get(name), [])
-        if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
-            raise ConfigError(f"The setting metric_aggregates holds a {name} that is no list of texts: {shown(found)}.")
-        return tuple(found)
+        if not isinstance(found, list) or not all(map(_is_text, found)):
+            raise ConfigError(
+                f"The setting metric_aggregates holds {shown(found)} as {name}: it must be a list of texts."
+            )
+        return tuple(dict.fromkeys(found))
 
+    given = definition.get("metric_id")
+    if given is not None and not isinstance(given, str):
+        raise ConfigError(f"The setting metric_aggregates holds {shown(given)} as metric_id: it must be the id of one.")
     metric_ids = _ids(definition, "metric_id")
     if len(metric_ids) != 1:
         raise ConfigError(
@@ -204,9 +214,14 @@ def _aggregate(definition: Mapping[str, Any]) -> Aggregate:
         if one not in known:
             raise ConfigError(f"The setting metric_aggregates holds {shown(one)}: choose of {', '.join(known)}.")
     name = _given(definition.get("name"), metric_ids[0])
-    if not isinstance(name, str):
+    if not _is_text(name):
         raise ConfigError(f"The setting metric_aggregates holds the name {shown(name)}: it must be a text.")
     return Aggregate(name, metric_ids[0], measurements, interval, texts("by"), texts("filter"))
+
+
+def _is_text(value: object) -> bool:
+    """Whether it is a text that can be sent: JSON lets half a character into one."""
+    return isinstance(value, str) and value.encode(errors="replace").decode() == value
 
 
 def _api_url(value: str | None) -> str:

@@ -294,3 +294,28 @@ def test_no_refusal_shows_the_key(bad: dict[str, Any]) -> None:
 
 def test_what_is_shown_of_a_wrong_setting_is_short() -> None:
     assert "…" in refusal(start_date="x" * 100_000)
+
+
+@pytest.mark.parametrize(
+    ("definition", "words"),
+    [
+        ({"metric_id": {}}, "metric_aggregates holds {} as metric_id"),
+        ({"metric_id": ["A"]}, "metric_aggregates holds ['A'] as metric_id"),
+        ({"metric_id": "A", "name": "half \ud83d"}, "metric_aggregates holds the name"),
+        ({"metric_id": "A", "by": ["\ude00"]}, "as by: it must be a list of texts"),
+        ({"metric_id": "A", "filter": "x"}, "as filter: it must be a list of texts"),
+    ],
+)
+def test_a_definition_without_sense_names_the_setting_and_the_value(definition: dict[str, Any], words: str) -> None:
+    assert words in refusal(metric_aggregates=[definition])
+
+
+def test_what_is_defined_twice_is_asked_for_once() -> None:
+    twice = [{"metric_id": one, "by": ["x", "x"], "measurements": ["count", "count"]} for one in ("A", " A")]
+    (found,) = parse(metric_aggregates=twice).metric_aggregates
+    assert (found.metric_id, found.by, found.measurements) == ("A", ("x",), ("count",))
+
+
+def test_a_key_of_thousands_of_characters_is_refused() -> None:
+    assert parse(api_key="k" * 500).api_key
+    assert "9,000 characters" in refusal(api_key="k" * 9_000)

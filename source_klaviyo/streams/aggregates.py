@@ -57,6 +57,7 @@ class MetricAggregates(Periods):
     scope = "metrics:read"
 
     longest = 30
+    settings = dict.fromkeys(("metric_id", "measurements", "interval", "attributes/by", "filter"), "metric_aggregates")
 
     @property
     def lookback(self) -> int:

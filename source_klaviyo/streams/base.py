@@ -72,6 +72,7 @@ class KlaviyoStream(HttpStream, ABC):
         options: parameters that are always sent.
         extras: parameters that are left out should Klaviyo refuse them, or the key not be allowed to use them.
         advice: what a user may do when Klaviyo keeps failing.
+        settings: what in a question comes from a setting, by what Klaviyo calls it, and the setting.
         partitions: the parts that have to be asked for one by one.
         primary_key: the fields of a record that tell it from all others.
     """
@@ -91,6 +92,7 @@ class KlaviyoStream(HttpStream, ABC):
     options: Mapping[str, str] = {}
     extras: Mapping[str, str] = {}
     advice: str = ""
+    settings: ClassVar[Mapping[str, str]] = {}
     partitions: ClassVar[tuple[Partition, ...]] = ({},)
     primary_key: ClassVar[str | list[str]] = "id"
 

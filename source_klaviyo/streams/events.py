@@ -30,6 +30,7 @@ class Events(KlaviyoStream):
     smaller_page_size = 200
     # relationships hold ids only of what is included; the least of a metric is its name
     options = {"include": "metric,attributions", "fields[metric]": "name"}  # noqa: RUF012 - read only
+    settings = {"metric_id": "event_metric_ids"}  # noqa: RUF012 - read only
 
     @property
     def lookback(self) -> int:

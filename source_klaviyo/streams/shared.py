@@ -103,5 +103,5 @@ class Shared:
             page = self._client.get("/api/accounts", None, (ACCOUNTS,), lambda body: decode_page(body, None))
             account = msgspec.json.decode(page.resources[0], type=_Account)
             return ZoneInfo(account.attributes.timezone or "")
-        except (MissingScope, IndexError, ValueError, KeyError, msgspec.ValidationError):
+        except (MissingScope, IndexError, ValueError, KeyError, OSError, msgspec.ValidationError):
             return WESTERNMOST

@@ -542,3 +542,42 @@ def test_null_results_are_no_records(klaviyo: FakeKlaviyo, attributes: dict[str,
     serve(klaviyo, lambda _: (200, json.dumps({"data": {"attributes": attributes}}).encode()))
     output = sync("flow_series_reports", start_date="2024-06-29")
     assert (output.raised, output.records(), len(asked(klaviyo))) == (None, [], 1)
+
+
+@pytest.mark.parametrize(
+    ("stream", "setting", "pointer"),
+    [
+        ("flow_values_reports", {"metric_ids": "M1,M2"}, "conversion_metric_id"),
+        ("metric_aggregates", {"metric_aggregates": [{"metric_id": "M1"}, {"metric_id": "M2"}]}, "metric_id"),
+        ("metric_aggregates", {"metric_aggregates": [{"metric_id": "M1", "by": ["x"]}, {"metric_id": "M2"}]}, "by"),
+    ],
+)
+def test_what_klaviyo_refuses_of_a_setting_names_it_and_costs_nothing_else(
+    klaviyo: FakeKlaviyo, stream: str, setting: dict[str, Any], pointer: str
+) -> None:
+    def other(request: Request) -> Answer:
+        asked = request.body["data"]["attributes"]
+        if "M1" in {asked.get("metric_id"), asked.get("conversion_metric_id")}:
+            return 400, error(400, "invalid", "That does not exist.", f"/data/attributes/{pointer}")
+        return (
+            report(request)
+            if "conversion_metric_id" in asked
+            else (200, b'{"data":{"attributes":{"dates":[],"data":[]}}}')
+        )
+
+    serve(klaviyo, other)
+    output = sync(stream, start_date="2024-06-01", **setting)
+    (said,) = output.errors()
+    assert said.failure_type == FailureType.config_error
+    (name,) = setting
+    assert said.message == (
+        f"Klaviyo refuses what the setting {name} holds (400): correct it. Klaviyo says: That does not exist."
+    )
+    assert len([request for request in klaviyo.requests if request.body]) > 1  # the other one has been asked for
+
+
+def test_a_metric_that_nobody_has_chosen_is_not_the_users_fault(klaviyo: FakeKlaviyo) -> None:
+    refused = error(400, "invalid", "That does not exist.", "/data/attributes/conversion_metric_id")
+    serve(klaviyo, lambda _: (400, refused))
+    (said,) = sync("flow_values_reports").errors()
+    assert "please report it" in said.message
