@@ -424,6 +424,14 @@ def test_a_state_that_says_nothing_of_a_stream_lets_it_begin(desk: Desk, state: 
     assert len(output.ids("lists")) == 3
 
 
+@pytest.mark.parametrize("name", ["Lists", "list", "lists "])
+def test_a_state_of_a_stream_that_does_not_exist_is_not_passed_over_in_silence(desk: Desk, name: str) -> None:
+    output = desk.run("read", state=stated(SINCE, name))
+
+    assert (output.code, output.errors) == (0, [])
+    assert any(f"The state holds {name!r}, which is no stream" in line for line in output.logs)
+
+
 def descriptor(**descriptor: Any) -> dict[str, Any]:
     return {"stream_descriptor": {"name": "lists", **descriptor}, "stream_state": AHEAD}
 
@@ -441,6 +449,12 @@ UNDERSTOOD = {
     "a stream with a namespace": [{"type": "STREAM", "stream": descriptor(namespace="shop")}],
     "a stream with an empty namespace": [{"type": "STREAM", "stream": descriptor(namespace="")}],
     "a stream with no namespace": [{"type": "STREAM", "stream": descriptor(namespace=None)}],
+    "as Airbyte shows it": {"streamDescriptor": {"name": "lists"}, "streamState": AHEAD},
+    "a list as Airbyte shows it": [{"streamDescriptor": {"name": "lists"}, "streamState": AHEAD}],
+    "a stream's alone": {"stream_descriptor": {"name": "lists"}, "stream_state": AHEAD},
+    "a global state as Airbyte shows it": {
+        "global": {"streamStates": [{"streamDescriptor": {"name": "lists"}, "streamState": AHEAD}]}
+    },
     "a global state": [{"type": "GLOBAL", "global": {"stream_states": [descriptor()]}}],
     "a global state with a shared one": [
         {"type": "GLOBAL", "global": {"shared_state": {"lsn": 1}, "stream_states": [descriptor()]}}

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _CATALOG = '{"streams": [{"stream": {"name": "profiles", …}, "sync_mode": "incremental", …}]}'
 _MODES = [SyncMode.full_refresh.value, SyncMode.incremental.value]
+_DESCRIPTORS = {"stream_descriptor", "streamDescriptor"}
 _STATE = "restore the connection's last good state, or clear the connection to read everything anew"
 
 
@@ -122,8 +123,11 @@ def _states(state: Any) -> Iterator[tuple[str, dict[str, Any]]]:
         yield from _states(state.get("state"))  # a whole message, as a sync prints it
     elif "stream" in state:
         yield from _stream_state(state["stream"])
+    elif _DESCRIPTORS & state.keys():
+        yield from _stream_state(state)  # as Airbyte shows it to people
     elif "global" in state:
-        streams = _object(state["global"], "a global state").get("stream_states") or []
+        content = _object(state["global"], "a global state")
+        streams = content.get("stream_states") or content.get("streamStates") or []
         for stream in streams if isinstance(streams, list) else [streams]:
             yield from _stream_state(stream)
     elif "data" in state:
@@ -138,10 +142,11 @@ def _states(state: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 def _stream_state(stream: Any) -> Iterator[tuple[str, dict[str, Any]]]:
     # no stream here has a namespace: whatever a connection makes of it, the name says which state is meant
     stream = _object(stream, "the state of a stream")
-    name = _object(stream.get("stream_descriptor"), "the descriptor of a stream").get("name")
+    descriptor = stream.get("stream_descriptor", stream.get("streamDescriptor"))
+    name = _object(descriptor, "the descriptor of a stream").get("name")
     if not isinstance(name, str):
         raise ConfigError(f"The state file holds {_kind(name)} where the name of a stream should be: {_STATE}.")
-    blob = stream.get("stream_state")
+    blob = stream.get("stream_state", stream.get("streamState"))
     if blob is not None:
         yield name, _object(blob, f"the state of stream {shown(name)}")
 

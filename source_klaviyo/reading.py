@@ -21,7 +21,7 @@ from airbyte_cdk.sources.streams.concurrent.partitions.partition_generator impor
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_klaviyo.api.budget import STEADY_SECONDS
-from source_klaviyo.api.errors import ConfigError, KlaviyoError, MissingScope, QuotaUsed, TransientError
+from source_klaviyo.api.errors import BadRequest, ConfigError, KlaviyoError, MissingScope, QuotaUsed, TransientError
 from source_klaviyo.look import LookPart
 from source_klaviyo.sync.cursor import SETTLING, WindowCursor
 from source_klaviyo.sync.instants import SECOND, for_state, whole_second
@@ -115,6 +115,7 @@ class StreamReading(PartitionGenerator):
             partitions = [partition for partition, _ in parts]
             positions = [self._repaired(self._stored.position(partition)) for partition in partitions]
             self._warn_of_a_new_beginning(positions)
+            self._warn_of_trust(partitions)
             memories = [self._stored.memory(partition) for partition in partitions] if self._remembers else []
             starts = [self._start(position, memory) for position, memory in zip_longest(positions, memories)]
         except KlaviyoError as error:
@@ -153,6 +154,9 @@ class StreamReading(PartitionGenerator):
 
     def fail(self, error: KlaviyoError) -> AirbyteTracedException:
         """What to raise; after an error that every other window would meet as well, they are left alone."""
+        lasting = isinstance(error, ConfigError | QuotaUsed)
+        if isinstance(error, BadRequest):
+            error = self._blamed(error)
         if isinstance(error, MissingScope):
             scope, *more = self.stream.scope.split()
             what = f"the scopes {' and '.join([scope, *more])}: add them" if more else f"the scope {scope}: add it"
@@ -162,9 +166,17 @@ class StreamReading(PartitionGenerator):
         traced = as_traced(error)
         self._given_up += isinstance(error, TransientError)
         most = 1 if self.stream.tier.daily else GIVEN_UP
-        if isinstance(error, ConfigError | QuotaUsed) or self._given_up >= most:
+        if lasting or self._given_up >= most:
             self.failure = traced
         return traced
+
+    def _blamed(self, error: BadRequest) -> KlaviyoError:
+        """The user's error, where Klaviyo objects to what a setting holds; other parts of the stream may be good."""
+        settings = (setting for what, setting in self.stream.settings.items() if what in error.parameter)
+        setting = next(settings, None)
+        if setting is None or not getattr(self.stream.config, setting):
+            return error
+        return ConfigError(f"Klaviyo refuses what the setting {setting} holds (400): correct it.{error.said}")
 
     def end_early(self, error: QuotaUsed) -> None:
         """The requests of the day are used up: the next sync goes on from the state.
@@ -202,6 +214,17 @@ class StreamReading(PartitionGenerator):
                 "The state of stream %s holds no position that is of use, so the stream is read from its start date "
                 "on. If you did not expect this, restore the connection's last good state.",
                 self.stream.name,
+            )
+
+    def _warn_of_trust(self, partitions: Sequence[dict[str, Any]]) -> None:
+        """What an earlier connector may never have read is not passed over in silence."""
+        trusted = [partition for partition in partitions if self._stored.is_taken_on_trust(partition)]
+        if trusted:
+            logger.warning(
+                "The state of stream %s comes from a connector that may not have read all of it: %s. These go on from "
+                "the state's date like the others; clear the stream if older ones are missing.",
+                self.stream.name,
+                "; ".join(", ".join(f"{name} {value}" for name, value in partition.items()) for partition in trusted),
             )
 
     def _start(self, position: Instant | None, memory: Memory | None) -> Instant:

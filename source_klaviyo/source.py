@@ -27,7 +27,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_klaviyo import inputs
 from source_klaviyo.api.client import KlaviyoClient
-from source_klaviyo.api.errors import KlaviyoError
+from source_klaviyo.api.errors import ConfigError, KlaviyoError
 from source_klaviyo.check import check
 from source_klaviyo.config import Config, secrets_of, shown
 from source_klaviyo.engine import QUEUE_SIZE, PagedSource, error_message
@@ -38,7 +38,7 @@ from source_klaviyo.streams import STREAMS, KlaviyoStream
 from source_klaviyo.streams.shared import Shared
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, MutableMapping
+    from collections.abc import Container, Iterator, Mapping, MutableMapping
 
     from airbyte_cdk.models import AirbyteStateMessage, ConfiguredAirbyteCatalog, ConfiguredAirbyteStream
     from airbyte_cdk.sources.message import MessageRepository
@@ -130,6 +130,7 @@ class SourceKlaviyo(AbstractSource):
             AirbyteTracedException: a setting or a state makes no sense, or, at the end, streams have failed.
         """
         known: dict[str, Stream] = {stream.name: stream for stream in self.streams(config)}
+        _warn_of_states(state or [], known)
         states = ConnectorStateManager(state)
         queue: Queue[Any] = Queue(QUEUE_SIZE)
         repository = InMemoryMessageRepository()
@@ -141,7 +142,7 @@ class SourceKlaviyo(AbstractSource):
                 continue
             incremental = configured.sync_mode == SyncMode.incremental
             _warn_of_cursors(stream, configured)
-            blob = states.get_stream_state(stream.name, stream.namespace) if incremental else None
+            blob = _state_of(stream, states) if incremental else None
             readings.append(StreamReading(stream, blob, queue, repository, incremental=incremental))
 
         for name in unknown:
@@ -203,6 +204,31 @@ def _warn_of_cursors(stream: KlaviyoStream, configured: ConfiguredAirbyteStream)
             own,
             shown(".".join(map(str, configured.cursor_field))),
         )
+
+
+def _state_of(stream: KlaviyoStream, states: ConnectorStateManager) -> Mapping[str, Any] | None:
+    """The state of a stream, copied.
+
+    Raises:
+        AirbyteTracedException: it is nested beyond all measure.
+    """
+    try:
+        return states.get_stream_state(stream.name, stream.namespace)
+    except RecursionError:
+        raise as_traced(
+            ConfigError(
+                f"The state of stream {stream.name} holds lists in lists without end: restore the connection's last "
+                "good state, or clear the stream to read it anew."
+            )
+        ) from None
+
+
+def _warn_of_states(state: list[AirbyteStateMessage], known: Container[str]) -> None:
+    """Say which states are about nothing: streams that they were meant for would be read anew in silence."""
+    for message in state:
+        name = message.stream.stream_descriptor.name if message.stream else None
+        if name is not None and name not in known:
+            logger.warning("The state holds %s, which is no stream of this connector: it is not used.", shown(name))
 
 
 def _parse(config: Mapping[str, Any]) -> Config:

@@ -490,6 +490,64 @@ def test_a_page_that_repeats_for_ever_ends_the_stream_with_a_clear_error(
     assert max(promised(output, "events")) <= SINCE
 
 
+@pytest.mark.parametrize(
+    ("stream", "resource", "body"),
+    [
+        ("flows", "flows", {"data": [None], "links": {}}),
+        ("flows", "flows", {"data": [{}], "links": {}}),
+        ("global_exclusions", "profiles", {"data": [{"id": "1", "attributes": {"subscriptions": 5}}]}),
+        ("campaigns_detailed", "campaigns", {"data": [{"id": "1", "relationships": 5}]}),
+        ("events_detailed", "events", {"data": [{"id": "1", "relationships": {"metric": {"data": 5}}}]}),
+        ("campaign_messages", "campaigns", {"data": [{"id": "1", "relationships": {"campaign-messages": 5}}]}),
+    ],
+)
+def test_what_is_not_as_documented_is_taken_for_damage(
+    klaviyo: FakeKlaviyo, stream: str, resource: str, body: dict[str, Any]
+) -> None:
+    klaviyo.before = lambda request: (200, json.dumps(body).encode()) if request.resource == resource else None
+    output = sync(stream)
+    assert output.records() == []
+    assert output.statuses(stream)[-1] == "INCOMPLETE"
+    (said,) = output.errors()
+    assert said.failure_type == FailureType.transient_error
+    assert said.message.startswith("Klaviyo's answer is damaged or incomplete")
+
+
+# --- states of others -----------------------------------------------------------------------------------
+
+
+def test_a_flat_state_of_campaigns_says_what_it_may_not_be_about(
+    klaviyo: FakeKlaviyo, log: pytest.LogCaptureFixture
+) -> None:
+    sync("campaigns", state={"campaigns": {"updated_at": STATE, "archived": {"updated_at": STATE}}})
+    (warning,) = [record.getMessage() for record in log.records if record.levelname == "WARNING"]
+    assert "may not have read all of it" in warning
+    assert "archived false, campaign_type sms" in warning
+    assert "archived true" not in warning
+
+
+def test_a_state_of_this_connector_is_trusted(klaviyo: FakeKlaviyo, log: pytest.LogCaptureFixture) -> None:
+    first = sync("campaigns")
+    sync("campaigns", state={"campaigns": first.states("campaigns")[-1]})
+    assert [record for record in log.records if record.levelname == "WARNING"] == []
+
+
+def test_a_state_nested_without_end_is_refused(klaviyo: FakeKlaviyo) -> None:
+    nested: Any = {}
+    for _ in range(900):
+        nested = {"a": nested}
+    output = sync("lists", state={"lists": nested})
+    assert "The state of stream lists holds lists in lists without end" in str(output.raised)
+
+
+def test_part_of_a_key_does_not_show_in_what_is_said_of_a_state(klaviyo: FakeKlaviyo) -> None:
+    key = "pk_0123456789abcdefMARKED"
+    source = SourceKlaviyo()
+    source.configure({"api_key": key}, "")
+    output = sync("lists", state={"lists": {"updated": "x" * 65 + key}}, source=source, api_key=key)
+    assert "pk_01" not in str(output.raised)
+
+
 # --- failures -------------------------------------------------------------------------------------------
 
 

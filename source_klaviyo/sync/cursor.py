@@ -30,6 +30,8 @@ STATE_INTERVAL = 1.0
 """Seconds between two states of a stream, at least."""
 PARTITIONS_A_STATE = 100
 """A state of so many partitions comes each second, a longer one less often."""
+MAKING_A_STATE = 0.05
+"""Seconds; a state that is made in so many comes each second, one that takes longer less often."""
 
 
 class WindowCursor(Cursor):
@@ -71,6 +73,7 @@ class WindowCursor(Cursor):
         self.notes: dict[str, Any] = {}
         self._published: Mapping[str, Any] | None = None
         self._published_at = 0.0
+        self._made_in = 0.0
         self._lock = threading.RLock()
 
     def begin(
@@ -240,15 +243,17 @@ class WindowCursor(Cursor):
     def _publish_news(self, *, at_once: bool = False) -> None:
         if not self._begun or not (at_once or self.is_done or self._is_due()):
             return
+        began = time.monotonic()
         state = self.state
+        self._made_in = time.monotonic() - began
         if state != self._published:
             self._publish(state)
             self._published, self._published_at = state, time.monotonic()
 
     def _is_due(self) -> bool:
-        # a state of thousands of partitions is long: it comes less often
-        interval = STATE_INTERVAL * max(1.0, len(self._partitions) / PARTITIONS_A_STATE)
-        return self._cursor_field is not None and time.monotonic() - self._published_at >= interval
+        # a state of thousands of partitions, or of hours in many, is long: it comes less often
+        length = max(1.0, len(self._partitions) / PARTITIONS_A_STATE, self._made_in / MAKING_A_STATE)
+        return self._cursor_field is not None and time.monotonic() - self._published_at >= STATE_INTERVAL * length
 
     def ensure_at_least_one_state_emitted(self) -> None:
         """The stream has ended, well or not: print where it stands, unless the last state says so already."""

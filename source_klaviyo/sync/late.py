@@ -117,7 +117,7 @@ class Memory:
                 parse_instant(f"{hour}:00"): (int(count), int(checksum))
                 for hour, (count, checksum) in entry["hours"].items()
             }
-        except (AttributeError, KeyError, TypeError) as error:
+        except (AttributeError, KeyError, OverflowError, TypeError) as error:
             raise ValueError("these are no fingerprints") from error
         return cls(since, until, looked, hours)
 

@@ -8,16 +8,20 @@ Written (and read by Airbyte's connector, should the user go back):
 
 Besides stands under `recent_hours` what `sync/late.py` describes. Read besides: the flat form for a
 partitioned stream (serves every partition) with the half of the archived records under `archived`;
-`states` of other partitions than ours (the smallest serves); `use_global_cursor` (minus its
-`lookback_window` seconds); the CDK's date ranges; and the keys `timestamp` and `created` of the
-connectors before 2.0. (Later ones left these as they were beside their own cursor, which then counts.)
-Otherwise, where two could apply, the smaller wins.
+`states` of other partitions than ours (the smallest serves, if all of them are known to be there);
+`use_global_cursor` (minus its `lookback_window` seconds); the CDK's date ranges; and the keys `timestamp`
+and `created` of the connectors before 2.0. (Later ones left these as they were beside their own cursor,
+which then counts.) Otherwise, where two could apply, the smaller wins; a part that is listed without a
+cursor has not been read.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
+
+from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 
 from source_klaviyo.api.errors import ConfigError
 from source_klaviyo.sync.instants import SECOND, for_state, parse_instant
@@ -34,7 +38,7 @@ Partition = dict[str, Any]
 What is no text in it is not looked at, but written for Airbyte's connector, which wants it there.
 """
 
-_Entry = tuple["Mapping[str, Any]", "Instant"]
+_Entry = tuple["Mapping[str, Any]", "Instant | None"]
 _LEGACY_KEYS = ("timestamp", "created")
 _LONGEST_LOOKBACK = 366 * 86_400
 
@@ -81,27 +85,39 @@ class StoredState:
     def __init__(self, state: Mapping[str, Any], stream: str, cursor_field: str) -> None:
         self._stream = stream
         self._cursor_field = cursor_field
-        self._common = self._smallest([self._flat(state), self._date_range(state), self._global(state)])
-        self._memories = [self._remembered(entry) for entry in self._list(state, RECENT_HOURS)]
+        self._common = self._smallest([self._cursor(state), self._global(state)])
+        self._memories = dict(self._remembered(entry) for entry in self._list(state, RECENT_HOURS))
         self._listed = list(self._entries(state))
+        # a sync that was stopped has not got to all parents, and says nothing of all of them together
+        unsaid = self._common is None and "state" not in state
+        self._may_lack = unsaid and any("id" in key for key, _ in self._listed)
         self._index: dict[tuple[str, str], list[_Entry]] = {}
         for entry in self._listed:
             for name, value in entry[0].items():
                 self._index.setdefault((name, str(value).lower()), []).append(entry)
-        self._archived = self._flat(self._part(state, "archived"))
+        self._archived = self._cursor(self._part(state, "archived"))
 
     def memory(self, partition: Partition) -> Memory | None:
         """What is remembered of the recent hours of a partition; None for nothing."""
-        return next((memory for key, memory in self._memories if key == partition), None)
+        return self._memories.get(_name_of(partition))
 
     def position(self, partition: Partition) -> Instant | None:
         """Where a partition goes on; None for one that has not been read yet."""
-        own: list[Instant | None] = [
-            position for key, position in self._candidates(partition) if self._same(key, partition)
-        ]
+        own = [position for key, position in self._candidates(partition) if self._same(key, partition)]
+        if None in own or (self._may_lack and not partition):
+            return None
         if partition.get("archived") == "true":
             own += [self._archived]
         return self._smallest([self._common, *own])
+
+    def is_taken_on_trust(self, partition: Partition) -> bool:
+        """Whether a partition goes on from what was said of the whole stream, which may never have held its records.
+
+        Earlier connectors read archived records in a second pass, and not all channels of campaigns.
+        """
+        own = any(self._same(key, partition) for key, _ in self._candidates(partition))
+        archived = partition.get("archived") == "true" and self._archived is not None
+        return "archived" in partition and self._common is not None and not own and not archived
 
     def _candidates(self, partition: Partition) -> list[_Entry]:
         """The entries that could be about a partition, without looking at those of thousands of others."""
@@ -114,7 +130,7 @@ class StoredState:
     def _same(key: Mapping[str, Any], partition: Partition) -> bool:
         """Whether an entry is about a partition: truth values have been written in several ways, "" stands for all."""
         return all(
-            key.get(name) in {value, ""} or (value in {"true", "false"} and str(key.get(name)).lower() == value)
+            key.get(name) in (value, "") or (value in {"true", "false"} and str(key.get(name)).lower() == value)
             for name, value in partition.items()
             if isinstance(value, str)
         )
@@ -122,6 +138,9 @@ class StoredState:
     @staticmethod
     def _smallest(positions: Iterable[Instant | None]) -> Instant | None:
         return min((position for position in positions if position is not None), default=None)
+
+    def _cursor(self, state: Mapping[str, Any]) -> Instant | None:
+        return self._smallest([self._flat(state), self._date_range(state)])
 
     def _flat(self, state: Mapping[str, Any]) -> Instant | None:
         names = (self._cursor_field,) if state.get(self._cursor_field) is not None else _LEGACY_KEYS
@@ -140,7 +159,7 @@ class StoredState:
         """The CDK's cursor of all partitions together, where it stands for each of them."""
         if not self._is_global(state) and self._list(state, "states"):
             return None
-        position = self._flat(self._part(state, "state"))
+        position = self._cursor(self._part(state, "state"))
         if position is None:
             return None
         lookback = state.get("lookback_window")
@@ -152,9 +171,7 @@ class StoredState:
             return
         for item in self._list(state, "states"):
             entry = self._mapping(item, "states")
-            position = self._flat(self._part(entry, "cursor"))
-            if position is not None:
-                yield self._part(entry, "partition"), position
+            yield self._part(entry, "partition"), self._cursor(self._part(entry, "cursor"))
 
     def _is_global(self, state: Mapping[str, Any]) -> bool:
         """Whether one cursor speaks for all partitions; a text such as "false" would speak for what it must not."""
@@ -176,10 +193,10 @@ class StoredState:
             pass
         raise self._unusable(value)
 
-    def _remembered(self, entry: object) -> tuple[Mapping[str, Any], Memory]:
+    def _remembered(self, entry: object) -> tuple[str, Memory]:
         found = self._mapping(entry, RECENT_HOURS)
         try:
-            return self._mapping(found.get("partition"), "partition"), Memory.read(found)
+            return _name_of(self._mapping(found.get("partition"), "partition")), Memory.read(found)
         except ValueError:
             raise self._unusable({RECENT_HOURS: entry}) from None
 
@@ -200,8 +217,13 @@ class StoredState:
         raise self._unusable({name: value})
 
     def _unusable(self, value: object) -> ConfigError:
-        text = repr(value)
+        text = filter_secrets(repr(value))
         return ConfigError(
             f"The state of stream {self._stream} holds {text[:80]}, which cannot be read: "
             "restore the connection's last good state, or clear the stream to read it anew."
         )
+
+
+def _name_of(partition: Mapping[str, Any]) -> str:
+    """What a partition is found by."""
+    return json.dumps(partition, sort_keys=True)

@@ -168,6 +168,24 @@ def test_states_are_no_more_frequent_than_the_interval(monkeypatch: pytest.Monke
     assert stage.seconds == [1, 11, 21, 31]
 
 
+def test_a_state_that_takes_long_to_make_comes_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of half a second each ten seconds, so that the making takes a twentieth of the time."""
+    now = [100.0]
+    stage = Stage()
+    made = module.WindowCursor.state.fget
+
+    def slowly(cursor: module.WindowCursor) -> Any:
+        now[0] += 0.5
+        return made(cursor)
+
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(module.WindowCursor, "state", property(slowly))
+    for second in range(1, 36):
+        now[0] = max(now[0], 100.0 + second)
+        stage.cursor.advance(0, stage.window(), START + second * SECOND)
+    assert stage.seconds == [1, 12, 23, 34]
+
+
 @pytest.mark.parametrize("interval", [0.0, 1.0, 1e9])
 def test_the_last_state_is_published_whatever_the_interval(monkeypatch: pytest.MonkeyPatch, interval: float) -> None:
     monkeypatch.setattr(module, "STATE_INTERVAL", interval)

@@ -218,6 +218,37 @@ OLD = [
         id="2.13 a state for each list",
     ),
     pytest.param(
+        "lists",
+        {"states": listed("updated", ({"id": "L1", "parent_slice": {}}, LATE)), "parent_state": {}},
+        [None],  # others may not have been read
+        id="2.13 a state for each list, in mid sync",
+    ),
+    pytest.param(
+        "lists",
+        {"states": [*listed("updated", ({"id": "L1"}, LATE)), {"partition": {"id": "L2"}, "cursor": {}}], "state": {}},
+        [None],
+        id="2.13 a list without a cursor",
+    ),
+    pytest.param(
+        "flows",
+        {"states": [{"partition": {"archived": "true"}, "cursor": {}}], "updated": LATE},
+        [LATE, None],
+        id="a half without a cursor",
+    ),
+    pytest.param(
+        "flows",
+        {
+            "states": [
+                {
+                    "partition": {"archived": "true"},
+                    "cursor": {"state_type": "date-range", "slices": [{"start": EARLY, "end": MIDDLE}]},
+                }
+            ]
+        },
+        [None, MIDDLE],
+        id="a date range for a half",
+    ),
+    pytest.param(
         "events",
         {
             "use_global_cursor": False,
@@ -384,6 +415,27 @@ def test_a_cursor_that_is_null_is_none(stream: str) -> None:
     assert set(read(stream, {FIELDS[stream]: None})) == {None}
 
 
+@pytest.mark.parametrize(
+    ("stream", "state", "trusted"),
+    [
+        ("campaigns", {"updated_at": LATE}, Campaigns.partitions),
+        (
+            "campaigns",
+            {"updated_at": LATE, "archived": {"updated_at": EARLY}},
+            [one for one in Campaigns.partitions if one["archived"] == "false"],
+        ),
+        ("flows", {"updated": LATE}, Flows.partitions),
+        ("flows", {"updated": LATE, "states": listed("updated", ({"archived": "true"}, LATE))}, Flows.partitions[:1]),
+        ("flows", {"states": listed("updated", ({"archived": "true"}, LATE))}, ()),
+        ("flows", {}, ()),
+        ("profiles", {"updated": LATE}, ()),
+    ],
+)
+def test_what_may_never_have_been_read_is_known(stream: str, state: dict[str, Any], trusted: Sequence[Any]) -> None:
+    stored = StoredState(state, stream, FIELDS[stream])
+    assert [one for one in PARTITIONS.get(stream, ONE) if stored.is_taken_on_trust(one)] == list(trusted)
+
+
 def test_a_partition_that_is_not_listed_begins_anew() -> None:
     assert read("flows", {"states": listed("updated", ({"archived": "true"}, LATE))}) == [None, LATE]
 
@@ -449,6 +501,7 @@ def test_a_value_that_is_no_date_is_an_error_that_names_it_and_says_what_to_do(v
         *({name: value} for name in ("states", "slices") for value in ("", 0, False, {})),
         *({name: value} for name in ("state", "legacy", "archived") for value in ("", 0, False, [])),
         {"states": [{"partition": {"archived": "true"}, "cursor": []}]},
+        {"recent_hours": [{"partition": {}, "since": LATE, "until": LATE, "looked": LATE, "hours": {"x": [1e400, 1]}}]},
         {"states": [{"partition": "", "cursor": {"updated": LATE}}]},
         {"states": [None]},
         # a text would be true, and one cursor would speak for all partitions
