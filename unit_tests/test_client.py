@@ -351,6 +351,20 @@ def test_one_try_means_none_again(requests_mock: Mocker) -> None:
     assert talk.waits == []
 
 
+def test_what_fails_slowly_is_given_up_after_ten_minutes(
+    requests_mock: Mocker, talk: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1_000.0]
+
+    def silent(*_: object) -> None:
+        now[0] += 120
+        raise broken.ReadTimeout
+
+    monkeypatch.setattr("source_klaviyo.api.client.time.monotonic", lambda: now[0])
+    requests_mock.get(URL, text=silent)
+    assert "Given up after 6 tries" in str(talk.error())
+
+
 def test_the_tries_of_one_request_are_not_those_of_another(requests_mock: Mocker) -> None:
     requests_mock.get(URL, [{"status_code": 503}, {"json": PAGE}] * 3)
     talk = Conversation(tries=2)

@@ -45,6 +45,8 @@ PAGES = 8
 """Large pages taken in at once, from the first byte to the output's queue."""
 TRIES = 11
 """How often a request is made that fails for a passing reason; with the waits between, about four minutes."""
+OUTAGE = 600.0
+"""Seconds; a request that has failed for so long is given up, however few its tries: those that time out take long."""
 PATIENCE = 3
 """How many refusals for the rate count as one failed try: someone else may be using the account."""
 _LONGEST_SKEW = 86_400  # seconds; a clock that is wrong by more is the answer's rather than ours
@@ -163,6 +165,7 @@ class KlaviyoClient:
         """
         url = self.own_url(address)
         failed = refused = 0
+        began = time.monotonic()
         while True:
             try:
                 return self._get_once(url, params, limits, decode, body, room)
@@ -176,7 +179,8 @@ class KlaviyoClient:
             except TransientError as error:
                 failed += 1
                 reason = error
-            if failed + refused // PATIENCE >= self._tries:
+            too_long = failed > 0 and time.monotonic() - began > OUTAGE
+            if too_long or failed + refused // PATIENCE >= self._tries:
                 tries = failed + refused
                 if tries == 1:
                     raise reason
