@@ -30,6 +30,7 @@ from source_klaviyo.api.errors import (
     MissingScope,
     NotFound,
     RateLimited,
+    ServerError,
     TransientError,
     UnsafeLink,
 )
@@ -319,7 +320,7 @@ def test_what_does_not_pass_is_tried_so_many_times(requests_mock: Mocker, answer
     requests_mock.get(URL, **answer)
     talk = Conversation(tries=4)
     error = talk.error()
-    assert type(error) is TransientError
+    assert isinstance(error, TransientError)
     assert re.fullmatch(r"[A-Z][^<>{}\n]*\.", str(error))
     assert requests_mock.call_count == 4
     assert len(talk.waits) == 3
@@ -433,6 +434,16 @@ def test_a_wish_that_makes_no_sense_is_none(requests_mock: Mocker, talk: Convers
     assert [round(wait / nominal) for wait, nominal in zip(talk.waits, (1, 2, 4), strict=True)] == [1, 1, 1]
 
 
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("header", ["0", "1"])
+def test_a_small_wish_does_not_use_up_the_tries_in_seconds(
+    requests_mock: Mocker, talk: Conversation, status: int, header: str
+) -> None:
+    requests_mock.get(URL, status_code=status, headers={"Retry-After": header})
+    talk.error()
+    assert sum(talk.waits) > 200
+
+
 def test_two_threads_do_not_come_back_at_the_same_moment(requests_mock: Mocker) -> None:
     waits = set()
     for _ in range(20):
@@ -459,7 +470,7 @@ def test_refusals_for_the_rate_are_borne_longer_than_failures(requests_mock: Moc
 def test_refusals_and_failures_add_up(requests_mock: Mocker) -> None:
     requests_mock.get(URL, [throttled()] * PATIENCE + [{"status_code": 503}])
     talk = Conversation(tries=3)
-    assert type(talk.error()) is TransientError
+    assert type(talk.error()) is ServerError
     assert requests_mock.call_count == PATIENCE + 2
 
 
@@ -543,6 +554,19 @@ def test_klaviyos_clock_counts_where_ours_is_wrong(
     assert talk.client.now() == NOW + ahead
     assert page.asked_at == NOW + ahead - page.latency
     assert page.latency == 0.25
+
+
+@pytest.mark.parametrize("ahead", [-300, 300])
+def test_one_wrong_date_never_puts_the_clock_ahead(
+    requests_mock: Mocker, talk: Conversation, clock: None, ahead: int
+) -> None:
+    dates = [NOW, NOW, NOW + ahead, NOW, NOW]
+    requests_mock.get(URL, [{"json": PAGE, "headers": {"Date": date(one)}} for one in dates])
+    seen = []
+    for _ in dates:
+        talk.get()
+        seen.append(talk.client.now())
+    assert max(seen) == NOW
 
 
 @pytest.mark.parametrize("ahead", [-2, -1, 0, 1, 2])

@@ -18,6 +18,7 @@ from source_klaviyo.api.errors import (
     MissingScope,
     NotFound,
     RateLimited,
+    ServerError,
     TransientError,
     UnsafeLink,
     error_of,
@@ -107,11 +108,11 @@ ROWS = {
         "transient",
     ),
     "rate limit without body": Row(429, b"", RateLimited, "transient"),
-    "500": Row(500, plain(500), TransientError, "transient"),
-    "502 from the edge": Row(502, EDGE, TransientError, "transient"),
-    "503": Row(503, plain(503), TransientError, "transient"),
-    "504 without body": Row(504, b"", TransientError, "transient"),
-    "524 from the edge": Row(524, EDGE, TransientError, "transient"),
+    "500": Row(500, plain(500), ServerError, "transient"),
+    "502 from the edge": Row(502, EDGE, ServerError, "transient"),
+    "503": Row(503, plain(503), ServerError, "transient"),
+    "504 without body": Row(504, b"", ServerError, "transient"),
+    "524 from the edge": Row(524, EDGE, ServerError, "transient"),
 }
 
 each_row = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
@@ -211,7 +212,7 @@ def test_a_refused_question_names_what_klaviyo_objects_to(source: dict[str, str]
 
 def test_only_a_400_is_about_the_revision_or_the_cursor() -> None:
     body = document("error", "The revision of the cursor broke.")
-    assert type(error(500, body)) is TransientError
+    assert type(error(500, body)) is ServerError
     assert type(error(404, body)) is NotFound
 
 

@@ -21,7 +21,7 @@ from requests.auth import AuthBase
 from source_klaviyo.api.budget import Budget
 from source_klaviyo.api.deadline import Deadline
 from source_klaviyo.api.discretion import without_key, without_persons
-from source_klaviyo.api.errors import QuotaUsed, RateLimited, TransientError, UnsafeLink, error_of
+from source_klaviyo.api.errors import QuotaUsed, RateLimited, ServerError, TransientError, UnsafeLink, error_of
 from source_klaviyo.api.page import understood
 from source_klaviyo.api.traffic import Traffic
 
@@ -49,6 +49,8 @@ OUTAGE = 600.0
 """Seconds; a request that has failed for so long is given up, however few its tries: those that time out take long."""
 PATIENCE = 3
 """How many refusals for the rate count as one failed try: someone else may be using the account."""
+DATES = 5
+"""Answers whose dates are compared, should one of them be wrong."""
 _LONGEST_SKEW = 86_400  # seconds; a clock that is wrong by more is the answer's rather than ours
 TODAY = 900.0
 """Seconds; a longer Retry-After of an endpoint with a quota of the day means that it is used up."""
@@ -231,7 +233,8 @@ class KlaviyoClient:
         except ValueError:
             parts, place = urlsplit("//nowhere"), ("nowhere", None)
         if place not in {_place(urlsplit(self._base_url)), _place(urlsplit(HOST))}:
-            host = parts.hostname if self.discreet(unquote(address)) == unquote(address) else "another host"
+            plain = unquote(address)
+            host = parts.hostname if parts.hostname and self.discreet(plain) == plain else "another host"
             raise UnsafeLink(
                 f"Klaviyo's answer names {host} as the place of the next page; the API key is never sent "
                 "to another host. If you use a proxy, let it pass Klaviyo's answers unchanged."
@@ -258,7 +261,8 @@ class KlaviyoClient:
                     **question, url=url, params=params, stream=True, allow_redirects=False, timeout=TIMEOUT
                 )
             except requests.RequestException as error:
-                raise TransientError(_unreachable(error, urlsplit(url).hostname)) from None
+                kind = ServerError if isinstance(error, requests.exceptions.ReadTimeout) else TransientError
+                raise kind(_unreachable(error, urlsplit(url).hostname)) from None
             finally:
                 self._budget.release(limits)
             latency = time.monotonic() - asked
@@ -282,13 +286,26 @@ class KlaviyoClient:
             return
         ahead = date.timestamp() - time.time()
         # the header has whole seconds and is some latency old: less than two seconds say nothing
-        self._clock.ahead = ahead if 2 < abs(ahead) < _LONGEST_SKEW else 0.0
+        self._clock.learn(ahead if 2 < abs(ahead) < _LONGEST_SKEW else 0.0)
 
 
 class _Clock:
-    """How far Klaviyo's clock is ahead of ours, in seconds."""
+    """How far Klaviyo's clock is ahead of ours, in seconds: the least of what its last answers say.
 
-    ahead = 0.0
+    A clock that is behind makes things come again, one that is ahead would let a state promise what is yet to come.
+    """
+
+    def __init__(self) -> None:
+        self._said: tuple[float, ...] = ()
+
+    def learn(self, ahead: float) -> None:
+        """Take to heart what one more answer says."""
+        self._said = (*self._said, ahead)[-DATES:]
+
+    @property
+    def ahead(self) -> float:
+        """Seconds; 0 before the first answer."""
+        return min(self._said, default=0.0)
 
 
 @contextmanager
@@ -332,10 +349,12 @@ def _place(parts: SplitResult) -> tuple[str, int | None]:
 
 
 def _wait_after(tries: int, error: TransientError) -> float:
-    """Seconds to wait after so many vain tries: doubling from one second, with jitter so that threads part."""
-    if error.retry_after is not None:
-        return min(error.retry_after, LONGEST_WAIT) + random.uniform(0.1, 0.5)  # noqa: S311 - no secret
-    return min(2.0 ** (tries - 1), LONGEST_WAIT) * random.uniform(0.75, 1.0)  # noqa: S311 - no secret
+    """Seconds to wait after so many vain tries: doubling from one second, with jitter so that threads part.
+
+    Klaviyo's own wish is the least: it has been seen to be 0 for longer than so many tries take.
+    """
+    wish = min(error.retry_after or 0.0, LONGEST_WAIT) + random.uniform(0.1, 0.5)  # noqa: S311 - no secret
+    return max(wish, min(2.0 ** (tries - 1), LONGEST_WAIT) * random.uniform(0.75, 1.0))  # noqa: S311
 
 
 def _unreachable(error: requests.RequestException, host: str | None) -> str:

@@ -5,6 +5,7 @@
     │   ├── InvalidKey           401
     │   └── MissingScope         403
     ├── TransientError       worth another try: 408, 5xx, network, a body that makes no sense
+    │   ├── ServerError          5xx
     │   ├── RateLimited          429
     │   └── QuotaUsed            the requests of the day are used up
     ├── BadRequest           400: Klaviyo refuses the question
@@ -59,6 +60,10 @@ class TransientError(KlaviyoError):
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class ServerError(TransientError):
+    """5xx, or no answer for long: the question may be more than Klaviyo can bear."""
 
 
 class RateLimited(TransientError):  # noqa: N818
@@ -162,7 +167,8 @@ def error_of(
             return RateLimited(
                 f"Klaviyo asks to wait (429): check if other programs use the same account.{said}", retry_after
             )
-        return TransientError(f"Klaviyo could not answer for now ({status}).{said}", retry_after)
+        passing = ServerError if status >= 500 else TransientError
+        return passing(f"Klaviyo could not answer for now ({status}).{said}", retry_after)
     return KlaviyoError(f"Klaviyo gave an answer that the connector does not know ({status}): please report it.{said}")
 
 
