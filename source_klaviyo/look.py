@@ -30,7 +30,7 @@ class LookPart(StreamPart):
     def _read(self) -> Iterator[RecordBatch]:
         reading, number = self._reading, self._number
         tally = Tally(self._span[0])
-        for page, keep in self._pages(reading.stream.times(), self._span, tally):
+        for page, keep in self._pages(reading.stream.times, self._span, tally):
             tally.count(*counted(page, keep))
         if reading.has_ended:
             return

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("airbyte")
 
+EMPTY_PAGES = 1_000
+"""So many pages without a record, one after the other, have no end."""
 RESTARTS = 5
 """How often in a row a slice may be begun again without having got further."""
 
@@ -67,6 +69,7 @@ class KlaviyoStream(HttpStream, ABC):
         ordered: whether its answers can be relied on to be sorted.
         newest_first: whether to ask for the newest first, and no further than to what is known already.
         future_dated: whether users may write dates of the future into it.
+        sparse: whether pages without a record are nothing unusual.
         page_size: the largest page; None where the endpoint has no such parameter.
         smaller_page_size: what to ask for should Klaviyo refuse that; None leaves the parameter out.
         options: parameters that are always sent.
@@ -87,6 +90,7 @@ class KlaviyoStream(HttpStream, ABC):
     ordered: ClassVar[bool] = True
     newest_first: ClassVar[bool] = False
     future_dated: ClassVar[bool] = False
+    sparse: ClassVar[bool] = False
     page_size: int | None = None
     smaller_page_size: ClassVar[int | None] = None
     options: Mapping[str, str] = {}
@@ -133,6 +137,7 @@ class KlaviyoStream(HttpStream, ABC):
         """How long hours that have been read are looked at again, in microseconds; 0 where records never come late."""
         return 0
 
+    @property
     def times(self) -> KlaviyoStream:
         """The same records with nothing but their cursor, for such a look."""
         return self
@@ -238,10 +243,11 @@ class KlaviyoStream(HttpStream, ABC):
         """
         stream_slice, restarts = rest(), 0
         while True:
-            adaptations, seen = self.adaptations, set[str | int]()
+            adaptations, seen, empty = self.adaptations, set[str | int](), 0
             try:
                 for page in self.read_pages(stream_slice):
-                    if page.next and not seen.isdisjoint(page.marks):
+                    empty = 0 if page.resources or self.sparse else empty + 1
+                    if page.next and (empty > EMPTY_PAGES or not seen.isdisjoint(page.marks)):
                         raise InvalidCursor("Klaviyo answers with the same page again and again.")
                     seen.update(page.marks)
                     yield page

@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import ABC
 from itertools import product
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import msgspec
 
 from source_klaviyo.api.budget import Limit, M
 from source_klaviyo.api.errors import NotFound
-from source_klaviyo.api.page import Linked, Page, cursors_of, decode_document, decode_item
+from source_klaviyo.api.page import Linked, Page, cursors_of, decode_document
 from source_klaviyo.api.resource import Identifier, encode, identity, members, with_members
 from source_klaviyo.streams.base import Detailed, KlaviyoStream
 from source_klaviyo.streams.children import Included
@@ -72,6 +73,10 @@ class _Estimated(msgspec.Struct):
     attributes: _Estimation
 
 
+class _Estimate(msgspec.Struct):
+    data: _Estimated
+
+
 class _Messages(msgspec.Struct):
     data: list[Identifier] | None = None
 
@@ -98,13 +103,17 @@ class CampaignsDetailed(Detailed, _ByChannel):
 
     def rebuild(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw:
         """Add the estimate; 0 where Klaviyo has none, as in Airbyte's connector."""
-        address = f"/api/campaign-recipient-estimations/{identity(resource)}"
+        address = f"/api/campaign-recipient-estimations/{quote(identity(resource), safe='')}"
+        limits = (Limit("campaign-recipient-estimations", M),)
         try:
-            page = self.client.get(address, None, (Limit("campaign-recipient-estimations", M),), decode_item)
-            estimation = msgspec.json.decode(page.resources[0], type=_Estimated).attributes
+            page = self.client.get(address, None, limits, lambda body: Page([encode(_estimate(body))]))
         except NotFound:
-            estimation = _Estimation()
-        return with_members(resource, {"estimated_recipient_count": estimation.estimated_recipient_count or 0})
+            return with_members(resource, {"estimated_recipient_count": 0})
+        return with_members(resource, {"estimated_recipient_count": page.resources[0]})
+
+
+def _estimate(body: bytes) -> int:
+    return decode_document(body, _Estimate).data.attributes.estimated_recipient_count or 0
 
 
 class CampaignMessages(Included, _ByChannel):

@@ -89,6 +89,7 @@ class Included(Unfiltered, ABC):
         key: what the parent's id is called at the top level of records.
     """
 
+    sparse = True
     type: ClassVar[str]
     relationship: ClassVar[str]
     key: ClassVar[str]

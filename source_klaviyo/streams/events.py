@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -42,6 +43,7 @@ class Events(KlaviyoStream):
         """The setting late_events_window."""
         return self.config.late_events
 
+    @cached_property
     def times(self) -> KlaviyoStream:
         """When events happened, and nothing else of them."""
         return EventTimes(self.config, self.client, self.shared)

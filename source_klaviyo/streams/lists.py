@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC
 from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import quote
 
 from source_klaviyo.api.budget import XS, L, Limit
 from source_klaviyo.api.errors import NotFound
@@ -60,7 +61,8 @@ class _Counted(Detailed, _Groups, ABC):
         params = {f"additional-fields[{self.type}]": "profile_count"}
         limits = (Limit(f"{self.resource}/{{id}}", L), PROFILE_COUNT)
         try:
-            page = self.client.get(f"/api/{self.resource}/{identity(resource)}", params, limits, decode_item)
+            address = f"/api/{self.resource}/{quote(identity(resource), safe='')}"
+            page = self.client.get(address, params, limits, decode_item)
         except NotFound:
             return None
         return page.resources[0]

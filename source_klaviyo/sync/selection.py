@@ -27,13 +27,15 @@ class Selection:
         ordered: whether the cursors never fall, within the page and from the page before.
         last: the last record's cursor; None when no record has one.
         beyond: whether a record lies at or after the window's end.
-        outdated: whether the cursors never rise and end before the window's start.
+        falling: whether the cursors never rise, within the page and from the page before.
+        outdated: whether all records lie before the window's start.
     """
 
     keep: Sequence[int]
     ordered: bool
     last: Instant | None
     beyond: bool
+    falling: bool = False
     outdated: bool = False
 
 
@@ -48,11 +50,12 @@ def select(cursors: Sequence[bytes], start: Instant, end: Instant | None, before
     """
     everything = range(len(cursors))
     if not cursors:
-        return Selection(everything, ordered=True, last=None, beyond=False)
+        return Selection(everything, ordered=True, last=None, beyond=False, falling=True)
     if _comparable(cursors) and sorted(cursors) == list(cursors):
         first, last = instant_of(cursors[0]), instant_of(cursors[-1])
         if first is not None and last is not None and first >= start and (end is None or last < end):
-            return Selection(everything, ordered=before is None or before <= first, last=last, beyond=False)
+            falling = first == last and (before is None or before >= first)
+            return Selection(everything, before is None or before <= first, last, beyond=False, falling=falling)
     instants = [instant_of(cursor) for cursor in cursors]
     known = [instant for instant in instants if instant is not None]
     chain = known if before is None else [before, *known]
@@ -65,7 +68,8 @@ def select(cursors: Sequence[bytes], start: Instant, end: Instant | None, before
         ordered=all(one <= other for one, other in pairwise(chain)),
         last=known[-1] if known else None,
         beyond=end is not None and any(instant >= end for instant in known),
-        outdated=bool(known) and known[-1] < start and all(one >= other for one, other in pairwise(chain)),
+        falling=all(one >= other for one, other in pairwise(chain)),
+        outdated=bool(known) and max(known) < start,
     )
 
 
