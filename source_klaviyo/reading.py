@@ -21,14 +21,22 @@ from airbyte_cdk.sources.streams.concurrent.partitions.partition_generator impor
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_klaviyo.api.budget import STEADY_SECONDS
-from source_klaviyo.api.errors import BadRequest, ConfigError, KlaviyoError, MissingScope, QuotaUsed, TransientError
+from source_klaviyo.api.errors import (
+    BadRequest,
+    ConfigError,
+    KlaviyoError,
+    MissingScope,
+    QuotaUsed,
+    ServerError,
+    TransientError,
+)
 from source_klaviyo.look import LookPart
 from source_klaviyo.sync.cursor import SETTLING, WindowCursor
 from source_klaviyo.sync.instants import SECOND, for_state, whole_second
 from source_klaviyo.sync.late import Memory
 from source_klaviyo.sync.parallelism import Parallelism
 from source_klaviyo.sync.state import NO_CURSOR, StoredState
-from source_klaviyo.window import FUTURE_IS_READ, WindowPart
+from source_klaviyo.window import WindowPart
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -47,6 +55,8 @@ READERS = 64
 """Requests under way at once, of a stream and of all: what the fastest limit takes at a second a page."""
 
 
+FUTURE_IS_READ = "future_is_read"
+"""The key of a state which says that records dated ahead of it have been emitted."""
 GIVEN_UP = 3
 """Windows given up for passing reasons after which a stream ends: each has been tried for minutes."""
 
@@ -92,11 +102,9 @@ class StreamReading(PartitionGenerator):
             self._stored = StoredState(self._state, stream.name, stream.cursor_attribute or "")
         except ConfigError as error:
             raise as_traced(error) from None
-        self.future_is_read = bool(self._state.get(FUTURE_IS_READ))
+        self._future_read: set[int] = set()
         self._remembers = incremental and stream.late_events > 0
         self.cursor = WindowCursor(stream.cursor_attribute, self.now, self._publish, stream.late_events)
-        if self.future_is_read:
-            self.cursor.notes[FUTURE_IS_READ] = True
 
     def now(self) -> Instant:
         """The present, by Klaviyo's clock."""
@@ -129,6 +137,10 @@ class StreamReading(PartitionGenerator):
                 memory or Memory(start, start, self.now()) for memory, start in zip(memories, starts, strict=False)
             ],
         )
+        if self._state.get(FUTURE_IS_READ):
+            for number, position in enumerate(positions):
+                if position is not None:
+                    self.future_read(number)
         looks = self.cursor.looks_due()
         # what is furthest behind comes first: where a quota ends the reading, every part gets its turn
         for number, window in sorted(self.cursor.open_windows, key=lambda one: one[1].start):
@@ -147,6 +159,16 @@ class StreamReading(PartitionGenerator):
         """One of the parts to begin with has been read: there is room for another."""
         self._room.release()
 
+    def knows_future(self, number: int) -> bool:
+        """Whether what is dated ahead in a partition has been emitted."""
+        return number in self._future_read
+
+    def future_read(self, number: int) -> None:
+        """What is dated ahead in a partition has been emitted; states say so when that is so in all of them."""
+        self._future_read.add(number)
+        if len(self._future_read) == len(self.slices):
+            self.cursor.notes[FUTURE_IS_READ] = True
+
     def hand_over(self, number: int, window: Window | None) -> None:
         """Let another worker read a window."""
         if window is not None:
@@ -161,8 +183,8 @@ class StreamReading(PartitionGenerator):
             scope, *more = self.stream.scope.split()
             what = f"the scopes {' and '.join([scope, *more])}: add them" if more else f"the scope {scope}: add it"
             error = ConfigError(f"Stream {self.stream.name} needs {what} in Klaviyo, or deselect the stream. {error}")
-        if isinstance(error, TransientError):
-            error = TransientError(f"{error}{self.stream.advice}")
+        if isinstance(error, ServerError):
+            error = ServerError(f"{error}{self.stream.advice}")
         traced = as_traced(error)
         self._given_up += isinstance(error, TransientError)
         most = 1 if self.stream.tier.daily else GIVEN_UP

@@ -12,10 +12,10 @@ from source_klaviyo.part import StreamPart
 from source_klaviyo.sync.cursor import SETTLING
 from source_klaviyo.sync.instants import SECOND, for_filter, whole_second
 from source_klaviyo.sync.parallelism import pages_to_keep
-from source_klaviyo.sync.selection import select
+from source_klaviyo.sync.selection import instant_of, select
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from source_klaviyo.api.page import Page
     from source_klaviyo.reading import StreamReading
@@ -29,8 +29,6 @@ logger = logging.getLogger("airbyte")
 RECENT_PAGES = 5
 """From so many pages the density of a window is told: one may hold an import of a single second."""
 FEWEST_PAGES = 2
-FUTURE_IS_READ = "future_is_read"
-"""The key of a state which says that records dated ahead of it have been emitted."""
 
 
 class WindowPart(StreamPart):
@@ -41,6 +39,9 @@ class WindowPart(StreamPart):
         self._window = window
         # pages tell how far the window has been read as long as they come in order
         self._in_order = reading.stream.ordered and reading.stream.is_dated(reading.slices[number])
+        self._falling = reading.stream.newest_first
+        self._edge = _Edge()
+        self._reached = window.start
         self._last: Instant | None = None
         self._first: Instant | None = None
         self._passed: Instant | None = None
@@ -56,36 +57,57 @@ class WindowPart(StreamPart):
 
     def _read(self) -> Iterator[RecordBatch]:
         reading, window = self._reading, self._window
+        while (yield from self._is_cut_while_read()):
+            pass
+        if reading.has_ended:
+            return
+        if window.end is None and reading.stream.future_dated:
+            reading.future_read(self._number)
+        reading.hand_over(self._number, reading.cursor.close(self._number, window, self._reached))
+
+    def _is_cut_while_read(self) -> Generator[RecordBatch, None, bool]:
+        """The pages of one question, up to the end of the window, or up to where part of it has been given away.
+
+        Then it is asked for anew, with its new end: to stop at the first record behind that would rely on an order
+        that nobody can see, and miss what comes late. Where the server takes no end, a page more shows it.
+        """
+        reading, window = self._reading, self._window
         stream_slice = self.to_slice()
-        reached = window.start
+        one_more = False
         for page in self._pages():
             asked = int(page.asked_at * SECOND)
             if reading.has_ended:
-                return
+                return False
+            is_cut = False
             if page.reached is not None or not reading.stream.is_dated(stream_slice):
                 batch, beyond = self._batch(page, range(len(page.resources)), stream_slice), False
             else:
                 chosen = select(page.dates or page.cursors, window.start, self._end(), self._last)
                 self._last = self._last if chosen.last is None else chosen.last
                 self._notice_disorder(chosen.ordered)
-                self._count(page, chosen)
-                batch, beyond = self._batch(page, chosen.keep, stream_slice), chosen.beyond and self._in_order
-                beyond = beyond or (reading.stream.newest_first and chosen.outdated)
+                keep = self._edge.beyond(page, chosen.keep)
+                self._count(page, keep, chosen)
+                batch, beyond = self._batch(page, keep, stream_slice), chosen.beyond and self._in_order
+                self._falling = self._falling and chosen.falling
+                beyond = beyond or (self._falling and chosen.outdated)
             if batch.count:
                 yield batch
-            reached = self._settled(asked) if page.reached is None else page.reached
+            self._reached = self._settled(asked) if page.reached is None else page.reached
+            if beyond and not one_more and window.end is not None and not reading.stream.upper:
+                one_more = True
+                continue
             if page.reached is not None:
-                self._report(page, reached, last=True)
+                self._report(page, self._reached, last=True)
             elif self._in_order and self._last is not None:
-                self._report(page, min(whole_second(self._last), reached), last=beyond or page.next is None)
+                self._edge.move(page, self._last)
+                position = min(whole_second(self._last), self._reached)
+                is_cut = self._report(page, position, last=beyond or page.next is None)
+            if is_cut and reading.stream.upper:
+                return True
             if beyond:
-                break
+                return False
             del page, batch  # are not to be held while the next page is read
-        if reading.has_ended:
-            return
-        if window.end is None and reading.stream.future_dated:
-            reading.cursor.notes[FUTURE_IS_READ] = True
-        reading.hand_over(self._number, reading.cursor.close(self._number, window, reached))
+        return False
 
     def _settled(self, asked: Instant) -> Instant:
         """Up to when the pages so far are known to be complete, of which the last has just been asked for.
@@ -114,22 +136,26 @@ class WindowPart(StreamPart):
 
     def _rest(self) -> Mapping[str, Any]:
         self._last = self._first = self._passed = None
-        if self._window.tally:
-            self._window.tally.forget()
+        if not (self._in_order and self._edge.comes_again_from(self._window.position)) and self._window.tally:
+            self._window.tally.forget(all_of_it=not self._in_order)
         return self.to_slice()
 
     def _end(self) -> Instant | None:
         """Where the window ends; what is dated ahead is read by the first read that gets to the present, then not."""
         window, reading = self._window, self._reading
-        if window.end is None and reading.stream.future_dated and (reading.future_is_read or window.catches_up):
+        if (
+            window.end is None
+            and reading.stream.future_dated
+            and (reading.knows_future(self._number) or window.catches_up)
+        ):
             return reading.now()
         return window.end
 
-    def _count(self, page: Page, chosen: Selection) -> None:
+    def _count(self, page: Page, keep: Sequence[int], chosen: Selection) -> None:
         tally = self._window.tally
         # most events of a first sync are older than what is counted
         if tally and chosen.last is not None and (chosen.last >= tally.since or not chosen.ordered):
-            tally.count(*counted(page, chosen.keep))
+            tally.count(*counted(page, keep))
 
     def _notice_disorder(self, ordered: bool) -> None:
         if self._in_order and not ordered:
@@ -140,18 +166,55 @@ class WindowPart(StreamPart):
                 self._reading.stream.name,
             )
 
-    def _report(self, page: Page, position: Instant, *, last: bool) -> None:
-        """Tell how far the window is read, and give half of the rest away if more readers are of use."""
+    def _report(self, page: Page, position: Instant, *, last: bool) -> bool:
+        """Tell how far the window is read, and give half of the rest away if more readers are of use.
+
+        Returns whether it was given away.
+        """
         reading, window = self._reading, self._window
         reading.cursor.advance(self._number, window, position)
         if last or self._passed is not None:
-            return  # behind the present there is nothing to divide
+            return False  # behind the present there is nothing to divide
         self._positions.append(window.position)
         parallelism, pages = reading.parallelism, len(self._positions) - 1
         covered = max(window.position - self._positions[0], SECOND) / pages
         end = reading.now() if window.end is None else window.end
         expected = max(end - window.position, 0) / covered if pages >= FEWEST_PAGES else 0.0
         parallelism.page_read(id(self), page.latency, expected)
-        if reading.stream.lower and parallelism.wants_another(id(self), reading.cursor.open_count):
-            keep = int(covered * pages_to_keep(expected))
-            reading.hand_over(self._number, reading.cursor.split(self._number, window, keep))
+        if not reading.stream.lower or not parallelism.wants_another(id(self), reading.cursor.open_count):
+            return False
+        later = reading.cursor.split(self._number, window, int(covered * pages_to_keep(expected)))
+        reading.hand_over(self._number, later)
+        return later is not None
+
+
+class _Edge:
+    """The records of the last second that have been read: they come again when one asks from that second on."""
+
+    def __init__(self) -> None:
+        self._second: Instant | None = None
+        self._known: set[int] = set()
+        self._again = False
+
+    def move(self, page: Page, last: Instant) -> None:
+        """A page has been read, in order, up to its last record."""
+        second = whole_second(last)
+        if second != self._second:
+            self._second, self._known, self._again = second, set(), False
+        for resource, cursor in zip(reversed(page.resources), reversed(page.cursors), strict=True):
+            if (instant_of(cursor) or second) < second:
+                break
+            self._known.add(hash(bytes(resource)))
+
+    def comes_again_from(self, position: Instant) -> bool:
+        """One asks from this position on: whether all that comes again is known."""
+        self._again = position == self._second
+        if not self._again:
+            self._second, self._known = None, set()
+        return self._again
+
+    def beyond(self, page: Page, keep: Sequence[int]) -> Sequence[int]:
+        """The places of the records that have not been read yet."""
+        if not self._again:
+            return keep
+        return [place for place in keep if hash(bytes(page.resources[place])) not in self._known]

@@ -74,9 +74,11 @@ class Tally:
         for second in [second for second in self._seconds if second < position]:
             _add(self.hours, hour_of(second), *self._seconds.pop(second))
 
-    def forget(self) -> None:
-        """What has been counted and not committed is going to be read again."""
+    def forget(self, *, all_of_it: bool = False) -> None:
+        """What has been counted and not committed is going to be read again, or all that has been counted."""
         self._seconds.clear()
+        if all_of_it:
+            self.hours.clear()
 
 
 def merged(tallies: Iterable[Mapping[Instant, Fingerprint]]) -> dict[Instant, Fingerprint]:
