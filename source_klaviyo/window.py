@@ -29,6 +29,8 @@ logger = logging.getLogger("airbyte")
 RECENT_PAGES = 5
 """From so many pages the density of a window is told: one may hold an import of a single second."""
 FEWEST_PAGES = 2
+THIN = 0.05
+"""The share of a page that may come again to know the end of a window that is cut."""
 
 
 class WindowPart(StreamPart):
@@ -66,19 +68,20 @@ class WindowPart(StreamPart):
         reading.hand_over(self._number, reading.cursor.close(self._number, window, self._reached))
 
     def _is_cut_while_read(self) -> Generator[RecordBatch, None, bool]:
-        """The pages of one question, up to the end of the window, or up to where part of it has been given away.
+        """The pages of one question, up to the end of the window, or until part of it has been given away.
 
-        Then it is asked for anew, with its new end: to stop at the first record behind that would rely on an order
-        that nobody can see, and miss what comes late. Where the server takes no end, a page more shows it.
+        Then it is to be asked for anew, with its new end: to stop at the first record behind that would rely on an
+        order that nobody can see, and miss what comes late. Where the server takes no end, or too much would come
+        again, a page more shows it.
         """
         reading, window = self._reading, self._window
         stream_slice = self.to_slice()
+        asked_for = window.end if reading.stream.upper else None
         one_more = False
         for page in self._pages():
             asked = int(page.asked_at * SECOND)
             if reading.has_ended:
                 return False
-            is_cut = False
             if page.reached is not None or not reading.stream.is_dated(stream_slice):
                 batch, beyond = self._batch(page, range(len(page.resources)), stream_slice), False
             else:
@@ -93,7 +96,7 @@ class WindowPart(StreamPart):
             if batch.count:
                 yield batch
             self._reached = self._settled(asked) if page.reached is None else page.reached
-            if beyond and not one_more and window.end is not None and not reading.stream.upper:
+            if beyond and not one_more and window.end != asked_for:
                 one_more = True
                 continue
             if page.reached is not None:
@@ -101,11 +104,12 @@ class WindowPart(StreamPart):
             elif self._in_order and self._last is not None:
                 self._edge.move(page, self._last)
                 position = min(whole_second(self._last), self._reached)
-                is_cut = self._report(page, position, last=beyond or page.next is None)
-            if is_cut and reading.stream.upper:
-                return True
+                self._report(page, position, last=beyond or page.next is None)
             if beyond:
                 return False
+            is_cut = window.end != asked_for and reading.stream.upper and self._in_order
+            if is_cut and page.next and self._edge.is_thin(page):
+                return True
             del page, batch  # are not to be held while the next page is read
         return False
 
@@ -166,26 +170,21 @@ class WindowPart(StreamPart):
                 self._reading.stream.name,
             )
 
-    def _report(self, page: Page, position: Instant, *, last: bool) -> bool:
-        """Tell how far the window is read, and give half of the rest away if more readers are of use.
-
-        Returns whether it was given away.
-        """
+    def _report(self, page: Page, position: Instant, *, last: bool) -> None:
+        """Tell how far the window is read, and give half of the rest away if more readers are of use."""
         reading, window = self._reading, self._window
         reading.cursor.advance(self._number, window, position)
         if last or self._passed is not None:
-            return False  # behind the present there is nothing to divide
+            return  # behind the present there is nothing to divide
         self._positions.append(window.position)
         parallelism, pages = reading.parallelism, len(self._positions) - 1
         covered = max(window.position - self._positions[0], SECOND) / pages
         end = reading.now() if window.end is None else window.end
         expected = max(end - window.position, 0) / covered if pages >= FEWEST_PAGES else 0.0
         parallelism.page_read(id(self), page.latency, expected)
-        if not reading.stream.lower or not parallelism.wants_another(id(self), reading.cursor.open_count):
-            return False
-        later = reading.cursor.split(self._number, window, int(covered * pages_to_keep(expected)))
-        reading.hand_over(self._number, later)
-        return later is not None
+        if reading.stream.lower and parallelism.wants_another(id(self), reading.cursor.open_count):
+            keep = int(covered * pages_to_keep(expected))
+            reading.hand_over(self._number, reading.cursor.split(self._number, window, keep))
 
 
 class _Edge:
@@ -205,6 +204,10 @@ class _Edge:
             if (instant_of(cursor) or second) < second:
                 break
             self._known.add(hash(bytes(resource)))
+
+    def is_thin(self, page: Page) -> bool:
+        """Whether little of a page comes again when one asks from here: thousands may have come in one second."""
+        return len(self._known) <= THIN * len(page.resources)
 
     def comes_again_from(self, position: Instant) -> bool:
         """One asks from this position on: whether all that comes again is known."""

@@ -363,7 +363,7 @@ def test_what_fails_slowly_is_given_up_after_ten_minutes(
 
     monkeypatch.setattr("source_klaviyo.api.client.time.monotonic", lambda: now[0])
     requests_mock.get(URL, text=silent)
-    assert "Given up after 6 tries" in str(talk.error())
+    assert "Given up after 7 tries" in str(talk.error())
 
 
 def test_the_tries_of_one_request_are_not_those_of_another(requests_mock: Mocker) -> None:

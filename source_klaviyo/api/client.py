@@ -167,7 +167,7 @@ class KlaviyoClient:
         """
         url = self.own_url(address)
         failed = refused = 0
-        began = time.monotonic()
+        since: float | None = None
         while True:
             try:
                 return self._get_once(url, params, limits, decode, body, room)
@@ -181,8 +181,8 @@ class KlaviyoClient:
             except TransientError as error:
                 failed += 1
                 reason = error
-            too_long = failed > 0 and time.monotonic() - began > OUTAGE
-            if too_long or failed + refused // PATIENCE >= self._tries:
+            since = time.monotonic() if since is None else since
+            if time.monotonic() - since > OUTAGE or failed + refused // PATIENCE >= self._tries:
                 tries = failed + refused
                 if tries == 1:
                     raise reason
