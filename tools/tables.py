@@ -185,6 +185,22 @@ def parents_table() -> str:
     return "\n".join(["| Streams | Requests an hour |", "| :--- | ---: |", *rows])
 
 
+def measured_table() -> str:
+    """What syncs took of a machine, as ``benchmarks/results.md`` has it."""
+    lines = (DOCS.parent / "benchmarks" / "results.md").read_text("utf-8").splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines if line.startswith("| pods ")]
+    figures = {what.partition(" (")[0]: (ours, reference, note) for _, what, _, ours, _, reference, *_, note in cells}
+    rows = []
+    for what, (ours, reference, note) in figures.items():
+        if f"{what}, peak" in figures:
+            rows.append((what, ours, figures[f"{what}, peak"][0], *re.findall(r"^[\d,]+ records in [\d.]+ s", note)))
+        elif together := re.match(r"(.*); ([\d.]+) cores and ([\d,]+) MB in all", note):
+            read, cores, memory = together.groups()
+            rows.append((what, cores, memory, f"{read} in {ours} s; one account alone in {reference} s"))
+    head = ["| Sync | Cores | Memory | |", "| :--- | ---: | ---: | :--- |"]
+    return "\n".join(head + [f"| {what} | {cores} | {memory} MB | {note} |" for what, cores, memory, note in rows])
+
+
 def _steady(stream: KlaviyoStream) -> int:
     return min(limit.tier.steady for limit in stream.limits)
 
@@ -198,7 +214,11 @@ def _time(minutes: float) -> str:
 
 TABLES = {
     "klaviyo.md": {"| Scope | Streams |": scopes_table, "| Stream | Object |": streams_table},
-    "scaling.md": {"| Streams | Records a request |": pages_table, "| Streams | Requests an hour |": parents_table},
+    "scaling.md": {
+        "| Streams | Records a request |": pages_table,
+        "| Streams | Requests an hour |": parents_table,
+        "| Sync | Cores |": measured_table,
+    },
 }
 """The tables of each page, by how their heads begin."""
 
