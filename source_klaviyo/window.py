@@ -140,7 +140,8 @@ class WindowPart(StreamPart):
 
     def _rest(self) -> Mapping[str, Any]:
         self._last = self._first = self._passed = None
-        if not (self._in_order and self._edge.comes_again_from(self._window.position)) and self._window.tally:
+        known = self._edge.comes_again_from(self._window.position if self._in_order else None)
+        if self._window.tally and not known:
             self._window.tally.forget(all_of_it=not self._in_order)
         return self.to_slice()
 
@@ -209,9 +210,9 @@ class _Edge:
         """Whether little of a page comes again when one asks from here: thousands may have come in one second."""
         return len(self._known) <= THIN * len(page.resources)
 
-    def comes_again_from(self, position: Instant) -> bool:
-        """One asks from this position on: whether all that comes again is known."""
-        self._again = position == self._second
+    def comes_again_from(self, position: Instant | None) -> bool:
+        """One asks from this position on, or (None) for all of the window: whether what comes again is known."""
+        self._again = position is not None and position == self._second
         if not self._again:
             self._second, self._known = None, set()
         return self._again
