@@ -6,6 +6,7 @@ import json
 import random
 import signal
 import subprocess
+import time
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
@@ -121,3 +122,29 @@ def test_every_incremental_stream_is_complete_after_one_kill_after_the_other(
     assert output.code == 0, output.logs
     for stream in INCREMENTAL:
         assert ids[stream] >= expected(families, stream), stream
+
+
+def test_what_has_been_read_is_put_out_before_the_end(tmp_path: Path) -> None:
+    """Nobody takes the output until the connector is told to end: pages wait in it, and none of them is lost."""
+    with Simulator(key=KEY, limits=False, events=60_000, profiles=10) as shop:
+        connector = Connector(shop.url, tmp_path)
+        command = connector.command("read", catalog=catalog("events"))
+        with subprocess.Popen(command, cwd=ROOT, env=connector.environment, stdout=subprocess.PIPE) as process:
+            answered = stands_still(shop)
+            process.send_signal(signal.SIGTERM)
+            assert process.stdout
+            *lines, half = process.stdout.read().split(b"\n")
+            assert process.wait(timeout=20) == 128 + signal.SIGTERM
+
+    assert half == b""
+    assert 5 < answered < 50
+    assert sum(b'"RECORD"' in line[:20] for line in lines) >= 1_000 * answered
+
+
+def stands_still(shop: Simulator) -> int:
+    """How many requests there have been when no more come."""
+    before, now = -1, 0
+    while now == 0 or now != before:
+        time.sleep(1)
+        before, now = now, shop.stats()["requests"]
+    return now

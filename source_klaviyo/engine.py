@@ -26,12 +26,13 @@ from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_message
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_klaviyo.api.client import PAGES
 from source_klaviyo.api.discretion import without_persons
-from source_klaviyo.progress import LINE_SECONDS
 from source_klaviyo.records import RecordBatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from threading import Event
 
     from airbyte_cdk.sources.concurrent_source.concurrent_read_processor import ConcurrentReadProcessor
     from airbyte_cdk.sources.message import MessageRepository
@@ -40,8 +41,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("airbyte")
 
+POLL = 0.5
+"""Seconds with nothing to put out after which to look whether something is to be said, or to end."""
 QUEUE_SIZE = 10
 """Items between the workers and the output; an item is a page at most, so this bounds the memory."""
+
+
+class Stopped(Exception):  # noqa: N818 - a name that reads well where it is raised
+    """The process has been told to end, and what has been read is put out."""
 
 
 class _DiscreetSliceLogger(DebugSliceLogger):
@@ -56,18 +63,25 @@ class _DiscreetSliceLogger(DebugSliceLogger):
 class PagedSource(ConcurrentSource):
     """A ConcurrentSource whose queue carries whole pages.
 
-    Three things differ from the CDK's own: a `RecordBatch` counts as its records; a stream that fails
-    says so in one trace without a traceback; and lines are logged about how far it has come.
+    Four things differ from the CDK's own: a `RecordBatch` counts as its records; a stream that fails
+    says so in one trace without a traceback; lines are logged about how far it has come; and it ends when told to.
     """
 
-    def __init__(self, progress: Progress, **options: Any) -> None:
+    def __init__(self, progress: Progress, told: Event, **options: Any) -> None:
         super().__init__(**options)
         self._progress = progress
+        self._told = told
         self._ended: set[str] = set()
 
     @classmethod
     def start(
-        cls, workers: int, generators: int, queue: Queue[Any], repository: MessageRepository, progress: Progress
+        cls,
+        workers: int,
+        generators: int,
+        queue: Queue[Any],
+        repository: MessageRepository,
+        progress: Progress,
+        told: Event,
     ) -> PagedSource:
         """Build the engine.
 
@@ -77,6 +91,7 @@ class PagedSource(ConcurrentSource):
             queue: between the workers and whoever iterates over `read`.
             repository: what the main thread itself has to say at a stream's end, so that it comes before the status.
             progress: follows the streams.
+            told: set when the process is to end: reading raises `Stopped` when the queue is empty.
         """
         source = cls.create(
             num_workers=workers,
@@ -88,6 +103,7 @@ class PagedSource(ConcurrentSource):
         )
         return cls(
             progress,
+            told,
             threadpool=source._threadpool,  # noqa: SLF001 - `create` builds its own class, whatever it is called on
             logger=logger,
             message_repository=repository,
@@ -98,15 +114,20 @@ class PagedSource(ConcurrentSource):
     def _consume_from_queue(
         self, queue: Queue[Any], concurrent_stream_processor: ConcurrentReadProcessor
     ) -> Iterable[AirbyteMessage]:
+        waiting: int | None = None
         while True:
             try:
-                item = queue.get(timeout=LINE_SECONDS)
+                item = queue.get(timeout=POLL)
             except Empty:
                 item = None
             if item is not None:
                 yield from self._handle_item(item, concurrent_stream_processor)
             if queue.empty() and _all_ended(concurrent_stream_processor):
                 return
+            if self._told.is_set():
+                waiting = queue.qsize() + PAGES if waiting is None else waiting - 1
+                if queue.empty() or waiting <= 0:
+                    raise Stopped
             line = self._progress.line()
             if line:
                 yield _log(line)

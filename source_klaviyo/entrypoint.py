@@ -15,7 +15,7 @@ from airbyte_cdk.models import FailureType
 from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_klaviyo.engine import error_message, own_error
+from source_klaviyo.engine import Stopped, error_message, own_error
 from source_klaviyo.memory import Memory
 from source_klaviyo.output import STDOUT, Output
 from source_klaviyo.progress import Progress
@@ -54,9 +54,9 @@ class KlaviyoEntrypoint(AirbyteEntrypoint):
     ) -> Iterable[AirbyteMessage]:
         """The messages of a sync; records go straight to the output, in their place."""
         counts: defaultdict[HashableStreamDescriptor, float] = defaultdict(float)
-        progress = Progress()
-        with _shown(progress):
-            for item in self.source.read_batches(self.logger, config, catalog, state, progress):
+        progress, told = Progress(), self._output.told
+        with self._output.reading(Stopped), _shown(progress):
+            for item in self.source.read_batches(self.logger, config, catalog, state, progress, told):
                 if isinstance(item, RecordBatch):
                     counts[HashableStreamDescriptor(name=item.stream, namespace=None)] += item.count
                     self._output.write(*item.lines)

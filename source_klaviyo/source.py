@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from contextlib import contextmanager
 from queue import Queue
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from airbyte_cdk.models import (
@@ -123,10 +124,20 @@ class SourceKlaviyo(AbstractSource):
         catalog: ConfiguredAirbyteCatalog,
         state: list[AirbyteStateMessage] | None = None,
         progress: Progress | None = None,
+        told: Event | None = None,
     ) -> Iterator[AirbyteMessage | RecordBatch]:
-        """The messages of a sync, with a page's records as one item; `progress` is told how far it has come.
+        """The messages of a sync, with a page's records as one item.
+
+        Args:
+            logger: the CDK's.
+            config: the settings.
+            catalog: what to read.
+            state: from where on.
+            progress: is told how far it has come.
+            told: set when it is to end early.
 
         Raises:
+            Stopped: it has ended early.
             AirbyteTracedException: a setting or a state makes no sense, or, at the end, streams have failed.
         """
         known: dict[str, Stream] = {stream.name: stream for stream in self.streams(config)}
@@ -154,7 +165,7 @@ class SourceKlaviyo(AbstractSource):
         if readings:
             progress = progress or Progress()
             progress.follow(readings)
-            yield from _engine(readings, queue, repository, progress)
+            yield from _engine(readings, queue, repository, progress, told or Event())
         if unknown:
             raise AirbyteTracedException(
                 message=f"These streams do not exist: {', '.join(map(shown, unknown))}.",
@@ -168,12 +179,12 @@ def _streams(config: Config, client: KlaviyoClient) -> list[KlaviyoStream]:
 
 
 def _engine(
-    readings: list[StreamReading], queue: Queue[Any], repository: MessageRepository, progress: Progress
+    readings: list[StreamReading], queue: Queue[Any], repository: MessageRepository, progress: Progress, told: Event
 ) -> Iterator[Any]:
     # each stream has workers of its own, and one that tells them what to read: a slow limit never keeps another
     # waiting; how many requests are under way at once is the client's business
     workers = READERS + sum(reading.at_once + 1 for reading in readings)
-    engine = PagedSource.start(workers, len(readings), queue, repository, progress)
+    engine = PagedSource.start(workers, len(readings), queue, repository, progress, told)
     return engine.read([_as_concurrent(reading) for reading in readings])
 
 

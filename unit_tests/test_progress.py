@@ -7,6 +7,7 @@ import re
 import sys
 from itertools import count, islice
 from queue import Queue
+from threading import Event
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -126,10 +127,10 @@ def test_silence_is_broken_when_nothing_comes() -> None:
 
 
 def test_the_engine_speaks_while_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "LINE_SECONDS", 0.01)
+    monkeypatch.setattr(engine, "POLL", 0.01)
     progress = Progress(clock=count(0.0, HEARTBEAT).__next__)
     queue: Queue[object] = Queue()
-    paged = engine.PagedSource.start(1, 1, queue, InMemoryMessageRepository(), progress)
+    paged = engine.PagedSource.start(1, 1, queue, InMemoryMessageRepository(), progress, Event())
     under_way = SimpleNamespace(_streams_done=set(), _stream_name_to_instance={"events": None})
 
     messages = list(islice(paged._consume_from_queue(queue, under_way), 2))  # type: ignore[arg-type]
