@@ -208,7 +208,7 @@ class _Edge:
 
     def is_thin(self, page: Page) -> bool:
         """Whether little of a page comes again when one asks from here: thousands may have come in one second."""
-        return len(self._known) <= THIN * len(page.resources)
+        return len(self._known) <= max(1, THIN * len(page.resources))
 
     def comes_again_from(self, position: Instant | None) -> bool:
         """One asks from this position on, or (None) for all of the window: whether what comes again is known."""

@@ -755,6 +755,17 @@ def test_hours_are_counted_once_though_a_window_out_of_order_begins_anew(klaviyo
     assert [count for count, _ in remembered["hours"].values()] == [4]
 
 
+def test_hours_are_counted_once_though_page_cursors_expire(klaviyo: FakeKlaviyo) -> None:
+    klaviyo.page_limit = 3
+    recent = NOW - 3 * 3600 * SECOND
+    ids = add_events(klaviyo, *(recent + second * SECOND for second in (0, 0, 1, 1, 1, 1, 1, 1, 2, 2, 3)))
+    expire_before(klaviyo, 3, 6)
+    output = sync("events", num_workers=1, start_date="2024-06-30")
+    assert output.ids() == ids
+    (remembered,) = output.states("events")[-1]["recent_hours"]
+    assert [count for count, _ in remembered["hours"].values()] == [len(ids)]
+
+
 # --- partitions and the future --------------------------------------------------------------------------
 
 
@@ -834,9 +845,12 @@ def late_by(klaviyo: FakeKlaviyo, straggler: str, seconds: int) -> None:
     klaviyo._understand = with_straggler  # type: ignore[method-assign]
 
 
-@pytest.mark.parametrize(("stream", "cursor"), [("events", "datetime"), ("profiles", "updated"), ("lists", "updated")])
+@pytest.mark.parametrize(
+    ("stream", "cursor", "late"),
+    [("events", "datetime", 8), ("events", "datetime", 45), ("profiles", "updated", 45), ("lists", "updated", 8)],
+)
 def test_what_comes_late_behind_the_place_of_a_split_is_read(
-    klaviyo: FakeKlaviyo, monkeypatch: pytest.MonkeyPatch, stream: str, cursor: str
+    klaviyo: FakeKlaviyo, monkeypatch: pytest.MonkeyPatch, stream: str, cursor: str, late: int
 ) -> None:
     klaviyo.page_limit = 10
     ids = klaviyo.add(stream, *({cursor: iso(one)} for one in range(SINCE, SINCE + 400 * SECOND, SECOND)))
@@ -852,7 +866,7 @@ def test_what_comes_late_behind_the_place_of_a_split_is_read(
     split = Timeline.split
     monkeypatch.setattr("source_klaviyo.sync.parallelism.Parallelism.wants_another", split_once)
     monkeypatch.setattr(Timeline, "split", cut)
-    late_by(klaviyo, ids[54], 8)
+    late_by(klaviyo, ids[54], late)
     output = sync(stream, num_workers=1)
     assert cuts
     assert sorted(output.ids()) == ids

@@ -319,15 +319,15 @@ def test_reviews_out_of_order_are_read_to_the_end(klaviyo: FakeKlaviyo) -> None:
     assert sync("reviews", state={"reviews": {"updated": "2024-06-07T00:00:00+0000"}}).ids() == ["R9", "R8"]
 
 
-def test_a_review_that_comes_a_page_too_late_is_read(klaviyo: FakeKlaviyo) -> None:
+def test_reviews_that_come_pages_too_late_are_read(klaviyo: FakeKlaviyo) -> None:
     more = f"{HOST}/api/reviews?page%5Bcursor%5D="
     pages = [
         page(*(resource("review", f"R{day}", updated=DAY.format(day)) for day in days), following=following)
-        for days, following in (((12, 11, 2), more), ((10, 9), more + "y"), ((1,), None))
+        for days, following in (((12, 11, 2), more), ((10, 9), more + "y"), ((1,), more + "z"), ((8,), None))
     ]
     answers(klaviyo, {"reviews": lambda _: pages[len(klaviyo.requests) - 1]})
     output = sync("reviews", state={"reviews": {"updated": "2024-06-07T00:00:00+0000"}})
-    assert output.ids() == ["R12", "R11", "R10", "R9"]
+    assert output.ids() == ["R12", "R11", "R10", "R9", "R8"]
 
 
 def test_a_snapshot_is_a_full_refresh_without_a_promise(klaviyo: FakeKlaviyo) -> None:
