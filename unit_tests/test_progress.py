@@ -138,6 +138,49 @@ def test_the_engine_speaks_while_it_waits(monkeypatch: pytest.MonkeyPatch) -> No
     assert [message.log.message[:7] for message in messages] == ["Waiting", "Waiting"]
 
 
+class Asked(Queue[object]):
+    """A queue that is not asked for ever."""
+
+    times = 0
+
+    def get(self, block: bool = True, timeout: float | None = None) -> object:
+        self.times += 1
+        assert self.times < 50, "it does not end"
+        return super().get(block, timeout)
+
+
+def test_the_engine_ends_when_told_to_as_soon_as_nothing_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engine, "POLL", 0.01)
+    told = Event()
+    told.set()
+    queue = Asked()
+    paged = engine.PagedSource.start(1, 1, queue, InMemoryMessageRepository(), Progress(), told)
+    under_way = SimpleNamespace(_streams_done=set(), _stream_name_to_instance={"events": None})
+
+    with pytest.raises(engine.Stopped):
+        list(paged._consume_from_queue(queue, under_way))  # type: ignore[arg-type]
+
+
+def test_the_engine_ends_when_told_to_though_more_keeps_coming(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = Event()
+    told.set()
+    queue = Asked()
+    for number in range(20):
+        queue.put(number)
+    paged = engine.PagedSource.start(1, 1, queue, InMemoryMessageRepository(), Progress(), told)
+    under_way = SimpleNamespace(_streams_done=set(), _stream_name_to_instance={"events": None})
+
+    def handle(item: object, _: object) -> list[object]:
+        queue.put(item)  # somebody goes on reading
+        return []
+
+    monkeypatch.setattr(paged, "_handle_item", handle)
+    with pytest.raises(engine.Stopped):
+        list(paged._consume_from_queue(queue, under_way))  # type: ignore[arg-type]
+
+
 def test_a_line_says_how_far_streams_have_come_and_leaves_out_those_that_have_ended() -> None:
     stage = Stage("events", "list_profiles", "metrics")
     stage.now = LINE_SECONDS

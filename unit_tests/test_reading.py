@@ -604,6 +604,14 @@ def test_predictive_analytics_are_named_as_what_may_make_klaviyo_fail(klaviyo: F
     assert "disable_fetching_predictive_analytics" not in without
 
 
+@pytest.mark.parametrize("body", [b"<html></html>", b"", b'{"data":[null]}'])
+def test_predictive_analytics_are_not_named_where_they_are_not_the_reason(klaviyo: FakeKlaviyo, body: bytes) -> None:
+    fail_on(klaviyo, "profiles", 200, body)
+    (said,) = sync("profiles").errors()
+    assert "damaged" in said.message
+    assert "disable_fetching_predictive_analytics" not in said.message
+
+
 def break_after_a_page(klaviyo: FakeKlaviyo) -> None:
     klaviyo.page_limit = 2
     add_events(klaviyo, *range(SINCE, SINCE + 10 * SECOND, SECOND))
