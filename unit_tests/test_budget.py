@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from source_klaviyo.api.budget import XL, XS, Budget, L, Limit, M, S, Tier
+from source_klaviyo.api.budget import LEARNED_SECONDS, REPORT, XL, XS, Budget, L, Limit, M, S, Tier
+from source_klaviyo.api.errors import QuotaUsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -420,11 +421,48 @@ def per_minute(headers: Mapping[str, str], *limits: Limit) -> int:
         ("many", 150),
         ("150, 10;w=1, 150;w=60", 150),
         ("10, 10;w=1, 150;w=60", 150),
+        ("10, 10;w=1, 100;w=60", 100),
+        ("10, 10;w=1, 5;w=60", 5),
+        ("10, 10;w=1, 200;w=60", 150),
+        ("10, 10;w=1, 0;w=60", 150),
+        ("1, 1;w=1, 100;w=60", 60),
     ],
 )
-def test_a_lower_steady_quota_is_believed(quota: str, believed: int) -> None:
+def test_a_lower_quota_is_believed(quota: str, believed: int) -> None:
     assert per_minute({"RateLimit-Limit": quota}, EVENTS) == believed
 
 
-def test_a_lower_quota_is_not_believed_where_it_may_be_either_limits() -> None:
-    assert per_minute({"RateLimit-Limit": "100"}, EVENTS, Limit("other", M)) == 150
+def test_a_lower_quota_is_believed_of_the_tighter_of_two_limits() -> None:
+    world = World()
+    wide, tight = Limit("wide", L), Limit("tight", M)
+    world.budget.learn([wide, tight], {"RateLimit-Limit": "10, 10;w=1, 100;w=60"})
+    assert world.budget.usage([tight]) == (0, 100)
+    assert world.budget.usage([wide]) == (0, 750)
+
+
+def test_a_lower_quota_is_forgotten_after_some_minutes() -> None:
+    world = World(repeat(1000.0))
+    world.budget.learn([EVENTS], {"RateLimit-Limit": "76"})
+    assert world.budget.usage([EVENTS]) == (0, 76)
+    world.now += LEARNED_SECONDS
+    assert world.budget.usage([EVENTS]) == (0, 150)
+
+
+def test_a_lower_quota_of_the_day_is_believed() -> None:
+    world = World()
+    reports = Limit("reports", REPORT)
+    world.ask(reports)
+    world.budget.learn([reports], {"RateLimit-Limit": "1, 1;w=1, 2;w=60, 2;w=86400"})
+    world.ask(reports)
+    with pytest.raises(QuotaUsed):
+        world.ask(reports)
+
+
+@pytest.mark.parametrize(("left", "wait"), [(9, 0.0), (1, 0.0), (0, 1.0)])
+def test_a_used_up_burst_window_is_over_in_a_second(left: int, wait: float) -> None:
+    headers = {
+        "RateLimit-Limit": "10, 10;w=1, 150;w=60",
+        "RateLimit-Remaining": str(left),
+        "RateLimit-Reset": "0",
+    }
+    assert learnt(headers, EVENTS, in_flight=5).wait_for(EVENTS) == wait

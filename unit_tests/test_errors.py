@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from source_klaviyo.api.errors import (
+    AccessDenied,
     BadRequest,
     ConfigError,
     Failure,
@@ -20,6 +21,7 @@ from source_klaviyo.api.errors import (
     RateLimited,
     ServerError,
     TransientError,
+    UnknownMetric,
     UnsafeLink,
     error_of,
 )
@@ -87,9 +89,30 @@ ROWS = {
     "missing scope": Row(
         403, document("permission_denied", "You do not have permission to perform this action."), MissingScope, "config"
     ),
-    "missing scope without detail": Row(403, document("permission_denied", ""), MissingScope, "config"),
+    "missing scope by name": Row(
+        403, document("permission_denied", "The key lacks the scope events:read."), MissingScope, "config"
+    ),
+    "403 without a word": Row(403, b'{"errors": [{"code": "permission_denied"}]}', MissingScope, "config"),
+    "an add-on that the account lacks": Row(
+        403,
+        document("permission_denied", "You must have Advanced KDP enabled to use this endpoint."),
+        AccessDenied,
+        "config",
+    ),
+    "an entitlement, named in the title only": Row(
+        403,
+        b'{"errors": [{"code": "forbidden", "title": "Entitlement to read object types not found"}]}',
+        AccessDenied,
+        "config",
+    ),
     "403 from the edge": Row(403, EDGE, TransientError, "transient"),
     "403 without body": Row(403, b"", TransientError, "transient"),
+    "no revision for the method": Row(
+        404, document("not_found", "No valid revisions found for method."), ConfigError, "config"
+    ),
+    "unknown metric": Row(
+        400, document("invalid", "Metric IDs ['Ab12Cd'] do not exist.", parameter="filter"), UnknownMetric, "system"
+    ),
     "not found": Row(404, document("not_found", "A profile with id 01 does not exist."), NotFound, "system"),
     "no such page": Row(404, EDGE, KlaviyoError, "system"),
     "wrong method": Row(405, plain(405), KlaviyoError, "system"),
@@ -210,10 +233,28 @@ def test_a_refused_question_names_what_klaviyo_objects_to(source: dict[str, str]
     assert found.parameter == f"{' '.join(source.values())} Nonsense.".strip()
 
 
-def test_only_a_400_is_about_the_revision_or_the_cursor() -> None:
+def test_a_server_error_is_about_neither_the_revision_nor_the_cursor() -> None:
     body = document("error", "The revision of the cursor broke.")
     assert type(error(500, body)) is ServerError
-    assert type(error(404, body)) is NotFound
+
+
+def test_only_a_400_is_about_the_cursor() -> None:
+    assert type(error(404, document("not_found", "The cursor broke."))) is NotFound
+
+
+@pytest.mark.parametrize(
+    ("body", "certain"),
+    [
+        (document("permission_denied", "The key lacks the scope events:read."), True),
+        (document("permission_denied", "You do not have permission to perform this action."), False),
+        (b'{"errors": [{"code": "permission_denied"}]}', False),
+    ],
+    ids=["named", "generic", "silent"],
+)
+def test_a_missing_scope_is_certain_only_if_klaviyo_names_it(body: bytes, certain: bool) -> None:
+    found = error(403, body)
+    assert isinstance(found, MissingScope)
+    assert found.certain is certain
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 BURST_SECONDS = 1.0
 STEADY_SECONDS = 60.0
+DAY_SECONDS = 86_400.0
+LEARNED_SECONDS = 300.0
+"""A quota that answers have lowered counts for so long; then the tier's is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +57,34 @@ class _Bucket:
     """The use of one limit, as seen from here. Times are monotonic seconds."""
 
     def __init__(self, limit: Limit) -> None:
-        self.burst = limit.tier.burst
-        self.steady = limit.tier.steady
+        self._tier = {BURST_SECONDS: limit.tier.burst, STEADY_SECONDS: limit.tier.steady}
+        self._learned: dict[float, tuple[int, float]] = {}
+        self._daily = limit.tier.daily
         self.left_today = limit.tier.daily
         self.in_flight = 0
         self.paused_until = 0.0
         self._answered: deque[float] = deque()
 
+    def quota(self, window: float, now: float) -> int | None:
+        """How many requests a window of so many seconds takes; None if this limit has no such window."""
+        if window == DAY_SECONDS:
+            return self._daily
+        quota, until = self._learned.get(window, (0, 0.0))
+        return quota if now < until else self._tier.get(window)
+
+    def lower(self, window: float, quota: int, now: float) -> None:
+        """Believe a quota below the tier's for some minutes: it may be an odd answer, or others' use that passes."""
+        if window == DAY_SECONDS and self._daily is not None and self.left_today is not None:
+            used = self._daily - self.left_today
+            self.left_today = max(0, min(self.left_today, quota - used))
+        elif 0 < quota < self._tier.get(window, 0):
+            self._learned[window] = quota, now + LEARNED_SECONDS
+
     def delay(self, now: float) -> float:
         """Seconds until a slot is free; infinite when only an answer can free one."""
         self._forget(now)
-        return max(
-            self.paused_until - now,
-            self._free_in(self.burst, BURST_SECONDS, now),
-            self._free_in(self.steady, STEADY_SECONDS, now),
-        )
+        free = [self._free_in(self.quota(window, now) or tier, window, now) for window, tier in self._tier.items()]
+        return max(self.paused_until - now, *free)
 
     def used(self, now: float) -> int:
         """The slots of the last minute that are taken."""
@@ -135,7 +151,7 @@ class Budget:
         """Of these limits, the one used most: requests of the last minute, and how many it takes; (0, 0) of none."""
         with self._changed:
             now = self._clock()
-            uses = [(bucket.used(now), bucket.steady) for bucket in self._of(limits)]
+            uses = [(bucket.used(now), bucket.quota(STEADY_SECONDS, now) or 1) for bucket in self._of(limits)]
             return max(uses, key=lambda use: use[0] / use[1], default=(0, 0))
 
     def close_day(self, limits: Sequence[Limit]) -> bool:
@@ -154,26 +170,33 @@ class Budget:
                 bucket.paused_until = max(bucket.paused_until, self._clock() + seconds)
 
     def learn(self, limits: Sequence[Limit], headers: Mapping[str, str]) -> None:
-        """Take to heart what an answer says of the steady window.
+        """Adjust to the RateLimit headers of an answer, in either of their forms.
 
-        Fewer requests left than we have in flight means that others use the account as well: ask again
-        when the window ends. A steady quota below the tier's own is believed where it can only be that
-        of this endpoint (a lower number than the burst would be one of another window).
+        Klaviyo sends `RateLimit-Limit: 350, 350;w=1, 3500;w=60` (reports also `225;w=86400`), where Remaining counts
+        the burst window and Reset is 0 (recorded answers). Its guide describes plain numbers about the steady window.
+        A quota below the tier's is believed for some minutes; a higher one never is.
         """
-        remaining, reset = (
-            _number(headers.get("RateLimit-Remaining")),
-            _number(headers.get("RateLimit-Reset")),
-        )
-        quota = _number(headers.get("RateLimit-Limit"))
+        remaining, reset = _number(headers.get("RateLimit-Remaining")), _number(headers.get("RateLimit-Reset"))
+        policy = _Policy.read(headers.get("RateLimit-Limit"))
         with self._changed:
-            buckets = list(self._of(limits))
-            if len(buckets) == 1 and quota is not None and buckets[0].burst < quota < buckets[0].steady:
-                buckets[0].steady = quota
+            now, buckets = self._clock(), list(self._of(limits))
+            for window, quota in policy.quotas.items():
+                known = [(found, bucket) for bucket in buckets if (found := bucket.quota(window, now)) is not None]
+                # an answer names one of the limits that its request draws on, which can only be the tightest
+                for _, tightest in sorted(known, key=lambda one: one[0])[:1]:
+                    # a plain number that is no higher than the burst would be that of another window
+                    if policy.names_windows or quota > (tightest.quota(BURST_SECONDS, now) or 0):
+                        tightest.lower(window, quota, now)
             if remaining is None or reset is None or reset > STEADY_SECONDS:
                 return
             for bucket in buckets:
-                if remaining < bucket.in_flight or remaining == 0:
-                    bucket.paused_until = max(bucket.paused_until, self._clock() + reset)
+                if policy.counts_burst:
+                    # with nothing left, the burst window is over in a second at most
+                    pause = BURST_SECONDS if remaining == 0 else 0.0
+                else:
+                    # fewer left than are in flight: somebody else uses the account
+                    pause = float(reset) if remaining < bucket.in_flight or remaining == 0 else 0.0
+                bucket.paused_until = max(bucket.paused_until, now + pause)
 
     def _of(self, limits: Sequence[Limit]) -> Iterator[_Bucket]:
         for limit in limits:
@@ -184,6 +207,31 @@ class Budget:
 
 
 def _number(header: str | None) -> int | None:
-    """The leading integer of a RateLimit header (`150`, or `150, 10;w=1, 150;w=60`)."""
+    """Read the leading integer of a RateLimit header (`149`, or `149, 9;w=1`)."""
     found = re.match(r"\s*(\d{1,9})", header or "")
     return int(found.group(1)) if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Policy:
+    """What a RateLimit-Limit header says.
+
+    Attributes:
+        quotas: the quota of each window, by its length in seconds.
+        names_windows: whether it says which windows these are.
+        counts_burst: whether Remaining and Reset are about the burst window.
+    """
+
+    quotas: Mapping[float, int]
+    names_windows: bool
+    counts_burst: bool
+
+    @classmethod
+    def read(cls, header: str | None) -> _Policy:
+        """Read `350, 350;w=1, 3500;w=60`, whose first number is that of the window counted, or a plain `3500`."""
+        counted = _number(header)
+        listed = re.findall(r"(\d{1,9})\s*;\s*w=(\d{1,6})\b", header or "")
+        quotas = {float(window): int(quota) for quota, window in listed}
+        if not quotas and counted is not None:
+            return cls({STEADY_SECONDS: counted}, names_windows=False, counts_burst=False)
+        return cls(quotas, names_windows=True, counts_burst=quotas.get(BURST_SECONDS, -1) == counted)

@@ -3,13 +3,15 @@
     KlaviyoError
     ├── ConfigError          the user can mend it: settings, key, scopes, version
     │   ├── InvalidKey           401
-    │   └── MissingScope         403
+    │   └── AccessDenied         403: the account or the key may not read it
+    │       └── MissingScope         a scope is missing, as Klaviyo says or may mean
     ├── TransientError       worth another try: 408, 5xx, network, a body that makes no sense
     │   ├── ServerError          5xx
     │   ├── RateLimited          429
     │   └── QuotaUsed            the requests of the day are used up
     ├── BadRequest           400: Klaviyo refuses the question
-    │   └── InvalidCursor        the page cursor has expired
+    │   ├── InvalidCursor        the page cursor has expired
+    │   └── UnknownMetric        Klaviyo does not know a metric, though /metrics may list it
     ├── NotFound             404
     └── UnsafeLink           a redirect or page link that leads away from Klaviyo
 
@@ -48,8 +50,20 @@ class InvalidKey(ConfigError):  # noqa: N818 - a name that reads well where it i
     """401: Klaviyo does not know the key."""
 
 
-class MissingScope(ConfigError):  # noqa: N818
-    """403: the key lacks a scope."""
+class AccessDenied(ConfigError):  # noqa: N818
+    """403: this account or key has no access; `said` is Klaviyo's own sentence."""
+
+    def __init__(self, message: str, said: str = "") -> None:
+        super().__init__(message)
+        self.said = said
+
+
+class MissingScope(AccessDenied):
+    """403: the key lacks a scope, or (`certain` is False) Klaviyo gives no other reason."""
+
+    def __init__(self, message: str, said: str = "", *, certain: bool = True) -> None:
+        super().__init__(message, said)
+        self.certain = certain
 
 
 class TransientError(KlaviyoError):
@@ -85,6 +99,13 @@ class BadRequest(KlaviyoError):  # noqa: N818
 
 class InvalidCursor(BadRequest):
     """The page cursor is no longer (or never was) good: begin again from the last record's time."""
+
+
+class UnknownMetric(BadRequest):
+    """The endpoint does not know a metric: /metrics lists some that others refuse, mostly form and page views.
+
+    Source: klaviyo-api-python issue 41.
+    """
 
 
 class NotFound(KlaviyoError):  # noqa: N818
@@ -148,15 +169,14 @@ def error_of(
             f"and not revoked.{said}"
         )
     if status == 403 and is_klaviyos:
-        return MissingScope(f"The API key lacks a scope (403): give it to the key in Klaviyo.{said}")
-    if status == 410 or (status == 400 and re.search("revision", about, re.IGNORECASE)):
+        return _access_denied(detail or error.title or "", said)
+    if status == 410 or (status in {400, 404} and re.search("revision", about, re.IGNORECASE)):
         return ConfigError(
             f"Klaviyo no longer serves the API revision that this version of the connector speaks ({status}): "
             f"upgrade the connector.{said}"
         )
     if status == 400:
-        kind = InvalidCursor if re.search("cursor", about, re.IGNORECASE) else BadRequest
-        return kind(
+        return _bad_request(about)(
             f"Klaviyo refuses a request (400, {place or 'no parameter named'}): please report it.{said}", about, said
         )
     if status == 404 and is_klaviyos:
@@ -171,6 +191,24 @@ def error_of(
         return passing(f"Klaviyo could not answer for now ({status}).{said}", retry_after)
     return KlaviyoError(f"Klaviyo gave an answer that the connector does not know ({status}): please report it.{said}")
 
+
+def _access_denied(reason: str, said: str) -> AccessDenied:
+    """Tell a missing scope from an add-on that the account lacks: only the words of Klaviyo's refusal show it."""
+    if re.search(r"\bscopes?\b", reason, re.IGNORECASE):
+        return MissingScope(f"The API key lacks a scope (403): give it to the key in Klaviyo.{said}", said)
+    if not reason.strip() or re.search("permission", reason, re.IGNORECASE):
+        message = "The API key lacks a scope, or the account has no access (403): check the key's scopes in Klaviyo."
+        return MissingScope(f"{message}{said}", said, certain=False)
+    return AccessDenied(f"This account or key has no access (403): ask Klaviyo about it.{said}", said)
+
+
+def _bad_request(about: str) -> type[BadRequest]:
+    if re.search("cursor", about, re.IGNORECASE):
+        return InvalidCursor
+    return UnknownMetric if _UNKNOWN_METRIC.search(about) else BadRequest
+
+
+_UNKNOWN_METRIC = re.compile(r"\bmetric ids?\b.*\b(do|does) not exist", re.IGNORECASE | re.DOTALL)
 
 # 403 here is that of the network's edge, whose HTML passes; Klaviyo's own has been seen to above
 _PASSING = frozenset({403, 408, 421, 425, 429})
