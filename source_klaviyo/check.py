@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from source_klaviyo.api.errors import BadRequest, ConfigError, KlaviyoError, MissingScope, NotFound
+from source_klaviyo.api.errors import AccessDenied, BadRequest, ConfigError, KlaviyoError, MissingScope, NotFound
 from source_klaviyo.api.page import decode_page
 from source_klaviyo.streams.shared import ACCOUNTS
 
@@ -53,30 +53,40 @@ def check(client: KlaviyoClient, streams: Sequence[KlaviyoStream]) -> None:
     refusals: dict[str, KlaviyoError | None] = {}
     try:
         name = _account_name(client)
-    except MissingScope as refusal:
+    except AccessDenied as error:
         name = "(its name needs the scope accounts:read)"
-        refusals[ACCOUNTS_SCOPE] = refusal
+        refusals[ACCOUNTS_SCOPE] = error
     logger.info("The API key belongs to the Klaviyo account %s.", name)
 
     # besides the account: one stream for each scope, the one that takes the least
     asked = {scope: min(these, key=_cost) for scope, these in by_scope.items() if scope != ACCOUNTS_SCOPE}
     with ThreadPoolExecutor(max_workers=len(asked)) as pool:
         refusals |= dict(zip(asked, pool.map(_refusal, asked.values()), strict=True))
-    missing = {scope: by_scope[scope] for scope, error in refusals.items() if isinstance(error, MissingScope)}
-    if len(missing) == len(by_scope):
+    denied = {scope: error for scope, error in refusals.items() if isinstance(error, AccessDenied)}
+    if len(denied) == len(by_scope):
         raise ConfigError(
             "The API key is valid but may read nothing this connector reads (403): give it at least one of the scopes "
-            f"{', '.join(sorted(missing))} in Klaviyo (Settings, API keys)."
+            f"{', '.join(sorted(denied))} in Klaviyo (Settings, API keys)."
         )
-    for scope, costs in sorted(missing.items()):
+    for scope, refusal in sorted(denied.items()):
         logger.warning(
-            "The API key lacks the scope %s, so these streams cannot be read: %s. The others can.",
-            scope,
-            ", ".join(stream.name for stream in costs),
+            "%s These streams cannot be read: %s. The others can.%s",
+            _reason(scope, refusal),
+            ", ".join(stream.name for stream in by_scope[scope]),
+            refusal.said,
         )
-    for error in refusals.values():
-        if error is not None and not isinstance(error, MissingScope):
-            raise error
+    for failure in refusals.values():
+        if failure is not None and not isinstance(failure, AccessDenied):
+            raise failure
+
+
+def _reason(scope: str, refusal: AccessDenied) -> str:
+    """Say why Klaviyo denies the streams of a scope, as far as its answer shows."""
+    if not isinstance(refusal, MissingScope):
+        return "This account or key has no access to a part of Klaviyo."
+    if refusal.certain:
+        return f"The API key lacks the scope {scope}."
+    return f"The API key lacks the scope {scope}, or this account has no access to what it is for."
 
 
 def _account_name(client: KlaviyoClient) -> str:
@@ -100,7 +110,8 @@ def _cost(stream: KlaviyoStream) -> tuple[int, bool, int, int]:
 
 def _refusal(stream: KlaviyoStream) -> KlaviyoError | None:
     try:
-        next(stream.pages(stream.sample), None)
+        sample = stream.sample()
+        next(stream.query(sample).pages(lambda: sample), None)
     except (BadRequest, NotFound):
         return None  # the key may read; how to ask is found out when reading
     except KlaviyoError as error:

@@ -29,6 +29,7 @@ class StreamPart(Partition, ABC):
 
     def __init__(self, reading: StreamReading, number: int, *, is_first: bool) -> None:
         self._reading = reading
+        self._stream = reading.stream.query(reading.slices[number])
         self._number = number
         self._is_first = is_first
 
@@ -73,7 +74,7 @@ class StreamPart(Partition, ABC):
 
     def _batch(self, page: Page, keep: Sequence[int], stream_slice: Mapping[str, Any]) -> RecordBatch:
         """The records at some places of a page."""
-        stream = self._reading.stream
+        stream = self._stream
         resources, cursors = page.resources, page.cursors or [b""] * len(page.resources)
         if len(keep) < len(resources):
             resources, cursors = [resources[place] for place in keep], [cursors[place] for place in keep]

@@ -22,6 +22,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_klaviyo.api.budget import STEADY_SECONDS
 from source_klaviyo.api.errors import (
+    AccessDenied,
     BadRequest,
     ConfigError,
     KlaviyoError,
@@ -29,12 +30,14 @@ from source_klaviyo.api.errors import (
     QuotaUsed,
     ServerError,
     TransientError,
+    UnknownMetric,
 )
 from source_klaviyo.look import LookPart
 from source_klaviyo.sync.cursor import SETTLING, WindowCursor
 from source_klaviyo.sync.instants import SECOND, for_state, whole_second
 from source_klaviyo.sync.late import Memory
 from source_klaviyo.sync.parallelism import Parallelism
+from source_klaviyo.sync.queries import Queries, Query
 from source_klaviyo.sync.state import NO_CURSOR, StoredState
 from source_klaviyo.window import WindowPart
 
@@ -63,6 +66,9 @@ GIVEN_UP = 3
 
 class StreamReading(PartitionGenerator):
     """One stream in one sync: its cursor, its windows, and whether it has failed.
+
+    Attributes:
+        began: what was written before this instant, every request of this sync sees; None before the first answer.
 
     Args:
         stream: what to ask.
@@ -102,6 +108,8 @@ class StreamReading(PartitionGenerator):
             self._stored = StoredState(self._state, stream.name, stream.cursor_attribute or "")
         except ConfigError as error:
             raise as_traced(error) from None
+        self.began: Instant | None = None
+        self._warned_of_future = False
         self._future_read: set[int] = set()
         self._remembers = incremental and stream.late_events > 0
         self.cursor = WindowCursor(stream.cursor_attribute, self.now, self._publish, stream.late_events)
@@ -121,18 +129,30 @@ class StreamReading(PartitionGenerator):
         try:
             parts = self.stream.parts(resuming=bool(self._state))
             partitions = [partition for partition, _ in parts]
-            positions = [self._repaired(self._stored.position(partition)) for partition in partitions]
+            positions = [self._repaired(self._position(*part)) for part in parts]
             self._warn_of_a_new_beginning(positions)
             self._warn_of_trust(partitions)
             memories = [self._stored.memory(partition) for partition in partitions] if self._remembers else []
-            starts = [self._start(position, memory) for position, memory in zip_longest(positions, memories)]
+            starts = [
+                self._start(self.stream.query(part[1]), position, memory)
+                for part, position, memory in zip_longest(parts, positions, memories)
+            ]
         except KlaviyoError as error:
             raise self.fail(error) from None
         self.slices = [stream_slice for _, stream_slice in parts]
+        streams = [self.stream.query(stream_slice) for stream_slice in self.slices]
+        self.stream.query_starts = {
+            part["query"]: start for part, start in zip(self.slices, starts, strict=True) if "query" in part
+        }
         self.cursor.begin(
             partitions,
             starts=starts,
-            positions=[self.stream.earliest() if position is None else position for position in positions],
+            positions=[
+                stream.earliest() if position is None else position
+                for stream, position in zip(streams, positions, strict=True)
+            ],
+            queries=self._queries(),
+            catches_up=[stream.follows_cursor for stream in streams],
             memories=[
                 memory or Memory(start, start, self.now()) for memory, start in zip(memories, starts, strict=False)
             ],
@@ -149,6 +169,28 @@ class StreamReading(PartitionGenerator):
         for number, span in looks:
             self._room.acquire()
             yield LookPart(self, number, span)
+
+    def _position(self, partition: dict[str, Any], stream_slice: Slice) -> Instant | None:
+        """Return where a part goes on; None for one that has not been read yet."""
+        name = stream_slice.get("query")
+        own = self._stored.query(name) if name else None
+        if own is not None:
+            return own
+        return None if name in self.stream.new_queries else self._stored.position(partition)
+
+    def _queries(self) -> Queries | None:
+        """Return the positions of the stream's queries, if several make it up."""
+        if not self.stream.queries:
+            return None
+        queries = [Query(name, self.stream.query({"query": name}).follows_cursor) for name in self.stream.queries]
+        read = [next(query for query in queries if query.name == part["query"]) for part in self.slices]
+        unread = [query for query in queries if query not in read]
+        return Queries(read, unread, self._repaired(self._stored.position({})), lambda: self.began)
+
+    def asked(self, instant: Instant) -> None:
+        """Take note of when a page was asked for."""
+        latest = whole_second(instant - SETTLING)
+        self.began = latest if self.began is None else min(self.began, latest)
 
     @property
     def has_ended(self) -> bool:
@@ -179,10 +221,8 @@ class StreamReading(PartitionGenerator):
         lasting = isinstance(error, ConfigError | QuotaUsed)
         if isinstance(error, BadRequest):
             error = self._blamed(error)
-        if isinstance(error, MissingScope):
-            scope, *more = self.stream.scope.split()
-            what = f"the scopes {' and '.join([scope, *more])}: add them" if more else f"the scope {scope}: add it"
-            error = ConfigError(f"Stream {self.stream.name} needs {what} in Klaviyo, or deselect the stream. {error}")
+        if isinstance(error, AccessDenied):
+            error = self._without_access(error)
         if isinstance(error, ServerError):
             error = ServerError(f"{error}{self.stream.advice}")
         traced = as_traced(error)
@@ -192,9 +232,32 @@ class StreamReading(PartitionGenerator):
             self.failure = traced
         return traced
 
+    def _without_access(self, error: AccessDenied) -> ConfigError:
+        """Say what a stream needs that Klaviyo refuses this key."""
+        name = self.stream.name
+        if not isinstance(error, MissingScope):
+            hint = self.stream.access_hint
+            return ConfigError(
+                f"Stream {name} cannot be read: this account or key has no access to it (403). {hint}"
+                f"Deselect the stream.{error.said}"
+            )
+        scope, *more = self.stream.scope.split()
+        scopes = f"the scopes {' and '.join([scope, *more])}" if more else f"the scope {scope}"
+        if error.certain:
+            it = "them" if more else "it"
+            return ConfigError(f"Stream {name} needs {scopes}: add {it} in Klaviyo, or deselect the stream. {error}")
+        return ConfigError(
+            f"Stream {name} cannot be read (403): if the key has custom access, it needs {scopes}; if it has them, "
+            f"this account has no access. Create a key with access in Klaviyo, or deselect the stream.{error.said}"
+        )
+
     def _blamed(self, error: BadRequest) -> KlaviyoError:
         """The user's error, where Klaviyo objects to what a setting holds; other parts of the stream may be good."""
-        settings = (setting for what, setting in self.stream.settings.items() if what in error.parameter)
+        settings = (
+            setting
+            for what, setting in self.stream.settings.items()
+            if what in error.parameter or (isinstance(error, UnknownMetric) and "metric_id" in what)
+        )
         setting = next(settings, None)
         if setting is None or not getattr(self.stream.config, setting):
             return error
@@ -220,7 +283,9 @@ class StreamReading(PartitionGenerator):
         latest = self.now() - SETTLING
         if position is None or position <= latest:
             return position
-        logger.warning(
+        said, self._warned_of_future = self._warned_of_future, True
+        logger.log(
+            logging.DEBUG if said else logging.WARNING,
             "The state of stream %s lies in the future (%s), which would hide what changes until then. It is set back "
             "to now; clear the stream if records of the last days are missing.",
             self.stream.name,
@@ -249,11 +314,12 @@ class StreamReading(PartitionGenerator):
                 "; ".join(", ".join(f"{name} {value}" for name, value in partition.items()) for partition in trusted),
             )
 
-    def _start(self, position: Instant | None, memory: Memory | None) -> Instant:
-        earliest = self.stream.earliest()
+    @staticmethod
+    def _start(stream: KlaviyoStream, position: Instant | None, memory: Memory | None) -> Instant:
+        earliest = stream.earliest()
         if position is None:
             return earliest
-        start = self.stream.resumed(position)
+        start = stream.resumed(position)
         return max(earliest, memory.resumed(start) if memory else start)
 
     def _publish(self, blob: Mapping[str, Any]) -> None:

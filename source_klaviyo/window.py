@@ -6,13 +6,13 @@ import logging
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from source_klaviyo.api.errors import NotFound
+from source_klaviyo.api.errors import NotFound, UnknownMetric
 from source_klaviyo.look import counted
 from source_klaviyo.part import StreamPart
 from source_klaviyo.sync.cursor import SETTLING
 from source_klaviyo.sync.instants import SECOND, for_filter, whole_second
 from source_klaviyo.sync.parallelism import pages_to_keep
-from source_klaviyo.sync.selection import instant_of, select
+from source_klaviyo.sync.selection import instant_of, select, select_spans
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -40,8 +40,8 @@ class WindowPart(StreamPart):
         super().__init__(reading, number, is_first=is_first)
         self._window = window
         # pages tell how far the window has been read as long as they come in order
-        self._in_order = reading.stream.ordered and reading.stream.is_dated(reading.slices[number])
-        self._falling = reading.stream.newest_first
+        self._in_order = self._stream.ordered and self._stream.is_dated(reading.slices[number])
+        self._falling = self._stream.newest_first
         self._edge = _Edge()
         self._reached = window.start
         self._last: Instant | None = None
@@ -76,16 +76,17 @@ class WindowPart(StreamPart):
         """
         reading, window = self._reading, self._window
         stream_slice = self.to_slice()
-        asked_for = window.end if reading.stream.upper else None
+        asked_for = window.end if self._stream.upper else None
         one_more = False
         for page in self._pages():
             asked = int(page.asked_at * SECOND)
+            reading.asked(asked)
             if reading.has_ended:
                 return False
-            if page.reached is not None or not reading.stream.is_dated(stream_slice):
+            if page.reached is not None or not self._stream.is_dated(stream_slice):
                 batch, beyond = self._batch(page, range(len(page.resources)), stream_slice), False
             else:
-                chosen = select(page.dates or page.cursors, window.start, self._end(), self._last)
+                chosen = self._select(page)
                 self._last = self._last if chosen.last is None else chosen.last
                 self._notice_disorder(chosen.ordered)
                 keep = self._edge.beyond(page, chosen.keep)
@@ -107,11 +108,16 @@ class WindowPart(StreamPart):
                 self._report(page, position, last=beyond or page.next is None)
             if beyond:
                 return False
-            is_cut = window.end != asked_for and reading.stream.upper and self._in_order
+            is_cut = window.end != asked_for and self._stream.upper and self._in_order
             if is_cut and page.next and self._edge.is_thin(page):
                 return True
             del page, batch  # are not to be held while the next page is read
         return False
+
+    def _select(self, page: Page) -> Selection:
+        if self._stream.follows_cursor:
+            return select(page.dates or page.cursors, self._window.start, self._end(), self._last)
+        return select_spans(page.spans, self._window.start, self._end(), self._last)
 
     def _settled(self, asked: Instant) -> Instant:
         """Up to when the pages so far are known to be complete, of which the last has just been asked for.
@@ -121,6 +127,9 @@ class WindowPart(StreamPart):
         that was asked for before the reading reached the present, that is: what shows up behind it is missed.
         """
         latest = whole_second(asked - SETTLING)
+        if not self._stream.follows_cursor:
+            # a record that changes after it was read does not move to the end here
+            return latest if self._reading.began is None else self._reading.began
         if self._first is None:
             self._first = latest
         if not self._in_order:
@@ -132,14 +141,16 @@ class WindowPart(StreamPart):
     def _pages(self) -> Iterator[Page]:
         """The window's pages; none of a parent that has been deleted in between."""
         try:
-            yield from self._reading.stream.pages(self._rest)
-        except NotFound as error:
-            if not self._reading.stream.root(self.to_slice()):
+            yield from self._stream.pages(self._rest)
+        except (NotFound, UnknownMetric) as error:
+            if not self._stream.root(self.to_slice()):
                 raise
-            logger.info("%s Stream %s goes on with the next one.", error, self._reading.stream.name)
+            level = logging.INFO if isinstance(error, NotFound) else logging.WARNING
+            logger.log(level, "%s Stream %s goes on with the next one.", error, self._stream.name)
 
     def _rest(self) -> Mapping[str, Any]:
         self._last = self._first = self._passed = None
+        self._in_order = self._in_order and self._stream.ordered  # which a refusal may have changed
         known = self._edge.comes_again_from(self._window.position if self._in_order else None)
         if self._window.tally and not known:
             self._window.tally.forget(all_of_it=not self._in_order)
@@ -148,6 +159,8 @@ class WindowPart(StreamPart):
     def _end(self) -> Instant | None:
         """Where the window ends; what is dated ahead is read by the first read that gets to the present, then not."""
         window, reading = self._window, self._reading
+        if not self._stream.follows_cursor and window.end is None:
+            return reading.began  # what is found by another date later belongs to the next sync
         if (
             window.end is None
             and reading.stream.future_dated
@@ -183,7 +196,7 @@ class WindowPart(StreamPart):
         end = reading.now() if window.end is None else window.end
         expected = max(end - window.position, 0) / covered if pages >= FEWEST_PAGES else 0.0
         parallelism.page_read(id(self), page.latency, expected)
-        if reading.stream.lower and parallelism.wants_another(id(self), reading.cursor.open_count):
+        if self._stream.lower and parallelism.wants_another(id(self), reading.cursor.open_count):
             keep = int(covered * pages_to_keep(expected))
             reading.hand_over(self._number, reading.cursor.split(self._number, window, keep))
 

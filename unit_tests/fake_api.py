@@ -152,6 +152,7 @@ class FakeKlaviyo:
         page_limit: the most records in a page, whatever is asked for.
         before: looks at each question first; what it returns is the answer (a status and a body).
         headers: of answers that refuse for the rate.
+        suppression_order: which of a profile's suppressions counts when profiles are sorted by them.
         gate: where all clients wait for each other before each question.
         refused: called by each client that has been refused, before it goes on.
         refusals: what has been refused.
@@ -164,6 +165,7 @@ class FakeKlaviyo:
         self.page_limit = 10**9
         self.before: Callable[[Request], tuple[int, bytes] | None] = lambda _: None
         self.headers: dict[str, str] = {}
+        self.suppression_order: Callable[..., Any] = max
         self.gate: threading.Barrier | None = None
         self.refused: Callable[[], None] = lambda: None
         self.rows: dict[str, list[dict[str, Any]]] = {resource: [] for resource in ENDPOINTS}
@@ -241,10 +243,14 @@ class FakeKlaviyo:
         return {"data": [self._shown(row, asked.params) for row in page], "links": links}
 
     def _understand(self, endpoint: Endpoint, params: dict[str, str]) -> tuple[int, Any, Any]:
-        conditions = list(self._conditions(endpoint, params.pop("filter", None)))
+        asked_filter = params.pop("filter", None)
+        conditions = list(self._conditions(endpoint, asked_filter))
         sort = params.pop("sort", None)
         if sort is not None and sort not in endpoint.sorts:
             raise Refused(f"Cannot sort by {sort}.", "sort")
+        by_suppression = SUPPRESSED_AT in (asked_filter or "")
+        if by_suppression and sort is not None:
+            raise Refused("You may not filter on subscriptions and sort.", "sort")
         size, largest = endpoint.sizes
         asked_size = params.pop("page[size]", None)
         if asked_size is not None:
@@ -258,8 +264,10 @@ class FakeKlaviyo:
             raise Refused(f"Unknown parameters: {sorted(params)}.", next(iter(params)))
 
         def key(row: Mapping[str, Any]) -> tuple[Any, ...]:
-            values = () if sort is None else values_of(row, sort)
-            return (max(values, default=0), row["id"])
+            order = SUPPRESSED_AT if by_suppression else sort
+            values = () if order is None else values_of(row, order)
+            pick = self.suppression_order if by_suppression else max
+            return (pick(values, default=0), row["id"])
 
         return size, lambda row: all(condition(row) for condition in conditions), key
 
@@ -280,6 +288,8 @@ class FakeKlaviyo:
             yield lambda row, what=what, holds=holds, bound=bound: any(
                 holds(one, bound) for one in values_of(row, what)
             )
+        if SUPPRESSED_AT in spans and sum(map(len, spans.values())) > 1:
+            raise Refused("Only a single date filter is allowed with subscriptions")
         if any(len(span) == 2 and abs(span[1] - span[0]) < SECOND for span in spans.values()):
             raise Refused("Datetime bounds are empty or invalid")
 

@@ -87,6 +87,7 @@ class Page:
         next: the address of the next page, None on the last.
         reached: up to when the slice is read with this page, where that does not show in the cursors.
         dates: what tells which resources are news, where that is not the cursor alone; as `cursors`.
+        spans: for resources that several instants place, all of them; see `sync/selection.py`, `select_spans`.
         asked_at: when it was asked for, by Klaviyo's clock; seconds since the epoch.
         latency: seconds from the question to the answer's first byte.
     """
@@ -96,6 +97,7 @@ class Page:
     next: str | None = None
     reached: Instant | None = None
     dates: list[bytes] = field(default_factory=list)
+    spans: list[list[Instant] | None] = field(default_factory=list)
     asked_at: float = 0.0
     latency: float = 0.0
 

@@ -32,9 +32,13 @@ class WebFeeds(KlaviyoStream):
     page_size = 20
 
 
-class Webhooks(Unfiltered):
-    """GET /webhooks, with the ids of their topics."""
+WEBHOOKS = "Klaviyo gives webhooks to OAuth apps and to accounts with its add-on Advanced KDP only. "
 
+
+class Webhooks(Unfiltered):
+    """GET /webhooks, with the ids of their topics; a private key reads them with the add-on Advanced KDP only."""
+
+    access_hint = WEBHOOKS
     resource = "webhooks"
     tier = XS
     scope = "webhooks:read"
@@ -43,8 +47,9 @@ class Webhooks(Unfiltered):
 
 
 class WebhookTopics(Snapshot):
-    """GET /webhook-topics."""
+    """GET /webhook-topics; see Webhooks."""
 
+    access_hint = WEBHOOKS
     resource = "webhook-topics"
     tier = XS
     scope = "webhooks:read"

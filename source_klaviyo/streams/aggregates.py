@@ -14,7 +14,7 @@ import msgspec
 from source_klaviyo.api.budget import S
 from source_klaviyo.api.page import Linked, decode_document
 from source_klaviyo.api.resource import encode
-from source_klaviyo.streams.periods import ENDED, Period, Periods, Row, chunks, iso, midnight
+from source_klaviyo.streams.periods import ENDED, Period, Periods, Row, chunks, iso, midnight, within
 from source_klaviyo.sync.instants import DAY, SECOND, for_filter, parse_instant
 
 if TYPE_CHECKING:
@@ -107,6 +107,7 @@ class MetricAggregates(Periods):
             (encode(self._record(one, date, place, row)), date)
             for row in answer.data.attributes.data
             for place, date in enumerate(answer.data.attributes.dates)
+            if within(date, start, end)
         ], answer.following
 
     @staticmethod

@@ -75,8 +75,12 @@ class KlaviyoStream(HttpStream, ABC):
         options: parameters that are always sent.
         extras: parameters that are left out should Klaviyo refuse them, or the key not be allowed to use them.
         advice: what a user may do when Klaviyo keeps failing.
+        access_hint: what an account or key needs to read the stream, other than a scope; ends with a blank.
         settings: what in a question comes from a setting, by what Klaviyo calls it, and the setting.
         partitions: the parts that have to be asked for one by one.
+        queries: the names of the queries that make up the stream, where one query does not find all its records.
+        new_queries: those of them that states of earlier versions and other connectors say nothing of.
+        follows_cursor: whether windows go by the cursor, and not by another date that pages tell (`Page.spans`).
         primary_key: the fields of a record that tell it from all others.
     """
 
@@ -96,8 +100,12 @@ class KlaviyoStream(HttpStream, ABC):
     options: Mapping[str, str] = {}
     extras: Mapping[str, str] = {}
     advice: str = ""
+    access_hint: ClassVar[str] = ""
     settings: ClassVar[Mapping[str, str]] = {}
     partitions: ClassVar[tuple[Partition, ...]] = ({},)
+    queries: ClassVar[tuple[str, ...]] = ()
+    new_queries: ClassVar[frozenset[str]] = frozenset()
+    follows_cursor: ClassVar[bool] = True
     primary_key: ClassVar[str | list[str]] = "id"
 
     def __init__(self, config: Config, client: KlaviyoClient, shared: Shared) -> None:
@@ -106,6 +114,7 @@ class KlaviyoStream(HttpStream, ABC):
         self.client = client
         self.shared = shared
         self.adaptations = 0
+        self.query_starts: Mapping[str, Instant] = {}  # where each query begins in this sync
         self._adapting = threading.Lock()
 
     @property
@@ -148,7 +157,17 @@ class KlaviyoStream(HttpStream, ABC):
 
     def parts(self, *, resuming: bool) -> list[tuple[Partition, Slice]]:
         """What is read side by side: the partition that a state speaks of, and what its requests hold besides."""
+        if self.queries:
+            return [({}, {"query": name}) for name in self.queries_to_read(resuming=resuming)]
         return [(partition, dict(partition)) for partition in self.partitions]
+
+    def queries_to_read(self, *, resuming: bool) -> Sequence[str]:
+        """Return the names of the queries that a first read (or one that resumes from a state) takes."""
+        return self.queries
+
+    def query(self, stream_slice: Mapping[str, Any]) -> KlaviyoStream:
+        """Return the stream that asks for a slice: itself, unless one of its queries differs in kind."""
+        return self
 
     def sample(self) -> Slice:
         """A slice whose first page shows whether the key may read the stream."""
@@ -285,16 +304,25 @@ class KlaviyoStream(HttpStream, ABC):
             )
             self.page_size = self.smaller_page_size if self.page_size != self.smaller_page_size else None
             return True
-        if self.extras and (isinstance(refusal, MissingScope) or re.search(r"include|fields\[", about)):
+        refused = self._refused_extras(refusal, about)
+        if refused:
             self.logger.warning(
-                "Klaviyo refuses stream %s what it includes (%s); going on without. %s",
+                "Klaviyo refuses stream %s what it asks for (%s); going on without. %s",
                 self.name,
-                ", ".join(f"{name}={value}" for name, value in self.extras.items()),
+                ", ".join(f"{name}={self.extras[name]}" for name in refused),
                 refusal,
             )
-            self.extras = {}
-            return True
-        return False
+            self.extras = {name: value for name, value in self.extras.items() if name not in refused}
+        return bool(refused)
+
+    def _refused_extras(self, refusal: KlaviyoError, about: str) -> list[str]:
+        """Return the names of the optional parameters that a refusal is about; what is included goes with its fields.
+
+        A filter needs no scope, and an add-on that the account lacks does not depend on parameters.
+        """
+        included = isinstance(refusal, MissingScope) or re.search(r"include|fields\[", about)
+        filtered = re.search("filter", about)
+        return [name for name in self.extras if (filtered if name == "filter" else included)]
 
     def rebuild(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw | None:
         """The record as it is to be emitted: as Klaviyo sent it, unless a stream differs; None leaves it out."""
@@ -332,8 +360,9 @@ class KlaviyoStream(HttpStream, ABC):
         slices = [stream_slice] if stream_slice else [part for _, part in self.parts(resuming=False)]
         for one in slices:
             wanted = {"start": for_filter(self.earliest()), **one} if self.cursor_attribute else one
-            for page in self.read_pages(wanted):
-                yield from self._records(page, wanted)
+            query = self.query(wanted)
+            for page in query.read_pages(wanted):
+                yield from query._records(page, wanted)  # noqa: SLF001 - one of the stream's own queries
 
     def _records(self, page: Page, stream_slice: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         cursors = page.cursors or [b"null"] * len(page.resources)

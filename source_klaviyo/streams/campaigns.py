@@ -15,6 +15,7 @@ from source_klaviyo.api.page import Linked, Page, cursors_of, decode_document
 from source_klaviyo.api.resource import Identifier, encode, identity, members, with_members
 from source_klaviyo.streams.base import Detailed, KlaviyoStream
 from source_klaviyo.streams.children import Included
+from source_klaviyo.streams.moved import CAMPAIGN, CAMPAIGN_MESSAGE, with_old_columns
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,8 +54,8 @@ class Campaigns(_ByChannel):
     extras = {"include": "tags", "fields[tag]": "name"}  # noqa: RUF012 - read only
 
     def rebuild(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw:
-        """Add the channel to the attributes; every other byte stays."""
-        parts = members(resource)
+        """Add the channel to the attributes, and fill the columns that moved; every other byte stays."""
+        parts = members(with_old_columns(resource, CAMPAIGN))
         channel = encode(stream_slice["campaign_type"])
         parts["attributes"] = encode({"channel": channel} | members(parts.get("attributes", b"null")))
         return encode(parts)
@@ -98,11 +99,14 @@ class CampaignsDetailed(Detailed, _ByChannel):
         relationships = members(members(resource).get("relationships", b"null"))
         messages_of = msgspec.json.decode(relationships.get("campaign-messages", b"{}"), type=_Messages | None)
         related = (messages_of.data if messages_of else None) or []
-        found = [messages[message.id] for message in related if message.id in messages]
+        found = [
+            with_old_columns(messages[message.id], CAMPAIGN_MESSAGE) for message in related if message.id in messages
+        ]
         return with_members(resource, {"campaign_messages": found})
 
     def rebuild(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw:
         """Add the estimate; 0 where Klaviyo has none, as in Airbyte's connector."""
+        resource = with_old_columns(resource, CAMPAIGN)
         address = f"/api/campaign-recipient-estimations/{quote(identity(resource), safe='')}"
         limits = (Limit("campaign-recipient-estimations", M),)
         try:

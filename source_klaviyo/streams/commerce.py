@@ -65,7 +65,10 @@ class CouponCodes(Child, Snapshot):
 
 
 class Reviews(KlaviyoStream):
-    """GET /reviews, the last changed first: they can be sorted but not filtered by that date."""
+    """GET /reviews, the last changed first: they can be sorted but not filtered by that date.
+
+    Of any status: whether Klaviyo lists all by itself is not known. The filter's value `all` is in its document.
+    """
 
     resource = "reviews"
     tier = M
@@ -75,4 +78,8 @@ class Reviews(KlaviyoStream):
     ordered = False
     newest_first = True
     page_size = 100
-    extras = {"include": "events", "fields[event]": "datetime"}  # noqa: RUF012 - read only
+    extras = {  # noqa: RUF012 - read only
+        "include": "events",
+        "fields[event]": "datetime",
+        "filter": 'equals(status,"all")',
+    }

@@ -12,6 +12,7 @@ from source_klaviyo.api.page import decode_item
 from source_klaviyo.api.resource import identity
 from source_klaviyo.streams.base import Detailed, KlaviyoStream
 from source_klaviyo.streams.children import Members
+from source_klaviyo.streams.flagged import Flagged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,14 +41,22 @@ class Lists(_Groups):
     scope = "lists:read"
 
 
-class Segments(_Groups):
-    """GET /segments."""
+class _ActiveOrNot(Flagged, _Groups, ABC):
+    """GET /segments, inactive ones as well: whether Klaviyo lists them by itself is not known."""
 
     resource = "segments"
     scope = "segments:read"
+    flag = "is_active"
+    flags = {"active": "true", "inactive": "false"}  # noqa: RUF012 - read only
+    queries = ("active", "inactive")
+    new_queries = frozenset({"inactive"})
 
 
-class _Counted(Detailed, _Groups, ABC):
+class Segments(_ActiveOrNot):
+    """Segments with the ids of their tags."""
+
+
+class _Counted(Detailed, ABC):
     """The groups with the number of their profiles, one slow request each (15 a minute).
 
     The number is that of the time when a group last changed; a full refresh counts all of them.
@@ -58,6 +67,8 @@ class _Counted(Detailed, _Groups, ABC):
 
     def rebuild(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw | None:
         """The group as it is when asked for by its id; None where it has just been deleted."""
+        if super().rebuild(resource, stream_slice) is None:
+            return None
         params = {f"additional-fields[{self.type}]": "profile_count"}
         limits = (Limit(f"{self.resource}/{{id}}", L), PROFILE_COUNT)
         try:
@@ -68,18 +79,17 @@ class _Counted(Detailed, _Groups, ABC):
         return page.resources[0]
 
 
-class ListsDetailed(_Counted):
+class ListsDetailed(_Counted, _Groups):
     """GET /lists/{id} with the profile_count."""
 
     resource, type = "lists", "list"
     scope = "lists:read"
 
 
-class SegmentsDetailed(_Counted):
+class SegmentsDetailed(_Counted, _ActiveOrNot):
     """GET /segments/{id} with the profile_count."""
 
-    resource, type = "segments", "segment"
-    scope = "segments:read"
+    type = "segment"
 
 
 class ListProfiles(Members):

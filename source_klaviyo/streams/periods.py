@@ -129,6 +129,14 @@ def chunks(start: Instant, end: Instant, longest: int) -> Iterator[Period]:
         yield begin, min(begin + longest, end)
 
 
+def within(date: str, start: Instant, end: Instant) -> bool:
+    """Tell whether a date lies in the period asked for: Klaviyo adds intervals at its edges, with partial numbers."""
+    try:
+        return start <= parse_instant(date) < end
+    except ValueError:
+        return True  # no date that could be outside
+
+
 def iso(instant: Instant) -> str:
     """As Klaviyo writes the dates of reports."""
     return f"{for_filter(instant)[:-1]}+00:00"

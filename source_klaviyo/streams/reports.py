@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 
 from source_klaviyo.api.budget import REPORT
-from source_klaviyo.api.errors import BadRequest
-from source_klaviyo.api.page import Linked, Page, decode_document
+from source_klaviyo.api.errors import BadRequest, UnknownMetric
+from source_klaviyo.api.page import NULL, Linked, Page, decode_document
 from source_klaviyo.api.resource import encode
 from source_klaviyo.streams.metrics import Metrics
-from source_klaviyo.streams.periods import Periods, Row, iso
+from source_klaviyo.streams.periods import Periods, Row, iso, within
 from source_klaviyo.sync.instants import SECOND, parse_instant
 
 if TYPE_CHECKING:
@@ -23,7 +23,12 @@ if TYPE_CHECKING:
     from source_klaviyo.sync.state import Partition
 
 NO_VALUES = "does not support querying for values data"
-"""What Klaviyo says of a metric that no report can be made of."""
+"""What Klaviyo says of a metric that tracks no value, if statistics of values are asked for."""
+VALUE_STATISTICS = (
+    frozenset({"average_order_value", "conversion_value", "revenue_per_recipient"}),
+    frozenset({"text_message_roi"}),
+)
+"""What is left out for such a metric, and what else if Klaviyo still refuses it (seen in production)."""
 
 MESSAGE_STATISTICS = (
     *("average_order_value", "bounce_rate", "bounced", "bounced_or_failed", "bounced_or_failed_rate", "click_rate"),
@@ -80,7 +85,7 @@ class Report(Periods, ABC):
         return [({"metric_id": one, "parent_slice": {}}, {"metric_id": one}) for one in ids]
 
     def read_pages(self, stream_slice: Mapping[str, Any]) -> Iterator[Page]:
-        """The answers, of a metric that has values.
+        """The answers; none about a metric that no report can be made of.
 
         Raises:
             KlaviyoError: what no further try would mend.
@@ -88,17 +93,41 @@ class Report(Periods, ABC):
         try:
             yield from super().read_pages(stream_slice)
         except BadRequest as refusal:
-            if NO_VALUES not in str(refusal):
+            is_ours = not self.config.metric_ids  # the account's own list of metrics, not a setting
+            if NO_VALUES not in str(refusal) and not (isinstance(refusal, UnknownMetric) and is_ours):
                 raise
-            self.logger.info(
-                "Stream %s has nothing on metric %s: it has no values.", self.name, stream_slice["metric_id"]
+            self.logger.warning(
+                "Stream %s has no rows for metric %s, of which Klaviyo makes no report.%s",
+                self.name,
+                stream_slice.get("metric_id"),
+                refusal.said,
             )
             yield Page([], reached=self.last_midnight())
 
+    def _answer(self, stream_slice: Mapping[str, Any], start: Instant, end: Instant) -> Page:
+        """Ask about a period; for a metric without values again, without the statistics of values."""
+        metric = stream_slice.get("metric_id")
+        while True:
+            left_out = self.shared.left_out.get(metric, 0)
+            try:
+                return super()._answer(stream_slice, start, end)
+            except BadRequest as refusal:
+                if NO_VALUES not in str(refusal) or left_out == len(VALUE_STATISTICS):
+                    raise
+                # all reports of the metric learn from it: each kind has 225 requests a day
+                self.shared.left_out[metric] = max(left_out + 1, self.shared.left_out.get(metric, 0))
+
     def question(self, stream_slice: Mapping[str, Any], start: Instant, end: Instant) -> dict[str, Any]:
         """Statistics and time, and the conversion metric where there is one."""
-        asked = {"statistics": self.statistics, "timeframe": {"start": iso(start), "end": iso(end - SECOND)}}
+        left_out = self._left_out(stream_slice)
+        statistics = [name for name in self.statistics if name not in left_out]
+        asked = {"statistics": statistics, "timeframe": {"start": iso(start), "end": iso(end - SECOND)}}
         return asked | ({"conversion_metric_id": stream_slice["metric_id"]} if self.by_metric else {})
+
+    def _left_out(self, stream_slice: Mapping[str, Any]) -> frozenset[str]:
+        """Return the statistics that the metric of a slice is not asked for."""
+        groups = self.shared.left_out.get(stream_slice.get("metric_id"), 0)
+        return frozenset[str]().union(*VALUE_STATISTICS[:groups])
 
     def rows(
         self, body: bytes, stream_slice: Mapping[str, Any], start: Instant, end: Instant
@@ -106,10 +135,11 @@ class Report(Periods, ABC):
         """One record for each group (and day)."""
         report = decode_document(body, _Report)
         metric = {"conversion_metric_id": stream_slice["metric_id"]} if self.by_metric else {}
+        null = dict.fromkeys(sorted(self._left_out(stream_slice)), NULL)
         rows = [
             (encode({"groupings": one.groupings, **record, **one.groupings, **metric}), date)
             for one in report.data.attributes.results or ()
-            for record, date in self.records(one.statistics, report.data.attributes.date_times or (), start, end)
+            for record, date in self.records(null | one.statistics, report.data.attributes.date_times or (), start, end)
         ]
         return rows, report.following
 
@@ -157,6 +187,8 @@ class Series(Report, ABC):
             name: msgspec.json.decode(values, type=list[msgspec.Raw] | None) for name, values in statistics.items()
         }
         for place, date in enumerate(dates):
+            if not within(date, start, end):
+                continue
             of_day = {
                 name: values[place] if values and place < len(values) else None for name, values in series.items()
             }

@@ -42,11 +42,15 @@ class Shared:
     """The parents of child streams and the account's time zone, in one sync.
 
     A parent is read whole, whatever start_date says: an old list may have new members.
+
+    Attributes:
+        left_out: for metrics whose reports leave statistics out, how many groups of them (`VALUE_STATISTICS`).
     """
 
     def __init__(self, config: Config, client: KlaviyoClient) -> None:
         self._config = config
         self._client = client
+        self.left_out: dict[str | None, int] = {}
         self._ids: dict[type[KlaviyoStream], list[str]] = {}
         self._timezone: dt.tzinfo | None = None
         self._failures: dict[object, KlaviyoError] = {}
@@ -94,7 +98,7 @@ class Shared:
         stream.extras = {}
         ids: dict[str, None] = {}  # keeps the order
         for _, part in stream.parts(resuming=False):
-            for page in stream.pages(lambda part=part: part):  # type: ignore[misc]
+            for page in stream.query(part).pages(lambda part=part: part):  # type: ignore[misc]
                 ids |= dict.fromkeys(map(identity, page.resources))
         return list(ids)
 

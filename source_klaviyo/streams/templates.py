@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from source_klaviyo.api.budget import L, M
 from source_klaviyo.streams.base import KlaviyoStream
+from source_klaviyo.streams.flagged import Flagged
 
 
 class EmailTemplates(KlaviyoStream):
@@ -24,10 +25,14 @@ class TemplateUniversalContent(KlaviyoStream):
     page_size = 100
 
 
-class Images(KlaviyoStream):
-    """GET /images."""
+class Images(Flagged):
+    """GET /images, hidden ones as well, which Klaviyo lists only when asked for (recorded answers)."""
 
     resource = "images"
+    flag = "hidden"
+    flags = {"visible": "false", "hidden": "true"}  # noqa: RUF012 - read only
+    queries = ("visible", "hidden")
+    new_queries = frozenset({"hidden"})
     tier = M
     scope = "images:read"
     cursor_attribute = "updated_at"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from airbyte_cdk.sources.types import Record
 
     from source_klaviyo.sync.late import Fingerprint, Span
+    from source_klaviyo.sync.queries import Queries
     from source_klaviyo.sync.state import Partition
 
 SETTLING = 5 * SECOND
@@ -61,6 +62,7 @@ class WindowCursor(Cursor):
         self._partitions: Sequence[Partition] = ()
         self._timelines: list[Timeline] = []
         self._starts: Sequence[Instant] = ()
+        self._queries: Queries | None = None
         self._promised: list[Instant] = []
         self._horizon = horizon
         self._memories: Sequence[Memory] = ()
@@ -82,6 +84,8 @@ class WindowCursor(Cursor):
         starts: Sequence[Instant],
         positions: Sequence[Instant],
         memories: Sequence[Memory] = (),
+        queries: Queries | None = None,
+        catches_up: Sequence[bool] = (),
     ) -> None:
         """Say what there is to read.
 
@@ -90,6 +94,8 @@ class WindowCursor(Cursor):
             starts: for each partition where the reading begins.
             positions: for each partition what the incoming state already promises.
             memories: for each partition what is known of its recent hours; none where nothing is to be kept.
+            queries: the positions of the queries that make up the stream; None for a stream of one query.
+            catches_up: for each partition whether its end is read once more; all are if left out.
         """
         with self._lock:
             self._begun_at = whole_second(self._now() - SETTLING)
@@ -99,8 +105,12 @@ class WindowCursor(Cursor):
             self._memories = memories
             self._partitions = partitions
             counted = [settled(memory.looked, self._horizon) for memory in memories]
-            self._timelines = [Timeline(*one) for one in zip_longest(starts, counted)]
+            self._timelines = [
+                Timeline(start, hour, catches_up=again is not False)
+                for start, hour, again in zip_longest(starts, counted, catches_up)
+            ]
             self._starts = starts
+            self._queries = queries
             self._promised = list(positions)
             self._open = len(self._timelines)
             self._begun = True
@@ -222,7 +232,10 @@ class WindowCursor(Cursor):
                 max(promised, min(line.low_water, latest))
                 for promised, line in zip(self._promised, self._timelines, strict=True)
             ]
-            state = write_state(self._cursor_field, self._partitions, self._promised)
+            if self._queries and self._cursor_field:
+                state = self._queries.state(self._cursor_field, self._promised, self._timelines)
+            else:
+                state = write_state(self._cursor_field, self._partitions, self._promised)
             return state | self.notes | self._recent_hours(latest)
 
     def _recent_hours(self, latest: Instant) -> dict[str, Any]:
@@ -256,9 +269,12 @@ class WindowCursor(Cursor):
         return self._cursor_field is not None and time.monotonic() - self._published_at >= STATE_INTERVAL * length
 
     def ensure_at_least_one_state_emitted(self) -> None:
-        """The stream has ended, well or not: print where it stands, unless the last state says so already."""
+        """The stream has ended, well or not: print where it stands, unless the last state says so already.
+
+        A stream without a cursor has nowhere to stand: its state says "done", and a stream that failed is not.
+        """
         with self._lock:
-            self._publish_news(at_once=True)
+            self._publish_news(at_once=self._cursor_field is not None)
 
     def observe(self, record: Record) -> None:
         """Pages are observed by `advance`, not records."""

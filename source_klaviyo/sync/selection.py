@@ -73,6 +73,33 @@ def select(cursors: Sequence[bytes], start: Instant, end: Instant | None, before
     )
 
 
+def select_spans(
+    spans: Sequence[Sequence[Instant] | None], start: Instant, end: Instant | None, before: Instant | None = None
+) -> Selection:
+    """Sort a page's records, each of which several instants place, by the window `[start, end)`.
+
+    Which of its instants the server sorts and filters a record by is not known, so this holds for any of them: a
+    record belongs to each window that holds one of its instants, and what is to come lies behind a window only when
+    all instants of a record do.
+
+    Args:
+        spans: the instants of each record; empty for a record that belongs nowhere, None for one that always counts.
+        start: the first instant of the window.
+        end: the first instant after the window; None when it is open.
+        before: `last` of the page before.
+    """
+    keep, ordered, beyond, reached = [], True, False, before
+    for place, instants in enumerate(spans):
+        if instants is None or any(instant >= start and (end is None or instant < end) for instant in instants):
+            keep.append(place)
+        if instants:
+            earliest = min(instants)
+            ordered = ordered and (reached is None or max(instants) >= reached)
+            reached = earliest if reached is None else max(reached, earliest)
+            beyond = beyond or (end is not None and earliest >= end)
+    return Selection(keep, ordered, reached, beyond)
+
+
 def _comparable(cursors: Sequence[bytes]) -> bool:
     """Whether the texts sort as the instants do: all of one length, one separator and one offset.
 

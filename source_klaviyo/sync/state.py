@@ -6,7 +6,7 @@ Written (and read by Airbyte's connector, should the user go back):
     {"use_global_cursor": false, "state": {"updated": …}, "lookback_window": 0,
      "states": [{"partition": {"archived": "true"}, "cursor": {"updated": …}}, …]}
 
-Besides stands under `recent_hours` what `sync/late.py` describes. Read besides: the flat form for a
+`recent_hours` is described in `sync/late.py`, `queries` in `sync/queries.py`. Read besides: the flat form for a
 partitioned stream (serves every partition) with the half of the archived records under `archived`;
 `states` of other partitions than ours (the smallest serves, if all of them are known to be there);
 `use_global_cursor` (minus its `lookback_window` seconds); the CDK's date ranges; and the keys `timestamp`
@@ -45,6 +45,8 @@ _LONGEST_LOOKBACK = 366 * 86_400
 
 RECENT_HOURS = "recent_hours"
 """The key of a state under which the fingerprints of recent hours stand."""
+QUERIES = "queries"
+"""The key of a state with the position of each query, for a stream that several queries make up."""
 
 NO_CURSOR = {"__ab_no_cursor_state_message": True}
 """What the CDK writes for a stream without a cursor."""
@@ -87,6 +89,7 @@ class StoredState:
         self._cursor_field = cursor_field
         self._common = self._smallest([self._cursor(state), self._global(state)])
         self._memories = dict(self._remembered(entry) for entry in self._list(state, RECENT_HOURS))
+        self._queries = {name: self._instant(value) for name, value in self._part(state, QUERIES).items()}
         self._listed = list(self._entries(state))
         # a sync that was stopped has not got to all parents, and says nothing of all of them together
         unsaid = self._common is None and "state" not in state
@@ -100,6 +103,15 @@ class StoredState:
     def memory(self, partition: Partition) -> Memory | None:
         """What is remembered of the recent hours of a partition; None for nothing."""
         return self._memories.get(_name_of(partition))
+
+    def query(self, name: str) -> Instant | None:
+        """Return the position of one of the queries that make up the stream; None if the state does not name it."""
+        return self._queries.get(name)
+
+    @property
+    def names_queries(self) -> bool:
+        """Whether the state was written by a version that knew of queries."""
+        return bool(self._queries)
 
     def position(self, partition: Partition) -> Instant | None:
         """Where a partition goes on; None for one that has not been read yet."""

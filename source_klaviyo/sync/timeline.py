@@ -53,10 +53,13 @@ class Timeline:
     Args:
         start: where it begins.
         counted: from when on what is emitted is counted; None: nothing is.
+        catches_up: whether records move to the end of the time when they change, so that the end is read once more.
     """
 
-    def __init__(self, start: Instant, counted: Instant | None = None) -> None:
+    def __init__(self, start: Instant, counted: Instant | None = None, *, catches_up: bool = True) -> None:
+        self.start = start
         self._counted = counted
+        self._catches_up = catches_up
         self._open = [self._window(start)]
         self._closed: list[Window] = []
         self._reached = start
@@ -122,7 +125,7 @@ class Timeline:
             self._closed.append(window)
         if window.end is None:
             self._reached = max(self._reached, reached)
-            self._tail_is_stale = bool(self._open)
+            self._tail_is_stale = self._catches_up and bool(self._open)
         if self._open or not self._tail_is_stale:
             return None
         self._tail_is_stale = False

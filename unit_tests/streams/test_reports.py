@@ -11,6 +11,7 @@ from airbyte_cdk.models import FailureType
 from source_klaviyo.api.budget import Budget, Limit, Tier
 from source_klaviyo.api.client import TRIES
 from source_klaviyo.api.errors import QuotaUsed
+from source_klaviyo.streams.reports import MESSAGE_STATISTICS
 from unit_tests.fake_api import FakeKlaviyo, Request, error, sync
 
 if TYPE_CHECKING:
@@ -25,7 +26,11 @@ GROUPS = {
 VALUES = ["campaign_values_reports", "flow_values_reports", "form_values_reports", "segment_values_reports"]
 SERIES = ["flow_series_reports", "form_series_reports", "segment_series_reports"]
 STATE = "2024-06-20T00:00:00+0000"
-NO_VALUES = (400, error(400, "invalid", "Metric X does not support querying for values data."))
+NO_VALUES = (
+    400,
+    error(400, "invalid", "Passed in conversion metric does not support querying for values data"),
+)
+UNKNOWN_METRIC = (400, error(400, "invalid", "Metric IDs ['M1'] do not exist.", "filter"))
 FORBIDDEN = (403, error(403, "permission_denied", "You do not have permission to perform this action."))
 
 Answer = tuple[int, bytes]
@@ -309,17 +314,100 @@ def test_each_answer_is_a_checkpoint(klaviyo: FakeKlaviyo) -> None:
     assert found == [f"2024-{day}T00:00:00+0000" for day in ("03-01", "04-30", "06-29", "07-01")]
 
 
-def test_a_metric_without_values_costs_one_question_and_no_other_metric(klaviyo: FakeKlaviyo) -> None:
-    def some(request: Request) -> Answer:
-        return NO_VALUES if request.body["data"]["attributes"]["conversion_metric_id"] == "M1" else report(request)
+OF_VALUES = {"average_order_value", "conversion_value", "revenue_per_recipient"}
+ROI = "text_message_roi"
 
-    serve(klaviyo, some, metrics=metrics("M1", "M2"))
+
+def refusing(*statistics: str) -> Callable[[Request], Answer]:
+    """Refuse metric M1 if one of these statistics is asked for."""
+
+    def answer(request: Request) -> Answer:
+        attributes = request.body["data"]["attributes"]
+        refuses = attributes["conversion_metric_id"] == "M1" and {*statistics} & {*attributes["statistics"]}
+        return NO_VALUES if refuses else report(request)
+
+    return answer
+
+
+@pytest.mark.parametrize("stream", ["campaign_values_reports", "flow_values_reports", "flow_series_reports"])
+@pytest.mark.parametrize(
+    ("refused", "null"), [(OF_VALUES, OF_VALUES), ({*OF_VALUES, ROI}, {*OF_VALUES, ROI}), ({ROI}, {*OF_VALUES, ROI})]
+)
+def test_a_metric_without_values_is_asked_without_statistics_of_values(
+    klaviyo: FakeKlaviyo, stream: str, refused: set[str], null: set[str]
+) -> None:
+    serve(klaviyo, refusing(*refused), metrics=metrics("M1", "M2"))
+    output = sync(stream, start_date="2024-06-29")
+    assert output.raised is None
+    for record in output.records():
+        nulls = {name for name, number in record["statistics"].items() if number is None}
+        assert nulls == (null if record["conversion_metric_id"] == "M1" else set())
+        assert set(record["statistics"]) == set(MESSAGE_STATISTICS)
+    assert {record["conversion_metric_id"] for record in output.records()} == {"M1", "M2"}
+
+
+def test_a_metric_without_values_costs_one_request_more_for_all_periods_and_reports(klaviyo: FakeKlaviyo) -> None:
+    serve(klaviyo, refusing(*OF_VALUES))
+    sync("campaign_values_reports", "flow_values_reports", start_date="2024-01-01", num_workers=1)
+    refused = [one for one in asked(klaviyo) if OF_VALUES & {*one["statistics"]}]
+    assert len(refused) <= 2  # one of each stream, if both have asked before either was refused
+    assert len(asked(klaviyo)) == 2 * 7 + len(refused)
+
+
+def test_a_metric_that_no_report_can_be_made_of_has_no_rows_and_costs_no_other_metric(
+    klaviyo: FakeKlaviyo, log: pytest.LogCaptureFixture
+) -> None:
+    serve(klaviyo, refusing(*MESSAGE_STATISTICS), metrics=metrics("M1", "M2"))
     output = sync("flow_values_reports", start_date="2024-01-01")
     assert output.raised is None
     assert {record["conversion_metric_id"] for record in output.records()} == {"M2"}
-    assert [one["conversion_metric_id"] for one in asked(klaviyo)].count("M1") == 1
+    assert [one["conversion_metric_id"] for one in asked(klaviyo)].count("M1") == 3
+    assert len([one for one in log.records if one.levelname == "WARNING" and "M1" in one.message]) == 1
     again = sync("flow_values_reports", state={"flow_values_reports": output.states("flow_values_reports")[-1]})
     assert (again.raised, again.records()) == (None, [])
+
+
+@pytest.mark.parametrize("stream", ["campaign_values_reports", "flow_series_reports"])
+def test_a_metric_of_the_account_that_reports_do_not_know_has_no_rows_and_the_state_moves(
+    klaviyo: FakeKlaviyo, log: pytest.LogCaptureFixture, stream: str
+) -> None:
+    def some(request: Request) -> Answer:
+        known = request.body["data"]["attributes"]["conversion_metric_id"] != "M1"
+        return report(request) if known else UNKNOWN_METRIC
+
+    serve(klaviyo, some, metrics=metrics("M1", "M2"))
+    output = sync(stream, start_date="2024-01-01")
+    assert output.raised is None
+    assert {record["conversion_metric_id"] for record in output.records()} == {"M2"}
+    assert [one["conversion_metric_id"] for one in asked(klaviyo)].count("M1") == 1
+    assert len([one for one in log.records if one.levelname == "WARNING" and "M1" in one.message]) == 1
+    positions = {entry["partition"]["metric_id"]: entry["cursor"] for entry in output.states(stream)[-1]["states"]}
+    assert positions["M1"] == positions["M2"] == {"date": "2024-07-01T00:00:00+0000"}
+
+
+def test_a_metric_of_the_settings_that_reports_do_not_know_is_the_users_to_correct(klaviyo: FakeKlaviyo) -> None:
+    serve(klaviyo, lambda _: UNKNOWN_METRIC)
+    (said,) = sync("flow_values_reports", metric_ids="M1").errors()
+    assert said.failure_type == FailureType.config_error
+    assert said.message.startswith("Klaviyo refuses what the setting metric_ids holds (400): correct it.")
+    assert "Metric IDs ['M1'] do not exist." in said.message
+
+
+@pytest.mark.parametrize("stream", ["flow_series_reports", "form_series_reports", "segment_series_reports"])
+def test_days_outside_of_the_period_asked_for_are_dropped(klaviyo: FakeKlaviyo, stream: str) -> None:
+    def with_edges(request: Request) -> Answer:
+        status, body = report(request)
+        answer = json.loads(body)
+        attributes = answer["data"]["attributes"]
+        attributes["date_times"] = ["2024-06-28T00:00:00+00:00", *attributes["date_times"], "2024-07-01T00:00:00+00:00"]
+        for result in attributes["results"]:
+            result["statistics"] = {name: [0, *days, 0] for name, days in result["statistics"].items()}
+        return status, json.dumps(answer).encode()
+
+    serve(klaviyo, with_edges)
+    records = sync(stream, start_date="2024-06-29").records()
+    assert [record["date"][:10] for record in records] == ["2024-06-29", "2024-06-30"]
+    assert all(number == 1.5 for record in records for number in record["statistics"].values())
 
 
 def test_another_refusal_is_an_error(klaviyo: FakeKlaviyo) -> None:

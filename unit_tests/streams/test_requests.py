@@ -10,10 +10,11 @@ import pytest
 
 from source_klaviyo.config import Config
 from source_klaviyo.streams import STREAMS, KlaviyoStream
+from source_klaviyo.sync.instants import SECOND, for_filter
 from unit_tests.fake_api import CONFIG, HOST, SUPPRESSED_AT, Client, FakeKlaviyo, Refused, Request, sync
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 START = "2024-01-01T00:00:00Z"
 BEFORE_START = "2023-12-31T23:59:59Z"
@@ -27,7 +28,7 @@ CURSORS = {"campaigns": "updated_at", "events": "datetime"}
 RESOURCES = {"email_templates": "templates", "global_exclusions": "profiles"}
 CHANNELS = [(channel, archived) for channel in ("email", "sms", "mobile_push") for archived in ("false", "true")]
 ANALYTICS = "subscriptions,predictive_analytics"
-EVER_SUPPRESSED = f"greater-or-equal({SUPPRESSED_AT},2000-01-01T00:00:00Z)"
+EVER = "2000-01-01T00:00:00Z"
 
 Params = dict[str, str]
 
@@ -78,8 +79,9 @@ def profiles(bound: str, fields: str = ANALYTICS) -> list[Params]:
     return [{"additional-fields[profile]": fields, "filter": bound, "sort": "updated", "page[size]": "100"}]
 
 
-def exclusions(bound: str, sort: str = "updated") -> list[Params]:
-    return [{**profiles(bound, "subscriptions")[0], "sort": sort}]
+def suppressed_since(bound: str, fields: str = ANALYTICS) -> list[Params]:
+    filters = f"greater-or-equal({SUPPRESSED_AT},{bound})"
+    return [{"additional-fields[profile]": fields, "filter": filters, "page[size]": "100"}]
 
 
 FIRST = {
@@ -87,7 +89,7 @@ FIRST = {
     "email_templates": templates(f"greater-or-equal(updated,{START})"),
     "events": events(f"greater-or-equal(datetime,{START})"),
     "flows": flows(f"greater-or-equal(updated,{START})"),
-    "global_exclusions": exclusions(f"{EVER_SUPPRESSED},greater-than(updated,1999-12-31T23:59:59Z)"),
+    "global_exclusions": suppressed_since(EVER, "subscriptions"),
     "lists": lists(f"greater-than(updated,{BEFORE_START})"),
     "metrics": [{}],
     "profiles": profiles(f"greater-than(updated,{BEFORE_START})"),
@@ -98,12 +100,12 @@ LATER = {
     "events": events(f"greater-or-equal(datetime,{SINCE})"),
     "flows": flows(f"greater-or-equal(updated,{SINCE})"),
     "global_exclusions": [
-        *exclusions(f"{EVER_SUPPRESSED},greater-than(updated,{BEFORE_SINCE})"),
-        *exclusions(f"greater-or-equal({SUPPRESSED_AT},{SINCE})", SUPPRESSED_AT),
+        *profiles(f"greater-than(updated,{BEFORE_SINCE})", "subscriptions"),
+        *suppressed_since(SINCE, "subscriptions"),
     ],
     "lists": lists(f"greater-than(updated,{BEFORE_SINCE})"),
     "metrics": [{}],
-    "profiles": profiles(f"greater-than(updated,{BEFORE_SINCE})"),
+    "profiles": [*profiles(f"greater-than(updated,{BEFORE_SINCE})"), *suppressed_since(SINCE)],
 }
 
 
@@ -179,7 +181,8 @@ def test_a_start_date_may_be_a_mere_date(klaviyo: FakeKlaviyo, stream: str) -> N
 @pytest.mark.parametrize("stream", sorted(set(NAMES) - {"global_exclusions", "metrics"}))
 def test_a_state_before_the_start_date_begins_at_the_start_date(klaviyo: FakeKlaviyo, stream: str) -> None:
     sync(stream, state={stream: state_of(stream, "2023-06-01T00:00:00+0000")})
-    assert ordered(klaviyo.questions()) == ordered(FIRST[stream])
+    expected = [*FIRST[stream], *(suppressed_since(START) if stream == "profiles" else [])]
+    assert ordered(klaviyo.questions()) == ordered(expected)
 
 
 def test_without_a_start_date_everything_since_2012_is_asked_for(klaviyo: FakeKlaviyo) -> None:
@@ -238,20 +241,28 @@ def test_predictive_analytics_are_left_out_when_the_user_does_without(klaviyo: F
         ),
         (
             "global_exclusions",
-            {"facet": "changed"},
-            f"{EVER_SUPPRESSED},greater-than(updated,{BEFORE_SINCE}),less-than(updated,{END})",
+            {"query": "changed"},
+            f"greater-than(updated,{BEFORE_SINCE}),less-than(updated,{END})",
         ),
-        ("global_exclusions", {"facet": "suppressed"}, f"greater-or-equal({SUPPRESSED_AT},{SINCE})"),
+        ("global_exclusions", {"query": "suppressed"}, f"greater-or-equal({SUPPRESSED_AT},{SINCE})"),
+        (
+            "images",
+            {"query": "hidden"},
+            f"equals(hidden,true),greater-or-equal(updated_at,{SINCE}),less-than(updated_at,{END})",
+        ),
         ("lists", {}, f"greater-than(updated,{BEFORE_SINCE})"),
         ("metrics", {}, None),
-        ("profiles", {}, f"greater-than(updated,{BEFORE_SINCE}),less-than(updated,{END})"),
+        ("profiles", {"query": "changed"}, f"greater-than(updated,{BEFORE_SINCE}),less-than(updated,{END})"),
+        ("profiles", {"query": "suppressed"}, f"greater-or-equal({SUPPRESSED_AT},{SINCE})"),
+        ("reviews", {}, 'equals(status,"all")'),
+        ("segments", {"query": "inactive"}, f"equals(is_active,false),greater-than(updated,{BEFORE_SINCE})"),
     ],
 )
 def test_a_window_is_asked_for_as_far_as_the_server_can_tell_it(
     stream: str, part: Mapping[str, str], filters: str | None
 ) -> None:
-    params = declared(stream).request_params(stream_slice={**part, "start": SINCE, "end": END})
-    assert params.get("filter") == filters
+    asked = declared(stream).query(part)
+    assert asked.request_params(stream_slice={**part, "start": SINCE, "end": END}).get("filter") == filters
 
 
 @pytest.mark.parametrize("stream", NAMES)
@@ -366,38 +377,81 @@ def test_another_refusal_is_not_met_with_smaller_pages(klaviyo: FakeKlaviyo) -> 
     assert "Cannot filter by that." in output.errors("events")[0].message
 
 
-# --- global_exclusions ----------------------------------------------------------------------------------
+# --- profiles by their suppression ----------------------------------------------------------------------
 
 
-def refuse_combination(request: Request) -> None:
-    if SUPPRESSED_AT in request.params.get("filter", "") and "(updated," in request.params["filter"]:
-        raise Refused("Cannot combine these filters.", "filter")
+def refuse_suppression_filter(request: Request) -> None:
+    if SUPPRESSED_AT in request.params.get("filter", ""):
+        raise Refused("Cannot filter by that.", "filter")
 
 
-def test_a_first_read_that_may_not_combine_both_dates_asks_for_all_who_are_suppressed(
+@pytest.mark.parametrize("stream", ["global_exclusions", "profiles"])
+def test_no_suppression_filter_comes_with_a_sort_or_a_second_date(klaviyo: FakeKlaviyo, stream: str) -> None:
+    sync(stream, state={stream: state_of(stream)})
+    asked = [params for params in klaviyo.questions() if SUPPRESSED_AT in params["filter"]]
+    assert len(asked) == 1
+    assert "sort" not in asked[0]
+    assert asked[0]["filter"].count("(") == 1
+
+
+def test_a_first_read_without_the_suppression_filter_reads_all_profiles(
     klaviyo: FakeKlaviyo, log: pytest.LogCaptureFixture
 ) -> None:
     klaviyo.may_refuse = True
-    klaviyo.before = refuse_combination
-    ids = fill(klaviyo, "global_exclusions", 3)
-    assert sync("global_exclusions").ids() == ids
-    assert klaviyo.questions() == [*FIRST["global_exclusions"], *exclusions(EVER_SUPPRESSED)]
+    klaviyo.before = refuse_suppression_filter
+    klaviyo.page_limit = 2
+    klaviyo.add("profiles", *({"updated": f"2024-05-{day:02}T00:00:00+00:00"} for day in range(1, 6)))
+    ids = fill(klaviyo, "global_exclusions", 5)
+    assert sorted(sync("global_exclusions").ids()) == ids
+    everything = profiles(f"greater-than(updated,{EVER})", "subscriptions")
+    assert klaviyo.questions() == [*FIRST["global_exclusions"], *everything]
     said = [record.message for record in log.records if "filter profiles" in record.message]
-    assert said == [
-        "Klaviyo refuses to filter profiles by suppression and change at once; asking for all suppressed ones."
-    ]
-
-
-def test_an_increment_that_may_not_combine_both_dates_asks_for_all_who_changed(klaviyo: FakeKlaviyo) -> None:
-    klaviyo.may_refuse = True
-    klaviyo.before = refuse_combination
-    klaviyo.add("profiles", {"updated": "2024-06-11T00:00:00+00:00"})  # changed, but is not suppressed
-    ids = fill(klaviyo, "global_exclusions", 3)
-    output = sync("global_exclusions", state={"global_exclusions": state_of("global_exclusions")})
-    assert sorted(output.ids()) == ids
-    assert ordered(klaviyo.questions()) == ordered(
-        [*LATER["global_exclusions"], *exclusions(f"greater-than(updated,{BEFORE_SINCE})")]
+    assert len(said) == 1
+    assert said[0].startswith(
+        "Klaviyo refuses to filter profiles by their suppression: stream global_exclusions reads all profiles instead"
     )
+
+
+@pytest.mark.parametrize("stream", ["global_exclusions", "profiles"])
+def test_an_increment_without_the_suppression_filter_finds_the_suppressed_among_all_profiles(
+    klaviyo: FakeKlaviyo, stream: str
+) -> None:
+    klaviyo.may_refuse = True
+    klaviyo.before = refuse_suppression_filter
+    klaviyo.add("profiles", {"updated": OLD}, suppressed(OLD, OLD))
+    ids = klaviyo.add("profiles", suppressed(OLD, NEW), suppressed(NEW, OLD), suppressed(OLD, OLD, NEW))
+    output = sync(stream, state={stream: state_of(stream)})
+    assert sorted(output.ids()) == ids
+
+
+def test_who_is_suppressed_while_profiles_are_read_comes_with_the_next_sync(klaviyo: FakeKlaviyo) -> None:
+    (one,) = klaviyo.add("profiles", {"updated": OLD})
+
+    def unsubscribe(_: Request) -> None:
+        klaviyo.now += 60 * SECOND  # without a change of `updated`
+        klaviyo.rows["profiles"][0]["attributes"] = suppressed(OLD, for_filter(klaviyo.now))
+        klaviyo.before = lambda _: None
+
+    first = sync("profiles")
+    klaviyo.before = unsubscribe
+    second = sync("profiles", state={"profiles": first.states("profiles")[-1]})
+    klaviyo.now += 3600 * SECOND
+    third = sync("profiles", state={"profiles": second.states("profiles")[-1]})
+    fourth = sync("profiles", state={"profiles": third.states("profiles")[-1]})
+    assert [output.ids() for output in (first, second, third, fourth)] == [[one], [], [one], []]
+
+
+@pytest.mark.parametrize("order", [min, max], ids=["the first", "the last"])
+def test_a_profile_with_several_suppressions_comes_once_whichever_counts(
+    klaviyo: FakeKlaviyo, order: Callable[..., Any]
+) -> None:
+    klaviyo.page_limit, klaviyo.latency, klaviyo.suppression_order = 2, 3.0, order
+    dates = [f"{year}-{month:02}-01T00:00:00+00:00" for year in range(2014, 2024) for month in range(1, 13)]
+    several = klaviyo.add("profiles", *(suppressed(OLD, *dates[number::40]) for number in range(40)))
+    single = klaviyo.add("profiles", *(suppressed(OLD, date) for date in dates))
+    output = sync("global_exclusions")
+    assert sorted(output.ids()) == [*several, *single]
+    assert len(klaviyo.questions()) > 1  # the time was divided
 
 
 OLD, NEW = "2024-05-01T00:00:00+00:00", "2024-06-10T00:00:00+00:00"
@@ -436,6 +490,9 @@ def test_an_increment_finds_who_changed_or_was_suppressed_since_once(
     klaviyo.add("profiles", profile)
     output = sync("global_exclusions", state={"global_exclusions": state_of("global_exclusions")})
     assert output.ids() == (["profiles-00000"] if found else [])
+    output = sync("profiles", state={"profiles": state_of("profiles")})
+    changed = profile["updated"] >= "2024-06-01T10:00:00+00:00"
+    assert output.ids() == (["profiles-00000"] if found or changed else [])
 
 
 def test_a_first_read_finds_who_was_suppressed_before_the_start_date(klaviyo: FakeKlaviyo) -> None:

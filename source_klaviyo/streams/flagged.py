@@ -1,0 +1,63 @@
+"""Collections that list some of their records only when asked for them."""
+
+from __future__ import annotations
+
+from abc import ABC
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from source_klaviyo.api.errors import BadRequest
+from source_klaviyo.api.page import NULL
+from source_klaviyo.api.resource import members
+from source_klaviyo.streams.base import KlaviyoStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import msgspec
+
+    from source_klaviyo.api.errors import KlaviyoError
+    from source_klaviyo.api.page import Page
+
+
+class Flagged(KlaviyoStream, ABC):
+    """A collection that leaves some of its records out unless a filter on a true-or-false attribute asks for them.
+
+    Each value of the attribute is a query. If Klaviyo refuses the filter, one query reads all that it lists.
+
+    Attributes:
+        flag: the attribute.
+        flags: its value in each query, as the filter takes it; the first is what Klaviyo lists by itself.
+    """
+
+    flag: ClassVar[str]
+    flags: ClassVar[Mapping[str, str]]
+    _filters_flag = True
+
+    def conditions(self, stream_slice: Mapping[str, Any]) -> list[str]:
+        """The value of the attribute, besides the window."""
+        flag = [f"equals({self.flag},{self.flags[stream_slice['query']]})"] if self._filters_flag else []
+        return [*flag, *super().conditions(stream_slice)]
+
+    def read_pages(self, stream_slice: Mapping[str, Any]) -> Iterator[Page]:
+        """The pages of a query; none but the first query has any where Klaviyo refuses the filter."""
+        if self._filters_flag or stream_slice["query"] == self.queries[0]:
+            yield from super().read_pages(stream_slice)
+
+    def adapt(self, refusal: KlaviyoError) -> bool:
+        """Or do without the filter."""
+        if self._filters_flag and isinstance(refusal, BadRequest) and self.flag in refusal.parameter:
+            self._filters_flag = False
+            self.logger.warning(
+                "Klaviyo refuses to filter stream %s by %s; going on with those records that it lists without. %s",
+                self.name,
+                self.flag,
+                refusal,
+            )
+            return True
+        return super().adapt(refusal)
+
+    def rebuild(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw | None:
+        """Leave a record to the query that it belongs to, should Klaviyo accept the filter and not apply it."""
+        value = members(members(resource).get("attributes", NULL)).get(self.flag, NULL)
+        others = {flag for query, flag in self.flags.items() if query != stream_slice["query"]}
+        return None if self._filters_flag and bytes(value).decode() in others else resource

@@ -1,0 +1,185 @@
+"""Profiles found by the time of their suppression, which no other date tells."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from source_klaviyo.api.budget import L
+from source_klaviyo.api.errors import BadRequest
+from source_klaviyo.api.page import NULL, Linked, Page, cursors_of, decode_document
+from source_klaviyo.streams.base import KlaviyoStream
+from source_klaviyo.sync.instants import for_filter, parse_instant
+from source_klaviyo.sync.selection import instant_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, MutableMapping
+
+    from source_klaviyo.api.budget import Limit
+    from source_klaviyo.api.errors import KlaviyoError
+    from source_klaviyo.sync.instants import Instant
+
+CHANGED = "changed"
+SUPPRESSED = "suppressed"
+SUPPRESSED_AT = "subscriptions.email.marketing.suppression.timestamp"
+SINCE_EVER = parse_instant("2000-01-01T00:00:00Z")
+"""The oldest bound that Klaviyo has been seen to take."""
+MOST_REMEMBERED = 100_000
+"""Profiles with several suppressions that are remembered; beyond, one may come twice."""
+
+
+class _Document(Linked, kw_only=True):
+    data: list[msgspec.Raw]
+
+
+class _Suppression(msgspec.Struct):
+    timestamp: msgspec.Raw = NULL
+
+
+class _Marketing(msgspec.Struct):
+    suppression: list[_Suppression] | None = None
+
+
+class _Email(msgspec.Struct):
+    marketing: _Marketing | None = None
+
+
+class _Subscriptions(msgspec.Struct):
+    email: _Email | None = None
+
+
+class _Attributes(msgspec.Struct):
+    updated: msgspec.Raw = NULL
+    subscriptions: _Subscriptions | None = None
+
+
+class _Profile(msgspec.Struct):
+    id: str
+    attributes: _Attributes | None = None
+
+    @property
+    def suppressions(self) -> list[Instant] | None:
+        """When it was suppressed; empty if it is not, None if that cannot be read."""
+        email = self.attributes.subscriptions.email if self.attributes and self.attributes.subscriptions else None
+        entries = (email.marketing.suppression if email and email.marketing else None) or []
+        found = [instant_of(bytes(entry.timestamp)) for entry in entries]
+        known = [instant for instant in found if instant is not None]
+        return None if len(known) < len(found) else known
+
+
+_decode_profile = msgspec.json.Decoder(_Profile).decode
+
+
+class SuppressedProfiles(KlaviyoStream):
+    """GET /profiles with a filter on the time of the suppression: one of the queries of a stream of profiles.
+
+    Klaviyo answers such a filter in the order of that time, refuses any `sort` and any second date beside it, and has
+    no rule for which of several suppressions counts (recorded answers; `select_spans` is right for any). If it refuses
+    the filter itself, all profiles are read and filtered here, as Airbyte's connector does.
+
+    Args:
+        stream: the stream whose records these are.
+    """
+
+    resource = "profiles"
+    tier = L
+    scope = "profiles:read"
+    upper = False
+    sortable = False
+    follows_cursor = False
+    page_size = 100
+    smaller_page_size = 20
+
+    def __init__(self, stream: KlaviyoStream) -> None:
+        self._of = stream  # which the constructor of the base asks for its name
+        self._filters = True
+        self._emitted: set[int] = set()
+        super().__init__(stream.config, stream.client, stream.shared)
+
+    @property
+    def name(self) -> str:
+        """The name of the stream whose records these are."""
+        return self._of.name
+
+    @property
+    def lower(self) -> str | None:  # type: ignore[override]
+        """There is no lower bound where all profiles have to be read."""
+        return "greater-or-equal" if self._filters else None
+
+    @property
+    def ordered(self) -> bool:  # type: ignore[override]
+        """All profiles come in another order."""
+        return self._filters
+
+    @property
+    def options(self) -> Mapping[str, str]:  # type: ignore[override]
+        """What the stream asks for."""
+        return self._of.options
+
+    @property
+    def advice(self) -> str:  # type: ignore[override]
+        """What the stream advises."""
+        return self._of.advice
+
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        """The quotas that the stream draws on."""
+        return self._of.limits
+
+    def earliest(self) -> Instant:
+        """Where the stream begins."""
+        return self._of.earliest()
+
+    def request_params(
+        self,
+        stream_state: Mapping[str, Any] | None = None,
+        stream_slice: Mapping[str, Any] | None = None,
+        next_page_token: Mapping[str, Any] | None = None,
+    ) -> MutableMapping[str, Any]:
+        """Return the query, which has an order of its own unless all profiles have to be read."""
+        params = super().request_params(stream_state, stream_slice, next_page_token)
+        return params if self._filters or next_page_token else {**params, "sort": "updated"}
+
+    def bounds(self, start: str | None, end: str | None) -> list[str]:
+        """Suppressed since a time; or, as the last resort, all profiles."""
+        if self._filters:
+            return [f"greater-or-equal({SUPPRESSED_AT},{start or for_filter(SINCE_EVER)})"]
+        return [f"greater-than(updated,{for_filter(SINCE_EVER)})"]
+
+    def decode(self, body: bytes) -> Page:
+        """Decode a page, with the times of the suppressions of each profile."""
+        document = decode_document(body, _Document)
+        spans = [_decode_profile(resource).suppressions for resource in document.data]
+        return Page(document.data, cursors_of(document.data, self.cursor_attribute), document.following, spans=spans)
+
+    def adapt(self, refusal: KlaviyoError) -> bool:
+        """Or read all profiles, if Klaviyo refuses the filter."""
+        if super().adapt(refusal):
+            return True
+        if not isinstance(refusal, BadRequest) or not self._filters:
+            return False
+        self._filters = False
+        self.logger.warning(
+            "Klaviyo refuses to filter profiles by their suppression: stream %s reads all profiles instead, which "
+            "takes longer. %s",
+            self.name,
+            refusal,
+        )
+        return True
+
+    def rebuild(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw | None:
+        """Return the stream's record, unless another query or window finds the same profile."""
+        profile = _decode_profile(resource)
+        updated = instant_of(bytes(profile.attributes.updated)) if profile.attributes else None
+        changed_since = self._of.query_starts.get(CHANGED)
+        if changed_since is not None and updated is not None and updated >= changed_since:
+            return None
+        suppressions = profile.suppressions or []
+        if len(suppressions) > 1:
+            key = hash((profile.id, *suppressions))
+            if key in self._emitted:
+                return None
+            if len(self._emitted) < MOST_REMEMBERED:
+                self._emitted.add(key)
+        return self._of.rebuild(resource, stream_slice)
