@@ -65,6 +65,15 @@ class LookPart(StreamPart):
             del page
 
 
-def counted(page: Page, keep: Sequence[int]) -> tuple[list[int | None], list[str]]:
-    """The instants and the ids of the records at some places of a page."""
-    return [instant_of(page.cursors[place]) for place in keep], [identity(page.resources[place]) for place in keep]
+def counted(
+    page: Page, keep: Sequence[int], dates: Sequence[bytes] | None = None
+) -> tuple[list[int | None], list[str]]:
+    """Return the instants and the ids of the records at some places of a page.
+
+    Args:
+        page: the page.
+        keep: the places.
+        dates: what counts as a record's date; its cursor if left out or empty.
+    """
+    dates = dates or page.cursors
+    return [instant_of(dates[place]) for place in keep], [identity(page.resources[place]) for place in keep]

@@ -32,10 +32,11 @@ from source_klaviyo.api.errors import (
     TransientError,
     UnknownMetric,
 )
+from source_klaviyo.held import HeldRecords
 from source_klaviyo.look import LookPart
 from source_klaviyo.sync.cursor import SETTLING, WindowCursor
 from source_klaviyo.sync.instants import SECOND, for_state, whole_second
-from source_klaviyo.sync.late import Memory
+from source_klaviyo.sync.late import Memory, hour_of
 from source_klaviyo.sync.parallelism import Parallelism
 from source_klaviyo.sync.queries import Queries, Query
 from source_klaviyo.sync.state import NO_CURSOR, StoredState
@@ -111,8 +112,11 @@ class StreamReading(PartitionGenerator):
         self.began: Instant | None = None
         self._warned_of_future = False
         self._future_read: set[int] = set()
-        self._remembers = incremental and stream.late_events > 0
-        self.cursor = WindowCursor(stream.cursor_attribute, self.now, self._publish, stream.late_events)
+        horizon = stream.late_events or stream.visibility_lag
+        self._remembers = incremental and horizon > 0
+        self.cursor = WindowCursor(
+            stream.cursor_attribute, self.now, self._publish, horizon, looks_again=stream.late_events > 0
+        )
 
     def now(self) -> Instant:
         """The present, by Klaviyo's clock."""
@@ -154,18 +158,25 @@ class StreamReading(PartitionGenerator):
             queries=self._queries(),
             catches_up=[stream.follows_cursor for stream in streams],
             memories=[
-                memory or Memory(start, start, self.now()) for memory, start in zip(memories, starts, strict=False)
+                # what a stream with a lag reads again is counted again
+                (memory if self.stream.late_events else None) or Memory(start, start, self.now())
+                for memory, start in zip(memories, starts, strict=False)
             ],
         )
+        held = {
+            number: HeldRecords(position, memory.hours if memory else {})
+            for number, (start, position, memory) in enumerate(zip(starts, positions, memories, strict=False))
+            if self.stream.visibility_lag and position is not None and start < position
+        }
         if self._state.get(FUTURE_IS_READ):
             for number, position in enumerate(positions):
                 if position is not None:
                     self.future_read(number)
-        looks = self.cursor.looks_due()
+        looks = self.cursor.looks_due() if self.stream.late_events else []
         # what is furthest behind comes first: where a quota ends the reading, every part gets its turn
         for number, window in sorted(self.cursor.open_windows, key=lambda one: one[1].start):
             self._room.acquire()
-            yield WindowPart(self, number, window, is_first=True)
+            yield WindowPart(self, number, window, is_first=True, held=held.get(number))
         for number, span in looks:
             self._room.acquire()
             yield LookPart(self, number, span)
@@ -319,6 +330,8 @@ class StreamReading(PartitionGenerator):
         earliest = stream.earliest()
         if position is None:
             return earliest
+        if stream.visibility_lag:
+            return max(earliest, hour_of(position - stream.visibility_lag))
         start = stream.resumed(position)
         return max(earliest, memory.resumed(start) if memory else start)
 

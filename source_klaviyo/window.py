@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from source_klaviyo.api.page import Page
+    from source_klaviyo.held import HeldRecords
     from source_klaviyo.reading import StreamReading
     from source_klaviyo.records import RecordBatch
     from source_klaviyo.sync.instants import Instant
@@ -36,13 +37,22 @@ THIN = 0.05
 class WindowPart(StreamPart):
     """One window of a stream; while it is read, its later half may become another."""
 
-    def __init__(self, reading: StreamReading, number: int, window: Window, *, is_first: bool = False) -> None:
+    def __init__(
+        self,
+        reading: StreamReading,
+        number: int,
+        window: Window,
+        *,
+        is_first: bool = False,
+        held: HeldRecords | None = None,
+    ) -> None:
         super().__init__(reading, number, is_first=is_first)
         self._window = window
         # pages tell how far the window has been read as long as they come in order
         self._in_order = self._stream.ordered and self._stream.is_dated(reading.slices[number])
         self._falling = self._stream.newest_first
         self._edge = _Edge()
+        self._held = held
         self._reached = window.start
         self._last: Instant | None = None
         self._first: Instant | None = None
@@ -63,6 +73,7 @@ class WindowPart(StreamPart):
             pass
         if reading.has_ended:
             return
+        yield from self._release()
         if window.end is None and reading.stream.future_dated:
             reading.future_read(self._number)
         reading.hand_over(self._number, reading.cursor.close(self._number, window, self._reached))
@@ -91,11 +102,14 @@ class WindowPart(StreamPart):
                 self._notice_disorder(chosen.ordered)
                 keep = self._edge.beyond(page, chosen.keep)
                 self._count(page, keep, chosen)
+                keep = self._held.take(page, keep) if self._held else keep
                 batch, beyond = self._batch(page, keep, stream_slice), chosen.beyond and self._in_order
                 self._falling = self._falling and chosen.falling
                 beyond = beyond or (self._falling and chosen.outdated)
             if batch.count:
                 yield batch
+            if self._held and self._held.is_due(self._last if self._in_order else None):
+                yield from self._release()
             self._reached = self._settled(asked) if page.reached is None else page.reached
             if beyond and not one_more and window.end != asked_for:
                 one_more = True
@@ -113,6 +127,14 @@ class WindowPart(StreamPart):
                 return True
             del page, batch  # are not to be held while the next page is read
         return False
+
+    def _release(self) -> Iterator[RecordBatch]:
+        """Emit what was held back and has changed, before anything is reported about it."""
+        if self._held and not self._held.is_over:
+            page = self._held.release()
+            batch = self._batch(page, range(len(page.resources)), self.to_slice())
+            if batch.count:
+                yield batch
 
     def _select(self, page: Page) -> Selection:
         if self._stream.follows_cursor:
@@ -151,6 +173,8 @@ class WindowPart(StreamPart):
     def _rest(self) -> Mapping[str, Any]:
         self._last = self._first = self._passed = None
         self._in_order = self._in_order and self._stream.ordered  # which a refusal may have changed
+        if self._held:
+            self._held.restart()
         known = self._edge.comes_again_from(self._window.position if self._in_order else None)
         if self._window.tally and not known:
             self._window.tally.forget(all_of_it=not self._in_order)
@@ -173,7 +197,7 @@ class WindowPart(StreamPart):
         tally = self._window.tally
         # most events of a first sync are older than what is counted
         if tally and chosen.last is not None and (chosen.last >= tally.since or not chosen.ordered):
-            tally.count(*counted(page, keep))
+            tally.count(*counted(page, keep, page.dates))
 
     def _notice_disorder(self, ordered: bool) -> None:
         if self._in_order and not ordered:
@@ -187,6 +211,8 @@ class WindowPart(StreamPart):
     def _report(self, page: Page, position: Instant, *, last: bool) -> None:
         """Tell how far the window is read, and give half of the rest away if more readers are of use."""
         reading, window = self._reading, self._window
+        if self._held and not self._held.is_over:
+            return
         reading.cursor.advance(self._number, window, position)
         if last or self._passed is not None:
             return  # behind the present there is nothing to divide

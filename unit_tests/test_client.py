@@ -23,11 +23,11 @@ from requests import exceptions as broken
 from source_klaviyo.api.budget import Budget, Limit, Tier
 from source_klaviyo.api.client import HOST, LONGEST_WAIT, PATIENCE, TRIES, KlaviyoClient
 from source_klaviyo.api.errors import (
+    AccessDenied,
     BadRequest,
     ConfigError,
     InvalidKey,
     KlaviyoError,
-    MissingScope,
     NotFound,
     RateLimited,
     ServerError,
@@ -379,7 +379,7 @@ def test_the_tries_of_one_request_are_not_those_of_another(requests_mock: Mocker
     [
         ({"status_code": 400, "json": refusal(parameter="filter")}, BadRequest),
         ({"status_code": 401, "json": refusal()}, InvalidKey),
-        ({"status_code": 403, "json": refusal()}, MissingScope),
+        ({"status_code": 403, "json": refusal()}, AccessDenied),
         ({"status_code": 404, "json": refusal()}, NotFound),
         ({"status_code": 405, "json": refusal()}, KlaviyoError),
         ({"status_code": 410, "json": refusal()}, ConfigError),

@@ -68,6 +68,7 @@ class KlaviyoStream(HttpStream, ABC):
         sortable: whether the server sorts by it.
         ordered: whether its answers can be relied on to be sorted.
         newest_first: whether to ask for the newest first, and no further than to what is known already.
+        visibility_lag: how long after its date a record may show up, in microseconds: an increment reads so much again.
         future_dated: whether users may write dates of the future into it.
         sparse: whether pages without a record are nothing unusual.
         page_size: the largest page; None where the endpoint has no such parameter.
@@ -93,6 +94,7 @@ class KlaviyoStream(HttpStream, ABC):
     sortable: ClassVar[bool] = True
     ordered: ClassVar[bool] = True
     newest_first: ClassVar[bool] = False
+    visibility_lag: ClassVar[int] = 0
     future_dated: ClassVar[bool] = False
     sparse: ClassVar[bool] = False
     page_size: int | None = None

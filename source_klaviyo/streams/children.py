@@ -10,6 +10,7 @@ import msgspec
 from source_klaviyo.api.page import Linked, Page, cursors_of, decode_document
 from source_klaviyo.api.resource import Identifier, encode, identity, with_members
 from source_klaviyo.streams.base import KlaviyoStream, Unfiltered
+from source_klaviyo.sync.late import HOUR
 from source_klaviyo.sync.selection import instant_of
 
 if TYPE_CHECKING:
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
 
     from source_klaviyo.streams.base import Slice
     from source_klaviyo.sync.state import Partition
+
+
+VISIBILITY_LAG = 6 * HOUR
+"""Members of a new segment show nine minutes after their date (measured), flow actions and messages minutes after."""
 
 
 class Child(KlaviyoStream, ABC):
@@ -52,6 +57,7 @@ class Members(Child, ABC):
     """
 
     cursor_attribute = "joined_group_at"
+    visibility_lag = VISIBILITY_LAG
     page_size = 100
     smaller_page_size = 20
     options = {"fields[profile]": "joined_group_at"}  # noqa: RUF012 - read only

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from source_klaviyo.api.budget import S
 from source_klaviyo.streams.base import KlaviyoStream
-from source_klaviyo.streams.children import Child, Included
+from source_klaviyo.streams.children import VISIBILITY_LAG, Child, Included
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +36,7 @@ class Flows(_ArchivedOrNot):
 class FlowActions(Included, _ArchivedOrNot):
     """The steps of flows, with their definitions."""
 
+    visibility_lag = VISIBILITY_LAG
     options = {"include": "flow-actions"}  # noqa: RUF012 - read only
     type, relationship, key = "flow-action", "flow-actions", "flow_id"
 
@@ -46,5 +47,6 @@ class FlowMessages(Child):
     resource = "flow-actions/{flow_action_id}/flow-messages"
     tier = S
     scope = "flows:read"
+    visibility_lag = VISIBILITY_LAG
     page_size = 50
     parent, key = FlowActions, "flow_action_id"

@@ -45,7 +45,8 @@ class WindowCursor(Cursor):
         cursor_field: the field that a state names; None for a stream without a cursor, whose state promises nothing.
         now: the present, by Klaviyo's clock.
         publish: takes a state; called under a lock, in the order in which the states are true.
-        horizon: how long hours are looked at again, in microseconds.
+        horizon: how long hours are remembered, in microseconds.
+        looks_again: whether they are looked at again as they age; an hour without records then counts as well.
 
     Attributes:
         notes: what a state says besides.
@@ -57,6 +58,8 @@ class WindowCursor(Cursor):
         now: Callable[[], Instant],
         publish: Callable[[Mapping[str, Any]], None],
         horizon: int = 0,
+        *,
+        looks_again: bool = True,
     ) -> None:
         self._cursor_field = cursor_field
         self._partitions: Sequence[Partition] = ()
@@ -65,6 +68,7 @@ class WindowCursor(Cursor):
         self._queries: Queries | None = None
         self._promised: list[Instant] = []
         self._horizon = horizon
+        self._looks_again = looks_again
         self._memories: Sequence[Memory] = ()
         self._looks: Counter[int] = Counter()
         self._begun_at = 0
@@ -246,10 +250,12 @@ class WindowCursor(Cursor):
             Memory(memory.since, line.low_water, min(memory.looked, latest), merged([memory.hours, line.hours]))
             for memory, line in zip(self._memories, self._timelines, strict=True)
         ]
+        written = [memory.written(self._horizon) for memory in known]
         return {
             RECENT_HOURS: [
-                {"partition": partition} | memory.written(self._horizon)
-                for partition, memory in zip(self._partitions, known, strict=True)
+                {"partition": partition} | memory
+                for partition, memory in zip(self._partitions, written, strict=True)
+                if self._looks_again or memory["hours"]
             ]
         }
 

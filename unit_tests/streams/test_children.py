@@ -82,8 +82,8 @@ def test_the_parents_are_read_whole_and_each_keeps_its_state(klaviyo: FakeKlaviy
     }
     output = sync("list_profiles", state={"list_profiles": state})
     assert "filter" not in klaviyo.questions("lists")[0]
-    assert klaviyo.questions("lists/L1/profiles")[0]["filter"].endswith("2024-06-02T00:00:00Z)")
-    assert klaviyo.questions("lists/l1/profiles")[0]["filter"].endswith("2024-05-01T00:00:00Z)")
+    assert klaviyo.questions("lists/L1/profiles")[0]["filter"].endswith("2024-06-01T18:00:00Z)")
+    assert klaviyo.questions("lists/l1/profiles")[0]["filter"].endswith("2024-04-30T18:00:00Z)")
     now = "2024-07-01T11:59:55+0000"
     assert partitions(output.states("list_profiles")[-1], "list_id", "joined_group_at") == {"L1": now, "l1": now}
 
