@@ -253,12 +253,11 @@ class StreamReading(PartitionGenerator):
                 f"Deselect the stream.{error.said}"
             )
         scope, *more = self.stream.scope.split()
-        scopes = f"the scopes {' and '.join([scope, *more])}" if more else f"the scope {scope}"
+        scopes, it = (f"the scopes {' and '.join([scope, *more])}", "them") if more else (f"the scope {scope}", "it")
         if error.certain:
-            it = "them" if more else "it"
             return ConfigError(f"Stream {name} needs {scopes}: add {it} in Klaviyo, or deselect the stream. {error}")
         return ConfigError(
-            f"Stream {name} cannot be read (403): if the key has custom access, it needs {scopes}; if it has them, "
+            f"Stream {name} cannot be read (403): if the key has custom access, it needs {scopes}; if it has {it}, "
             f"this account has no access. Create a key with access in Klaviyo, or deselect the stream.{error.said}"
         )
 

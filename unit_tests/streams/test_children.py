@@ -200,6 +200,16 @@ def test_a_page_whose_parents_have_nothing_included(klaviyo: FakeKlaviyo) -> Non
     assert (output.raised, output.records()) == (None, [])
 
 
+def test_a_conversation_names_its_profile_though_a_fieldset_would_drop_the_relationship(klaviyo: FakeKlaviyo) -> None:
+    def profiles(request: Request) -> tuple[int, bytes]:
+        related = {} if "fields[profile]" in request.params else {"conversations": ["C1"]}
+        return page(resource("profile", "P1", related), included=[resource("conversation", "C1")])
+
+    answers(klaviyo, {"profiles": profiles})
+    (record,) = sync("conversations", full_refresh=True).records()
+    assert (record["id"], record["profile_id"]) == ("C1", "P1")
+
+
 def test_campaigns_detailed_have_messages_and_an_estimate(klaviyo: FakeKlaviyo) -> None:
     campaigns = [
         resource("campaign", "C1", {"campaign-messages": ["M2", "M1"]}, updated_at=DAY.format(1)),

@@ -52,7 +52,7 @@ def operation(stream: type[KlaviyoStream]) -> dict[str, Any]:
 def questions(stream: KlaviyoStream) -> Iterator[dict[str, str]]:
     for resuming in (False, True):
         for _, part in stream.parts(resuming=resuming):
-            yield dict(stream.request_params(stream_slice={**part, **SLICE}))
+            yield dict(stream.query(part).request_params(stream_slice={**part, **SLICE}))
 
 
 COLLECTIONS = [stream for stream in STREAMS if stream.tier.daily is None and stream.resource != "metric-aggregates"]

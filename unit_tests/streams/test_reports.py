@@ -525,6 +525,25 @@ def test_aggregates_are_what_the_setting_defines(klaviyo: FakeKlaviyo) -> None:
     }
 
 
+def test_intervals_of_aggregates_outside_of_the_period_asked_for_are_dropped(klaviyo: FakeKlaviyo) -> None:
+    def with_edges(request: Request) -> Answer:
+        _, body = aggregate(request)
+        answer = json.loads(body)
+        attributes = answer["data"]["attributes"]
+        attributes["dates"] = ["2024-06-28T00:00:00+00:00", *attributes["dates"], "2024-07-01T00:00:00+00:00"]
+        for row in attributes["data"]:
+            row["measurements"] = {name: [0, *counts, 0] for name, counts in row["measurements"].items()}
+        return 200, json.dumps(answer).encode()
+
+    serve(klaviyo, with_edges)
+    definition = [{"metric_id": "M1"}]
+    records = sync("metric_aggregates", start_date="2024-06-29", metric_aggregates=definition).records()
+    assert [(record["date"][:10], record["measurements"]["count"]) for record in records] == [
+        ("2024-06-29", 1.0),
+        ("2024-06-30", 2),
+    ]
+
+
 def test_more_aggregates_are_asked_for_with_their_cursor(klaviyo: FakeKlaviyo) -> None:
     def paged(request: Request) -> Answer:
         document = json.loads(aggregate(request)[1])

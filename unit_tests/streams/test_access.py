@@ -1,0 +1,119 @@
+"""403: what a key may not read, what an account does not have, and what Klaviyo's answer does not tell."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from airbyte_cdk.models import FailureType
+
+from unit_tests.fake_api import FakeKlaviyo, Refused, error, sync
+
+if TYPE_CHECKING:
+    from unit_tests.fake_api import Request
+
+ADD_ON = error(403, "permission_denied", "You must have Advanced KDP enabled to use this endpoint.")
+ENTITLEMENT = b'{"errors":[{"status":403,"code":"forbidden","title":"Entitlement to read object types not found"}]}'
+SCOPE = error(403, "permission_denied", "The key lacks the scope tags:read.")
+GENERIC = error(403, "permission_denied", "You do not have permission to perform this action.")
+
+
+def message(klaviyo: FakeKlaviyo, stream: str, body: bytes) -> str:
+    """The one error of a stream that Klaviyo answers so."""
+    klaviyo.before = lambda _: (403, body)
+    output = sync(stream)
+    (said,) = output.errors(stream)
+    assert said.failure_type == FailureType.config_error
+    assert output.statuses(stream)[-1] == "INCOMPLETE"
+    return str(said.message)
+
+
+@pytest.mark.parametrize("stream", ["webhooks", "webhook_topics"])
+def test_webhooks_need_an_app_or_an_add_on_and_no_scope(klaviyo: FakeKlaviyo, stream: str) -> None:
+    said = message(klaviyo, stream, ADD_ON)
+    assert said == (
+        f"Stream {stream} cannot be read: this account or key has no access to it (403). Klaviyo gives webhooks to "
+        "OAuth apps and to accounts with its add-on Advanced KDP only. Deselect the stream. "
+        "Klaviyo says: You must have Advanced KDP enabled to use this endpoint."
+    )
+    assert len(klaviyo.requests) == 1  # nothing that is included makes a difference
+
+
+@pytest.mark.parametrize("body", [ADD_ON, ENTITLEMENT], ids=["add-on", "entitlement"])
+@pytest.mark.parametrize("stream", ["object_types", "campaigns", "profiles"])
+def test_an_account_without_access_is_told_klaviyos_reason_and_no_scope(
+    klaviyo: FakeKlaviyo, stream: str, body: bytes
+) -> None:
+    said = message(klaviyo, stream, body)
+    assert "scope" not in said
+    assert "this account or key has no access to it (403). Deselect the stream. Klaviyo says: " in said
+
+
+def test_a_scope_that_klaviyo_names_is_named_with_the_remedy(klaviyo: FakeKlaviyo) -> None:
+    assert message(klaviyo, "tags", SCOPE).startswith(
+        "Stream tags needs the scope tags:read: add it in Klaviyo, or deselect the stream."
+    )
+
+
+def test_a_refusal_without_a_reason_may_be_a_scope(klaviyo: FakeKlaviyo) -> None:
+    assert message(klaviyo, "tags", GENERIC) == (
+        "Stream tags cannot be read (403): if the key has custom access, it needs the scope tags:read; if it has it, "
+        "this account has no access. Create a key with access in Klaviyo, or deselect the stream. "
+        "Klaviyo says: You do not have permission to perform this action."
+    )
+
+
+@pytest.mark.parametrize(("body", "asked"), [(SCOPE, 2), (GENERIC, 2), (ADD_ON, 1), (ENTITLEMENT, 1)])
+def test_only_a_scope_can_be_done_without_by_including_less(klaviyo: FakeKlaviyo, body: bytes, asked: int) -> None:
+    klaviyo.before = lambda request: (403, body) if "include" in request.params else (200, b'{"data":[]}')
+    output = sync("tags")
+    assert len(klaviyo.requests) == asked
+    assert (output.raised is None) is (asked == 2)
+
+
+@pytest.mark.parametrize("stream", ["webhook_topics", "tags", "accounts", "coupon_codes"])
+def test_a_stream_without_a_cursor_that_failed_leaves_no_state(klaviyo: FakeKlaviyo, stream: str) -> None:
+    klaviyo.before = lambda _: (403, ADD_ON)
+    assert sync(stream, full_refresh=True).states(stream) == []
+    klaviyo.before = lambda _: (200, b'{"data":[]}')
+    assert len(sync(stream, full_refresh=True).states(stream)) == 1
+
+
+@pytest.mark.parametrize(
+    ("stream", "settings", "named"),
+    [
+        ("events", {"event_metric_ids": "M1"}, "event_metric_ids"),
+        ("metric_aggregates", {"metric_aggregates": [{"metric_id": "M1"}]}, "metric_aggregates"),
+    ],
+)
+def test_a_metric_of_the_settings_that_klaviyo_does_not_know_names_the_setting(
+    klaviyo: FakeKlaviyo, stream: str, settings: dict[str, object], named: str
+) -> None:
+    def refuse(request: Request) -> tuple[int, bytes] | None:
+        if request.resource == "accounts":
+            return 200, b'{"data":[]}'
+        raise Refused("Metric IDs ['M1'] do not exist.", "filter")
+
+    klaviyo.may_refuse = True
+    klaviyo.before = refuse
+    (said,) = sync(stream, **settings).errors(stream)
+    assert said.failure_type == FailureType.config_error
+    assert said.message.startswith(f"Klaviyo refuses what the setting {named} holds (400): correct it.")
+
+
+def test_a_metric_of_the_account_that_klaviyo_does_not_know_costs_no_other_metric(
+    klaviyo: FakeKlaviyo, log: pytest.LogCaptureFixture
+) -> None:
+    def answer(request: Request) -> tuple[int, bytes]:
+        if request.resource == "metrics":
+            return 200, json.dumps({"data": [{"type": "metric", "id": one} for one in ("M1", "M2")]}).encode()
+        if "M1" in request.resource:
+            return 400, error(400, "invalid", "Metric IDs ['M1'] do not exist.", "filter")
+        return 200, b'{"data":[{"type":"metric-property","id":"P1","attributes":{}}]}'
+
+    klaviyo.before = answer
+    output = sync("metric_properties")
+    assert output.raised is None
+    assert output.ids() == ["P1"]
+    assert len([one for one in log.records if one.levelname == "WARNING" and "M1" in one.message]) == 1
