@@ -43,11 +43,14 @@ NOTES = {
     "coupons": ("Coupon", ""),
     "custom_metrics": ("Custom metric", "Holds the IDs of the metrics that it is made of."),
     "data_sources": ("Data source", "Of custom objects."),
-    "email_templates": ("Template", ""),
+    "email_templates": ("Template", "Without the copies that flows own, which Klaviyo does not list."),
     "events": ("Event", "Holds the IDs of profile, metric and attributions."),
     "events_detailed": ("Event", "The metric's name and the attributions are merged into the relationships."),
     "flow_actions": ("Flow action", "Holds `flow_id`. Comes with the pages of flows."),
-    "flow_messages": ("Flow message", "Holds `flow_action_id`."),
+    "flow_messages": (
+        "Flow message",
+        "Holds `flow_action_id`. Its template belongs to the flow and is not in `email_templates`.",
+    ),
     "flow_series_reports": ("Flow report", "A record for each day; see `reporting_lookback_window`."),
     "flow_values_reports": ("Flow report", "Totals of up to 30 days, later of the days since the last sync."),
     "flows": ("Flow", "Archived or not. Holds the IDs of tags."),
@@ -59,7 +62,7 @@ NOTES = {
         "Profile",
         "Profiles that must not get email marketing. Klaviyo's `suppression` is named `suppressions` here.",
     ),
-    "images": ("Image", ""),
+    "images": ("Image", "Hidden or not."),
     "list_profiles": ("Member of a list", "Who joined and when. Who left shows in a full refresh only."),
     "lists": ("List", "Holds the IDs of tags."),
     "lists_detailed": ("List", "Adds `profile_count`, as of the list's last change; a full refresh counts all."),
@@ -70,21 +73,24 @@ NOTES = {
     "object_records": ("Custom object record", "Holds `object_type_id`."),
     "object_schemas": ("Custom object schema", "All versions. Holds `object_type_id`."),
     "object_types": ("Custom object type", "Holds the IDs of the current and the draft schema."),
-    "profiles": ("Profile", "With `subscriptions`, and `predictive_analytics` unless disabled."),
+    "profiles": (
+        "Profile",
+        "With `subscriptions`, and `predictive_analytics` unless disabled. See [Consent](#consent).",
+    ),
     "push_tokens": ("Push token", "Holds the ID of the profile. Nothing tells when a token is switched off."),
-    "reviews": ("Review", "Holds the IDs of events."),
+    "reviews": ("Review", "Of every status. Holds the IDs of events."),
     "segment_profiles": ("Member of a segment", "Who joined and when. Who left shows in a full refresh only."),
     "segment_series_reports": ("Segment report", "A record for each day since June 2023."),
     "segment_values_reports": ("Segment report", "Totals of up to 30 days, later of the days since the last sync."),
-    "segments": ("Segment", "Holds the IDs of tags."),
+    "segments": ("Segment", "Active or not. Holds the IDs of tags."),
     "segments_detailed": ("Segment", "Adds `profile_count`, as of the segment's last change."),
     "tag_groups": ("Tag group", ""),
     "tags": ("Tag", "Holds the ID of the tag group."),
     "template_universal_content": ("Universal content", "Blocks and sections that templates share."),
     "tracking_settings": ("Tracking setting", "The parameters added to links."),
     "web_feeds": ("Web feed", ""),
-    "webhook_topics": ("Webhook topic", ""),
-    "webhooks": ("Webhook", "Holds the IDs of topics."),
+    "webhook_topics": ("Webhook topic", "Not with every key; see [Webhooks](#webhooks)."),
+    "webhooks": ("Webhook", "Holds the IDs of topics. Not with every key; see [Webhooks](#webhooks)."),
 }
 
 TIERS = {(1, 15): "XS", (3, 60): "S", (10, 150): "M", (75, 750): "L", (350, 3500): "XL", (1, 2): "225 a day"}
@@ -114,7 +120,7 @@ def _modes(stream: KlaviyoStream) -> str:
     if not stream.cursor_attribute:
         return "Full refresh"
     if isinstance(stream, Unfiltered):
-        return "Full refresh, incremental (all is read, news are emitted)"
+        return "Full refresh, incremental (full scan; only changed records are emitted)"
     per_parent = isinstance(stream, Child) or (isinstance(stream, Report) and stream.by_metric)
     return f"Full refresh, incremental{' (each parent by itself)' if per_parent else ''}"
 

@@ -171,6 +171,6 @@ def test_a_message_that_is_explained_is_one_that_is_said(message: str) -> None:
 @pytest.mark.parametrize("status", [302, 400, 401, 403, 404, 410, 418, 429, 500, 503])
 def test_an_error_of_klaviyo_is_explained(status: int) -> None:
     error = str(error_of(status, {}, b'{"errors": [{"id": "1", "code": "c", "title": "t", "detail": "d"}]}'))
-    # as a reading says it
-    error = error.replace("The API key lacks a scope (403)", "Stream x needs y in Klaviyo, or deselect the stream")
+    # as a stream says it
+    error = error.replace("This account or key has no access (403)", "Stream x cannot be read")
     assert any(re.match(".*".join(map(re.escape, message.split("…"))), error) for message in MESSAGES), error

@@ -54,16 +54,16 @@ CAMPAIGN_EDITS: Edits = {
     ),
     "attributes.message": ("string", f"The ID of the campaign's message. {OLD}"),
     "attributes.send_options.ignore_unsubscribes": ("boolean", f"Whether unsubscribes are ignored. {OLD}"),
-    "attributes.tracking_options.is_add_utm": ("boolean", f"Whether UTM parameters are added. {OLD}"),
+    "attributes.tracking_options.is_add_utm": ("boolean", "Whether UTM parameters are added. Filled from add_tracking_params."),
     "attributes.tracking_options.utm_params": (
         "array of objects",
-        f"The UTM parameters; now custom_tracking_params. {OLD}",
+        "The UTM parameters. Filled from custom_tracking_params.",
     ),
     "attributes.tracking_options.utm_params[].name": ("string", "The name of the UTM parameter."),
     "attributes.tracking_options.utm_params[].value": ("string", "The value of the UTM parameter."),
     "attributes.send_strategy.options_static": (
         "object",
-        f"The options of a static send; now datetime and options. {OLD}",
+        "The options of a static send. Filled from datetime and options.",
     ),
     "attributes.send_strategy.options_static.datetime": ("local date-time", "The time to send at."),
     "attributes.send_strategy.options_static.is_local": (
@@ -76,14 +76,14 @@ CAMPAIGN_EDITS: Edits = {
     ),
     "attributes.send_strategy.options_throttled": (
         "object",
-        f"The options of a throttled send; now datetime and throttle_percentage. {OLD}",
+        "The options of a throttled send. Filled from datetime and throttle_percentage.",
     ),
     "attributes.send_strategy.options_throttled.datetime": ("local date-time", "The time to send at."),
     "attributes.send_strategy.options_throttled.throttle_percentage": (
         "integer",
         "The percentage of recipients per hour to send to.",
     ),
-    "attributes.send_strategy.options_sto": ("object", f"The options of a smart send time; now date. {OLD}"),
+    "attributes.send_strategy.options_sto": ("object", "The options of a smart send time. Filled from date."),
     "attributes.send_strategy.options_sto.date": ("date", "The day to send on."),
 }
 
@@ -143,13 +143,13 @@ PROFILE_FIELDS = frozenset({"subscriptions", "predictive_analytics"})
 _CONTENT = ("subject", "preview_text", "from_email", "from_label", "reply_to_email", "cc_email", "bcc_email")
 _RENDERING = ("shorten_links", "add_org_prefix", "add_info_link", "add_opt_out_language")
 CAMPAIGN_MESSAGE_EDITS: Edits = {
-    "attributes.label": ("string", f"Now definition.label. {OLD}"),
-    "attributes.channel": ("string", f"Now definition.channel. {OLD}"),
-    "attributes.content": ("object", f"Now definition.content. {OLD}"),
-    **{f"attributes.content.{name}": ("string", f"Now definition.content.{name}. {OLD}") for name in _CONTENT},
-    "attributes.render_options": ("object", f"Now definition.render_options. {OLD}"),
+    "attributes.label": ("string", "Filled from definition.label."),
+    "attributes.channel": ("string", "Filled from definition.channel."),
+    "attributes.content": ("object", "Filled from definition.content."),
+    **{f"attributes.content.{name}": ("string", f"Filled from definition.content.{name}.") for name in _CONTENT},
+    "attributes.render_options": ("object", "Filled from definition.render_options."),
     **{
-        f"attributes.render_options.{name}": ("boolean", f"Now definition.render_options.{name}. {OLD}")
+        f"attributes.render_options.{name}": ("boolean", f"Filled from definition.render_options.{name}.")
         for name in _RENDERING
     },
     "attributes.created_at": ("local date-time", None),
