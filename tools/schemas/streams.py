@@ -54,7 +54,10 @@ CAMPAIGN_EDITS: Edits = {
     ),
     "attributes.message": ("string", f"The ID of the campaign's message. {OLD}"),
     "attributes.send_options.ignore_unsubscribes": ("boolean", f"Whether unsubscribes are ignored. {OLD}"),
-    "attributes.tracking_options.is_add_utm": ("boolean", "Whether UTM parameters are added. Filled from add_tracking_params."),
+    "attributes.tracking_options.is_add_utm": (
+        "boolean",
+        "Whether UTM parameters are added. Filled from add_tracking_params.",
+    ),
     "attributes.tracking_options.utm_params": (
         "array of objects",
         "The UTM parameters. Filled from custom_tracking_params.",

@@ -5,13 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import json
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from source_klaviyo.sync.instants import SECOND, parse_instant
-from source_klaviyo.sync.selection import Selection, select
+from source_klaviyo.sync.selection import Selection, select, select_spans
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 BASE = parse_instant("2024-03-01T00:00:00Z")
 
@@ -162,3 +166,68 @@ def test_disorder_is_noticed_in_instants_not_in_texts(page: list[bytes], before:
 @pytest.mark.parametrize("text", ["2024-03-01/2024-03-05", "2024-03-01/P1D"])
 def test_a_period_is_no_date(text: str) -> None:
     assert select([json.dumps(text).encode()], BASE, None).last is None
+
+
+# --- records that several instants place ----------------------------------------------------------------------
+
+
+def read_window(
+    records: list[tuple[int, list[int]]], start: int, end: int | None, size: int, *, filters_any: bool
+) -> Iterator[int]:
+    """The numbers of the records that a window emits, from a server that sorts by a key of its own for each record."""
+    found = [
+        (key, number, instants)
+        for number, (key, instants) in enumerate(records)
+        if (max(instants) if filters_any else key) >= start
+    ]
+    found.sort()
+    before = None
+    for first in range(0, len(found), size):
+        page = found[first : first + size]
+        chosen = select_spans([instants for _, _, instants in page], start, end, before)
+        assert chosen.ordered
+        yield from (page[place][1] for place in chosen.keep)
+        if chosen.beyond:
+            return
+        before = chosen.last
+
+
+spans = st.lists(st.integers(0, 60), min_size=1, max_size=4)
+
+
+@given(
+    st.lists(spans.flatmap(lambda instants: st.tuples(st.sampled_from(instants), st.just(instants))), max_size=30),
+    st.lists(st.integers(1, 60), unique=True, max_size=5).map(sorted),
+    st.integers(1, 4),
+    st.booleans(),
+)
+def test_windows_find_every_record_whichever_of_its_instants_the_server_goes_by(
+    records: list[tuple[int, list[int]]], cuts: list[int], size: int, filters_any: bool
+) -> None:
+    bounds = [0, *cuts, None]
+    emitted = [
+        number
+        for start, end in pairwise(bounds)
+        for number in read_window(records, start or 0, end, size, filters_any=filters_any)
+    ]
+    assert set(emitted) == set(range(len(records)))
+    single = {number for number, (_, instants) in enumerate(records) if len(set(instants)) == 1}
+    assert all(emitted.count(number) == 1 for number in single)
+
+
+def test_a_record_that_belongs_nowhere_is_left_out_and_one_without_a_date_is_kept() -> None:
+    assert list(select_spans([[], None, [5], [1]], 2, 9).keep) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("spans", "ordered"), [([[1], [3], [2]], False), ([[1], [3], [2, 4]], True), ([[2], [1]], False)]
+)
+def test_spans_are_out_of_order_if_no_choice_of_instants_puts_them_in_order(
+    spans: list[list[int]], ordered: bool
+) -> None:
+    assert select_spans(spans, 0, None).ordered is ordered
+
+
+def test_the_last_instant_of_spans_is_one_behind_which_nothing_is_to_come() -> None:
+    assert select_spans([[1], [2, 9], [3, 5]], 0, None).last == 3
+    assert select_spans([[1]], 0, None, before=4).last == 4

@@ -1,0 +1,164 @@
+"""Streams that several queries make up: their states, and syncs that are stopped anywhere."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airbyte_cdk.models import Type
+
+from source_klaviyo.sync.cursor import SETTLING
+from source_klaviyo.sync.instants import DAY, SECOND, for_filter, for_state, parse_instant
+from unit_tests.fake_api import NOW, FakeKlaviyo, Output, Request, sync
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+STREAMS = ["profiles", "global_exclusions"]
+START = parse_instant("2024-01-01T00:00:00Z")
+SETTLED = for_state(NOW - SETTLING)
+
+
+def profile(updated: int, *suppressed_at: int) -> dict[str, Any]:
+    suppression = [{"reason": "UNSUBSCRIBE", "timestamp": for_filter(one)} for one in suppressed_at]
+    return {"updated": for_filter(updated), "subscriptions": {"email": {"marketing": {"suppression": suppression}}}}
+
+
+def fill(klaviyo: FakeKlaviyo, seed: int, count: int = 120) -> None:
+    """Add profiles of which a third is suppressed, some of them several times."""
+    chance = random.Random(seed)
+
+    def instant() -> int:
+        return chance.randrange(START, NOW - DAY, SECOND)
+
+    klaviyo.add(
+        "profiles",
+        *(profile(instant(), *(instant() for _ in range(chance.choice((0, 0, 0, 1, 1, 3))))) for _ in range(count)),
+    )
+
+
+def wanted(klaviyo: FakeKlaviyo, stream: str) -> set[str]:
+    """The ids that a first read brings."""
+    return {row["id"] for row in klaviyo.rows["profiles"] if stream == "profiles" or suppressions(row)}
+
+
+def suppressions(row: dict[str, Any]) -> list[Any]:
+    found: list[Any] = row["attributes"]["subscriptions"]["email"]["marketing"]["suppression"]
+    return found
+
+
+def stops(output: Output, stream: str) -> Iterator[tuple[set[str], dict[str, Any]]]:
+    """The ids that were out before each state, and the state."""
+    out: set[str] = set()
+    for message in output:
+        if message.type == Type.RECORD:
+            out.add(message.record.data["id"])
+        if message.type == Type.STATE:
+            yield set(out), json.loads(json.dumps(message.state.stream.stream_state.__dict__))
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_first_sync_that_is_stopped_anywhere_goes_on_and_misses_nobody(
+    klaviyo: FakeKlaviyo, stream: str, seed: int
+) -> None:
+    klaviyo.page_limit, klaviyo.latency = 3, 3.0
+    fill(klaviyo, seed)
+    first = sync(stream)
+    assert set(first.ids()) == wanted(klaviyo, stream)
+    assert len(first.ids()) == len(set(first.ids()))
+    found = list(stops(first, stream))
+    assert len(found) > 5
+    for out, state in found:
+        rest = sync(stream, state={stream: state}).ids()
+        assert out | set(rest) == wanted(klaviyo, stream)
+        assert len(rest) <= len(wanted(klaviyo, stream)) - len(out) + 3 * 64  # pages under way come again, no more
+    assert sync(stream, state={stream: found[-1][1]}).ids() == []
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_an_increment_that_is_stopped_anywhere_misses_nobody(klaviyo: FakeKlaviyo, stream: str) -> None:
+    klaviyo.page_limit = 2
+    fill(klaviyo, 7)
+    before = sync(stream).states(stream)[-1]
+    chance = random.Random(8)
+    klaviyo.now += 10 * DAY
+    changed = set()
+    for row in chance.sample(klaviyo.rows["profiles"], 30):
+        at = chance.randrange(NOW, klaviyo.now - DAY, SECOND)
+        old = parse_instant(row["attributes"]["updated"])
+        how = chance.choice(("changed", "suppressed", "both"))
+        stamps = [parse_instant(one["timestamp"]) for one in suppressions(row)]
+        row["attributes"] = profile(old if how == "suppressed" else at, *stamps, *([] if how == "changed" else [at]))
+        if stream == "profiles" or suppressions(row):
+            changed.add(row["id"])
+    increment = sync(stream, state={stream: before})
+    assert sorted(increment.ids()) == sorted(changed)
+    for out, state in stops(increment, stream):
+        assert out | set(sync(stream, state={stream: state}).ids()) == changed
+
+
+def test_the_state_names_the_position_of_each_query(klaviyo: FakeKlaviyo) -> None:
+    fill(klaviyo, 1)
+    for stream in STREAMS:
+        state = sync(stream).states(stream)[-1]
+        assert state == {"updated": SETTLED, "queries": {"changed": SETTLED, "suppressed": SETTLED}}
+
+
+def test_the_cursor_of_a_first_read_by_suppression_stands_still_until_everybody_is_out(klaviyo: FakeKlaviyo) -> None:
+    klaviyo.page_limit = 2
+    fill(klaviyo, 2)
+    *before, last = sync("global_exclusions").states("global_exclusions")
+    assert {state["updated"] for state in before} == {"2000-01-01T00:00:00+0000"}
+    assert len({state["queries"]["suppressed"] for state in before}) > 5
+    assert last["updated"] == SETTLED
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_the_cursor_never_falls_behind_that_of_the_incoming_state(klaviyo: FakeKlaviyo, stream: str) -> None:
+    klaviyo.page_limit = 2
+    fill(klaviyo, 3)
+    incoming = for_state(NOW - 60 * DAY)
+    states = [state["updated"] for state in sync(stream, state={stream: {"updated": incoming}}).states(stream)]
+    assert states == sorted(states)
+    assert states[0] >= incoming
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_a_sync_that_fails_at_once_leaves_a_state_that_loses_nobody(klaviyo: FakeKlaviyo, stream: str) -> None:
+    fill(klaviyo, 4)
+    klaviyo.before = lambda _: (401, b"")
+    failed = sync(stream)
+    assert failed.raised is not None
+    klaviyo.before = lambda _: None
+    states = failed.states(stream)
+    assert set(sync(stream, state={stream: states[-1]} if states else None).ids()) == wanted(klaviyo, stream)
+
+
+def test_suppressed_profiles_in_another_order_are_all_found(klaviyo: FakeKlaviyo) -> None:
+    klaviyo.page_limit, klaviyo.latency = 3, 3.0
+    fill(klaviyo, 5)
+    klaviyo.suppression_order = lambda *_, **__: 0  # so they are sorted by their ids
+    assert set(sync("global_exclusions").ids()) == wanted(klaviyo, "global_exclusions")
+
+
+def test_who_is_suppressed_again_while_pages_are_read_is_not_lost(klaviyo: FakeKlaviyo) -> None:
+    klaviyo.page_limit = 2
+    fill(klaviyo, 6)
+    row = next(row for row in klaviyo.rows["profiles"] if suppressions(row))
+
+    def suppress_again(request: Request) -> None:
+        if not request.is_first_page:
+            klaviyo.now += 3600 * SECOND
+            stamps = [parse_instant(one["timestamp"]) for one in suppressions(row)]
+            row["attributes"] = profile(parse_instant(row["attributes"]["updated"]), *stamps, klaviyo.now - SECOND)
+            klaviyo.before = lambda _: None
+
+    klaviyo.before = suppress_again
+    first = sync("global_exclusions")
+    klaviyo.now += 3600 * SECOND
+    second = sync("global_exclusions", state={"global_exclusions": first.states("global_exclusions")[-1]})
+    assert set(first.ids()) | set(second.ids()) == wanted(klaviyo, "global_exclusions")
+    assert second.ids() == [row["id"]]
