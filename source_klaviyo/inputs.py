@@ -107,7 +107,15 @@ def _configured(number: int, entry: Any) -> ConfiguredAirbyteStream:
         sync_mode=SyncMode(mode),
         destination_sync_mode=DestinationSyncMode.append,
         cursor_field=cursor if isinstance(cursor, list) else None,
+        generation_id=_whole(entry.get("generation_id")),
+        minimum_generation_id=_whole(entry.get("minimum_generation_id")),
+        sync_id=_whole(entry.get("sync_id")),
     )
+
+
+def _whole(value: Any) -> int | None:
+    """Return a whole number; None for what is none, as older platforms send."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _states(state: Any) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -36,10 +36,10 @@ from source_klaviyo.held import HeldRecords
 from source_klaviyo.look import LookPart
 from source_klaviyo.sync.cursor import SETTLING, WindowCursor
 from source_klaviyo.sync.instants import SECOND, for_state, whole_second
-from source_klaviyo.sync.late import Memory, hour_of
+from source_klaviyo.sync.late import HOUR, Memory, hour_of
 from source_klaviyo.sync.parallelism import Parallelism
 from source_klaviyo.sync.queries import Queries, Query
-from source_klaviyo.sync.state import NO_CURSOR, StoredState
+from source_klaviyo.sync.state import FULL_REFRESH_DONE, GENERATION, NO_CURSOR, StoredState
 from source_klaviyo.window import WindowPart
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
     from source_klaviyo.streams.base import KlaviyoStream, Slice
     from source_klaviyo.sync.instants import Instant
+    from source_klaviyo.sync.late import Span
     from source_klaviyo.sync.timeline import Window
 
 logger = logging.getLogger("airbyte")
@@ -74,6 +75,8 @@ class StreamReading(PartitionGenerator):
     Args:
         stream: what to ask.
         incremental: whether the sync goes on from a state and leaves one.
+        generation: the generation of the destination's table in a full refresh, by which a later attempt goes on where
+            an earlier one was stopped; None if the platform names none.
         state: the incoming state; None or empty for a read from the beginning.
         queue: takes batches, states and new windows.
         repository: takes the states that the queue's own consumer publishes, who must not wait for room in it.
@@ -90,6 +93,7 @@ class StreamReading(PartitionGenerator):
         repository: MessageRepository,
         *,
         incremental: bool,
+        generation: int | None = None,
     ) -> None:
         self.stream = stream
         self.incremental = incremental
@@ -104,7 +108,8 @@ class StreamReading(PartitionGenerator):
         self.at_once = min([readers, *(limit.tier.burst for limit in stream.limits)])
         self._room = threading.Semaphore(self.at_once)
         self.parallelism = Parallelism(min(limit.tier.steady for limit in stream.limits) / STEADY_SECONDS, readers)
-        self._state = state or {}
+        generation = None if incremental else generation
+        self._state = self._resumed_from(state or {}, generation)
         try:
             self._stored = StoredState(self._state, stream.name, stream.cursor_attribute or "")
         except ConfigError as error:
@@ -115,8 +120,22 @@ class StreamReading(PartitionGenerator):
         horizon = stream.late_events or stream.visibility_lag
         self._remembers = incremental and horizon > 0
         self.cursor = WindowCursor(
-            stream.cursor_attribute, self.now, self._publish, horizon, looks_again=stream.late_events > 0
+            stream.cursor_attribute,
+            self.now,
+            self._publish,
+            horizon,
+            looks_again=stream.late_events > 0,
+            generation=generation,
+            resumable=generation is None or stream.is_resumable,
         )
+
+    def _resumed_from(self, state: Mapping[str, Any], generation: int | None) -> Mapping[str, Any]:
+        """Return the part of the state to go on from; nothing of a state of another full refresh, or of none."""
+        if self.incremental:
+            return state
+        if generation is None or state.get(GENERATION) != generation:
+            return {}
+        return state if self.stream.is_resumable or state.get(FULL_REFRESH_DONE) else {}
 
     def now(self) -> Instant:
         """The present, by Klaviyo's clock."""
@@ -130,6 +149,10 @@ class StreamReading(PartitionGenerator):
         Raises:
             AirbyteTracedException: what there is to read cannot be told.
         """
+        if not self.incremental and self._state.get(FULL_REFRESH_DONE):
+            logger.info("Stream %s has been read by an earlier attempt of this full refresh.", self.stream.name)
+            self._publish(self._state)
+            return
         try:
             parts = self.stream.parts(resuming=bool(self._state))
             partitions = [partition for partition, _ in parts]
@@ -157,6 +180,7 @@ class StreamReading(PartitionGenerator):
             ],
             queries=self._queries(),
             catches_up=[stream.follows_cursor for stream in streams],
+            read_ahead=[self._left_out(*part) for part in parts],
             memories=[
                 # what a stream with a lag reads again is counted again
                 (memory if self.stream.late_events else None) or Memory(start, start, self.now())
@@ -166,7 +190,7 @@ class StreamReading(PartitionGenerator):
         held = {
             number: HeldRecords(position, memory.hours if memory else {})
             for number, (start, position, memory) in enumerate(zip(starts, positions, memories, strict=False))
-            if self.stream.visibility_lag and position is not None and start < position
+            if self.incremental and self.stream.visibility_lag and position is not None and start < position
         }
         if self._state.get(FUTURE_IS_READ):
             for number, position in enumerate(positions):
@@ -188,6 +212,14 @@ class StreamReading(PartitionGenerator):
         if own is not None:
             return own
         return None if name in self.stream.new_queries else self._stored.position(partition)
+
+    def _left_out(self, partition: dict[str, Any], stream_slice: Slice) -> list[Span]:
+        """Return the spans that have been read; recent hours are counted as they are read, so they come again."""
+        spans = self._stored.read_ahead(partition, stream_slice.get("query"))
+        if not self._remembers:
+            return spans
+        counted = hour_of(self.now() - (self.stream.late_events or self.stream.visibility_lag)) - HOUR
+        return [(start, min(end, counted)) for start, end in spans]
 
     def _queries(self) -> Queries | None:
         """Return the positions of the stream's queries, if several make it up."""
@@ -324,11 +356,12 @@ class StreamReading(PartitionGenerator):
                 "; ".join(", ".join(f"{name} {value}" for name, value in partition.items()) for partition in trusted),
             )
 
-    @staticmethod
-    def _start(stream: KlaviyoStream, position: Instant | None, memory: Memory | None) -> Instant:
+    def _start(self, stream: KlaviyoStream, position: Instant | None, memory: Memory | None) -> Instant:
         earliest = stream.earliest()
         if position is None:
             return earliest
+        if not self.incremental:
+            return max(earliest, position)
         if stream.visibility_lag:
             return max(earliest, hour_of(position - stream.visibility_lag))
         start = stream.resumed(position)

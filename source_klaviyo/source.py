@@ -153,8 +153,11 @@ class SourceKlaviyo(AbstractSource):
                 continue
             incremental = configured.sync_mode == SyncMode.incremental
             _warn_of_cursors(stream, configured)
-            blob = _state_of(stream, states) if incremental else None
-            readings.append(StreamReading(stream, blob, queue, repository, incremental=incremental))
+            blob = _state_of(stream, states)
+            generation = configured.generation_id
+            readings.append(
+                StreamReading(stream, blob, queue, repository, incremental=incremental, generation=generation)
+            )
 
         for name in unknown:
             message = (

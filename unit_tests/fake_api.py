@@ -401,6 +401,7 @@ def sync(
     state: Mapping[str, Mapping[str, Any]] | None = None,
     full_refresh: bool = False,
     source: SourceKlaviyo | None = None,
+    generation: int | None = None,
     **config: Any,
 ) -> Output:
     """Read streams through the source, from their states on."""
@@ -411,6 +412,7 @@ def sync(
                 "stream": {"name": name, "json_schema": {}, "supported_sync_modes": [mode]},
                 "sync_mode": mode,
                 "destination_sync_mode": "append",
+                "generation_id": generation,
             }
             for name in streams
         ]

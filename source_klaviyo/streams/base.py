@@ -130,6 +130,11 @@ class KlaviyoStream(HttpStream, ABC):
         return self.cursor_attribute or []
 
     @property
+    def is_resumable(self) -> bool:
+        """Whether a full refresh that was stopped can go on: records come in the order of a date to ask by."""
+        return self.cursor_attribute is not None and self.ordered and self.lower is not None
+
+    @property
     def limits(self) -> tuple[Limit, ...]:
         """The quotas that a request for a page draws on."""
         return (Limit(self.resource, self.tier),)

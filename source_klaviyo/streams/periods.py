@@ -43,6 +43,11 @@ class Periods(KlaviyoStream, ABC):
     longest: ClassVar[int]
 
     @property
+    def is_resumable(self) -> bool:
+        """Each answer is a checkpoint."""
+        return True
+
+    @property
     def type(self) -> str:
         """The type of the question."""
         return self.resource.removesuffix("s")

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from airbyte_cdk.sources.streams.concurrent.cursor import Cursor
 
-from source_klaviyo.sync.instants import SECOND, Instant, whole_second
+from source_klaviyo.sync.instants import SECOND, Instant, for_state, whole_second
 from source_klaviyo.sync.late import Memory, merged, settled
-from source_klaviyo.sync.state import RECENT_HOURS, write_state
+from source_klaviyo.sync.state import FULL_REFRESH_DONE, GENERATION, READ_AHEAD, RECENT_HOURS, write_state
 from source_klaviyo.sync.timeline import Timeline, Window
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ STATE_INTERVAL = 1.0
 """Seconds between two states of a stream, at least."""
 PARTITIONS_A_STATE = 100
 """A state of so many partitions comes each second, a longer one less often."""
+MOST_SPANS = 100
+"""Spans that were read ahead which a state names for a partition; the rest would come again."""
 MAKING_A_STATE = 0.05
 """Seconds; a state that is made in so many comes each second, one that takes longer less often."""
 
@@ -47,6 +49,8 @@ class WindowCursor(Cursor):
         publish: takes a state; called under a lock, in the order in which the states are true.
         horizon: how long hours are remembered, in microseconds.
         looks_again: whether they are looked at again as they age; an hour without records then counts as well.
+        generation: the generation of the destination's table, for a full refresh that a later attempt can go on with.
+        resumable: whether a state is of use before all has been read.
 
     Attributes:
         notes: what a state says besides.
@@ -60,6 +64,8 @@ class WindowCursor(Cursor):
         horizon: int = 0,
         *,
         looks_again: bool = True,
+        generation: int | None = None,
+        resumable: bool = True,
     ) -> None:
         self._cursor_field = cursor_field
         self._partitions: Sequence[Partition] = ()
@@ -69,6 +75,8 @@ class WindowCursor(Cursor):
         self._promised: list[Instant] = []
         self._horizon = horizon
         self._looks_again = looks_again
+        self._generation = generation
+        self._resumable = resumable
         self._memories: Sequence[Memory] = ()
         self._looks: Counter[int] = Counter()
         self._begun_at = 0
@@ -90,6 +98,7 @@ class WindowCursor(Cursor):
         memories: Sequence[Memory] = (),
         queries: Queries | None = None,
         catches_up: Sequence[bool] = (),
+        read_ahead: Sequence[Sequence[Span]] = (),
     ) -> None:
         """Say what there is to read.
 
@@ -100,6 +109,7 @@ class WindowCursor(Cursor):
             memories: for each partition what is known of its recent hours; none where nothing is to be kept.
             queries: the positions of the queries that make up the stream; None for a stream of one query.
             catches_up: for each partition whether its end is read once more; all are if left out.
+            read_ahead: for each partition the spans of time behind its position that have been read.
         """
         with self._lock:
             self._begun_at = whole_second(self._now() - SETTLING)
@@ -110,13 +120,13 @@ class WindowCursor(Cursor):
             self._partitions = partitions
             counted = [settled(memory.looked, self._horizon) for memory in memories]
             self._timelines = [
-                Timeline(start, hour, catches_up=again is not False)
-                for start, hour, again in zip_longest(starts, counted, catches_up)
+                Timeline(start, hour, catches_up=again is not False, read=spans or ())
+                for start, hour, again, spans in zip_longest(starts, counted, catches_up, read_ahead)
             ]
             self._starts = starts
             self._queries = queries
             self._promised = list(positions)
-            self._open = len(self._timelines)
+            self._open = sum(len(line.open_windows) for line in self._timelines)
             self._begun = True
 
     @property
@@ -240,7 +250,28 @@ class WindowCursor(Cursor):
                 state = self._queries.state(self._cursor_field, self._promised, self._timelines)
             else:
                 state = write_state(self._cursor_field, self._partitions, self._promised)
-            return state | self.notes | self._recent_hours(latest)
+            return state | self.notes | self._read_ahead(latest) | self._recent_hours(latest) | self._attempt()
+
+    def _read_ahead(self, latest: Instant) -> dict[str, Any]:
+        """What a sync that resumes may leave out."""
+        if self._cursor_field is None:
+            return {}
+        names = self._queries.names if self._queries else [None] * len(self._timelines)
+        found = []
+        for partition, name, line in zip(self._partitions, names, self._timelines, strict=True):
+            # within the span: a state knows whole seconds only
+            whole = [(-whole_second(-start), whole_second(min(end, latest))) for start, end in line.read_ahead]
+            spans = [[for_state(start), for_state(end)] for start, end in whole if start < end]
+            if spans:
+                query = {"query": name} if name else {}
+                found.append({"partition": partition, **query, "spans": spans[:MOST_SPANS]})
+        return {READ_AHEAD: found} if found else {}
+
+    def _attempt(self) -> dict[str, Any]:
+        """What tells a later attempt of the same full refresh how far this one has come."""
+        if self._generation is None:
+            return {}
+        return {GENERATION: self._generation} | ({FULL_REFRESH_DONE: True} if self.is_done else {})
 
     def _recent_hours(self, latest: Instant) -> dict[str, Any]:
         if not self._memories:
@@ -272,7 +303,11 @@ class WindowCursor(Cursor):
     def _is_due(self) -> bool:
         # a state of thousands of partitions, or of hours in many, is long: it comes less often
         length = max(1.0, len(self._partitions) / PARTITIONS_A_STATE, self._made_in / MAKING_A_STATE)
-        return self._cursor_field is not None and time.monotonic() - self._published_at >= STATE_INTERVAL * length
+        return (
+            self._cursor_field is not None
+            and self._resumable
+            and time.monotonic() - self._published_at >= STATE_INTERVAL * length
+        )
 
     def ensure_at_least_one_state_emitted(self) -> None:
         """The stream has ended, well or not: print where it stands, unless the last state says so already.

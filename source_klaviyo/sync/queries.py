@@ -59,6 +59,11 @@ class Queries:
         self._floor = floor
         self._began = began
 
+    @property
+    def names(self) -> list[str]:
+        """The names of the queries that are read, in the order of their timelines."""
+        return [query.name for query in self._read]
+
     def state(self, cursor_field: str, positions: Sequence[Instant], timelines: Sequence[Timeline]) -> dict[str, Any]:
         """Return the state when the queries that are read have come to their positions."""
         began = self._began()

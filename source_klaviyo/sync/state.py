@@ -6,8 +6,9 @@ Written (and read by Airbyte's connector, should the user go back):
     {"use_global_cursor": false, "state": {"updated": …}, "lookback_window": 0,
      "states": [{"partition": {"archived": "true"}, "cursor": {"updated": …}}, …]}
 
-`recent_hours` is described in `sync/late.py`, `queries` in `sync/queries.py`. Read besides: the flat form for a
-partitioned stream (serves every partition) with the half of the archived records under `archived`;
+`recent_hours` is described in `sync/late.py`, `queries` in `sync/queries.py`. `read_ahead` lists spans of time that
+were read behind the positions by a sync that was stopped; a full refresh adds `generation_id`. Read besides: the flat
+form for a partitioned stream (serves every partition) with the half of the archived records under `archived`;
 `states` of other partitions than ours (the smallest serves, if all of them are known to be there);
 `use_global_cursor` (minus its `lookback_window` seconds); the CDK's date ranges; and the keys `timestamp`
 and `created` of the connectors before 2.0. (Later ones left these as they were beside their own cursor,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from source_klaviyo.sync.instants import Instant
+    from source_klaviyo.sync.late import Span
 
 Partition = dict[str, Any]
 """What distinguishes a partition of a stream, such as {"archived": "true"}; empty for the only one.
@@ -47,6 +49,12 @@ RECENT_HOURS = "recent_hours"
 """The key of a state under which the fingerprints of recent hours stand."""
 QUERIES = "queries"
 """The key of a state with the position of each query, for a stream that several queries make up."""
+READ_AHEAD = "read_ahead"
+"""The key of a state with the spans of time that were read behind its positions, for a sync that resumes."""
+GENERATION = "generation_id"
+"""The key of a state of a full refresh: the generation of the destination's table that its records belong to."""
+FULL_REFRESH_DONE = "__ab_full_refresh_sync_complete"
+"""The CDK's key of a state which says that a full refresh has read everything."""
 
 NO_CURSOR = {"__ab_no_cursor_state_message": True}
 """What the CDK writes for a stream without a cursor."""
@@ -90,6 +98,7 @@ class StoredState:
         self._common = self._smallest([self._cursor(state), self._global(state)])
         self._memories = dict(self._remembered(entry) for entry in self._list(state, RECENT_HOURS))
         self._queries = {name: self._instant(value) for name, value in self._part(state, QUERIES).items()}
+        self._read_ahead = dict(self._spans(entry) for entry in self._list(state, READ_AHEAD))
         self._listed = list(self._entries(state))
         # a sync that was stopped has not got to all parents, and says nothing of all of them together
         unsaid = self._common is None and "state" not in state
@@ -103,6 +112,10 @@ class StoredState:
     def memory(self, partition: Partition) -> Memory | None:
         """What is remembered of the recent hours of a partition; None for nothing."""
         return self._memories.get(_name_of(partition))
+
+    def read_ahead(self, partition: Partition, query: str | None = None) -> list[Span]:
+        """Return the spans of time behind the position of a partition (or query) that have been read."""
+        return self._read_ahead.get(_name_of({"partition": partition, "query": query}), [])
 
     def query(self, name: str) -> Instant | None:
         """Return the position of one of the queries that make up the stream; None if the state does not name it."""
@@ -211,6 +224,14 @@ class StoredState:
             return _name_of(self._mapping(found.get("partition"), "partition")), Memory.read(found)
         except ValueError:
             raise self._unusable({RECENT_HOURS: entry}) from None
+
+    def _spans(self, entry: object) -> tuple[str, list[Span]]:
+        found = self._mapping(entry, READ_AHEAD)
+        key = _name_of({"partition": self._part(found, "partition"), "query": found.get("query")})
+        try:
+            return key, [(self._instant(start), self._instant(end)) for start, end in self._list(found, "spans")]
+        except (TypeError, ValueError):
+            raise self._unusable({READ_AHEAD: entry}) from None
 
     def _mapping(self, value: object, name: str) -> Mapping[str, Any]:
         if isinstance(value, dict):

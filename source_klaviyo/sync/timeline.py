@@ -9,8 +9,10 @@ from source_klaviyo.sync.instants import SECOND, whole_second
 from source_klaviyo.sync.late import Tally, merged
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from source_klaviyo.sync.instants import Instant
-    from source_klaviyo.sync.late import Fingerprint
+    from source_klaviyo.sync.late import Fingerprint, Span
 
 
 @dataclass(eq=False, slots=True)
@@ -54,13 +56,27 @@ class Timeline:
         start: where it begins.
         counted: from when on what is emitted is counted; None: nothing is.
         catches_up: whether records move to the end of the time when they change, so that the end is read once more.
+        read: spans that an earlier sync has read, which was stopped.
     """
 
-    def __init__(self, start: Instant, counted: Instant | None = None, *, catches_up: bool = True) -> None:
+    def __init__(
+        self,
+        start: Instant,
+        counted: Instant | None = None,
+        *,
+        catches_up: bool = True,
+        read: Sequence[Span] = (),
+    ) -> None:
         self.start = start
         self._counted = counted
         self._catches_up = catches_up
-        self._open = [self._window(start)]
+        self._read = merged_spans(read)
+        bounds = [start, *(bound for span in self._read for bound in span if bound > start), None]
+        if any(begin <= start < end for begin, end in self._read):
+            bounds = bounds[1:]
+        self._open = [
+            self._window(begin, end) for begin, end in zip(bounds[::2], bounds[1::2], strict=True) if begin is not None
+        ]
         self._closed: list[Window] = []
         self._reached = start
         self._tail_is_stale = False
@@ -77,6 +93,13 @@ class Timeline:
     def low_water(self) -> Instant:
         """Every record before this instant has been emitted."""
         return min((window.position for window in self._open), default=self._reached)
+
+    @property
+    def read_ahead(self) -> list[Span]:
+        """The spans behind `low_water` that have been read: a sync that resumes leaves them out."""
+        reached = self.low_water
+        under_way = [(window.start, window.position) for window in self._open if window.position > window.start]
+        return [(max(start, reached), end) for start, end in merged_spans([*self._read, *under_way]) if end > reached]
 
     @property
     def hours(self) -> dict[Instant, Fingerprint]:
@@ -121,6 +144,7 @@ class Timeline:
         """
         self.advance(window, reached if window.end is None else window.end)
         self._open.remove(window)
+        self._read = merged_spans([*self._read, (window.start, window.position)])
         if window.tally and window.tally.hours:
             self._closed.append(window)
         if window.end is None:
@@ -132,3 +156,14 @@ class Timeline:
         catch_up = self._window(self._reached, catches_up=True)
         self._open.append(catch_up)
         return catch_up
+
+
+def merged_spans(spans: Iterable[Span]) -> list[Span]:
+    """Return the same time as spans in order that do not touch; empty ones are left out."""
+    merged: list[Span] = []
+    for start, end in sorted(span for span in spans if span[0] < span[1]):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(merged[-1][1], end)
+        else:
+            merged.append((start, end))
+    return merged

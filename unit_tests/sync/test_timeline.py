@@ -14,9 +14,10 @@ from source_klaviyo.sync.timeline import Timeline, Window
 from unit_tests.sync.model import START, Account, Sync, offsets, steps
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from source_klaviyo.sync.instants import Instant
+    from source_klaviyo.sync.late import Span
 
 NOW = START + 1000 * SECOND
 SETTLING = 5 * SECOND
@@ -319,3 +320,69 @@ def test_while_records_change_no_promise_passes_one_that_is_unread_and_none_is_l
     sync.drain()
     assert set(account.rows) <= set(sync.emitted)
     assert not sync.unread_before(line.promise())
+
+
+# --- what a stopped sync has read ahead -------------------------------------------------------------------
+
+
+class Resumable:
+    """A timeline that a later sync can go on with: from its low water, without what was read ahead."""
+
+    def __init__(self, account: Account, start: Instant = START, read: Sequence[Span] = ()) -> None:
+        self.account = account
+        self.line = Timeline(start, read=read)
+
+    def begin(self) -> Iterable[Window]:
+        return self.line.open_windows
+
+    def advance(self, window: Window, position: Instant) -> None:
+        self.line.advance(window, position)
+
+    def split(self, window: Window) -> Window | None:
+        cut = window.cut(self.account.now - SETTLING, HALF)
+        return None if cut is None else self.line.split(window, cut)
+
+    def close(self, window: Window, asked: Instant) -> Window | None:
+        return self.line.close(window, whole_second(asked - SETTLING))
+
+
+@given(instants=st.lists(offsets, max_size=30), before=steps, after=steps)
+@settings(max_examples=300)
+def test_a_sync_that_resumes_loses_nothing_and_reads_no_span_twice(
+    instants: list[Instant], before: list[tuple[str, int]], after: list[tuple[str, int]]
+) -> None:
+    account = Account([START + instant for instant in instants])
+    stopped = Sync(account, Resumable(account))
+    for action, choice in before:
+        stopped.step(action, choice)
+    line = stopped.line.line  # type: ignore[attr-defined]
+    spans = line.read_ahead
+    resumed = Sync(account, Resumable(account, line.low_water, spans))
+    for action, choice in after:
+        resumed.step(action, choice)
+    resumed.drain()
+    assert all(row in stopped.emitted or row in resumed.emitted for row in account.rows)
+    touched = {choice for action, choice in (*before, *after) if action == "touch"}
+    again = [row for row in resumed.emitted if row in stopped.emitted]
+    assert touched or not any(start <= row.updated < end for row in again for start, end in spans)
+
+
+@pytest.mark.parametrize(
+    ("read", "windows"),
+    [
+        ([], [(0, None)]),
+        ([(10, 20)], [(0, 10), (20, None)]),
+        ([(0, 20)], [(20, None)]),
+        ([(30, 40), (10, 20), (20, 25)], [(0, 10), (25, 30), (40, None)]),
+        ([(5, 5), (9, 3)], [(0, None)]),
+        ([(-10, -5), (-3, 7)], [(7, None)]),
+    ],
+)
+def test_the_windows_of_a_sync_that_resumes_are_the_gaps(
+    read: list[tuple[int, int]], windows: list[tuple[int, int | None]]
+) -> None:
+    line = Timeline(START, read=[(START + start * SECOND, START + end * SECOND) for start, end in read])
+    found = [(window.start, window.end) for window in line.open_windows]
+    assert found == [(START + start * SECOND, None if end is None else START + end * SECOND) for start, end in windows]
+    line.advance(line.open_windows[-1], NOW)
+    assert line.low_water == found[0][0] if len(found) > 1 else NOW

@@ -1,0 +1,170 @@
+"""A full refresh that a later attempt goes on with: nothing is lost, and nothing comes twice but a few pages."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airbyte_cdk.models import Type
+
+from source_klaviyo.source import SourceKlaviyo
+from source_klaviyo.sync.instants import DAY, SECOND, for_filter, for_state
+from unit_tests.fake_api import CONFIG, NOW, FakeKlaviyo, Output, Request, sync
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+START = NOW - 170 * DAY
+NOT_RESUMABLE = {
+    *("accounts", "campaign_messages", "campaigns", "campaigns_detailed", "catalog_categories", "catalog_items"),
+    *("catalog_variants", "conversations", "coupon_codes", "coupons", "custom_metrics", "data_sources"),
+    *("flow_actions", "mapped_metrics", "metric_properties", "metrics", "object_records", "object_schemas"),
+    *("object_types", "push_tokens", "reviews", "tag_groups", "tags", "tracking_settings", "webhook_topics"),
+    *("webhooks",),
+}
+"""The streams whose records come in no order of a date to go on by."""
+
+
+def attempt(stream: str, state: dict[str, Any] | None = None, generation: int | None = 3) -> Output:
+    return sync(stream, state={stream: state} if state else None, full_refresh=True, generation=generation)
+
+
+def last(output: Output, stream: str) -> dict[str, Any]:
+    return output.states(stream)[-1]
+
+
+def fill(klaviyo: FakeKlaviyo, resource: str, count: int) -> list[str]:
+    """Add records, nine tenths of them within a hundredth of the time."""
+    chance = random.Random(1)
+    cursor = "datetime" if resource == "events" else "updated"
+
+    def instant() -> int:
+        dense = chance.random() < 0.9
+        return chance.randrange(START + 100 * DAY, START + 102 * DAY if dense else NOW - DAY, SECOND)
+
+    return klaviyo.add(resource, *({cursor: for_filter(instant())} for _ in range(count)))
+
+
+def snapshots(klaviyo: FakeKlaviyo) -> None:
+    """Serve some collections that nobody can ask by date."""
+    row = {"type": "x", "id": "X1", "attributes": {"updated": "2024-06-01T00:00:00Z"}}
+    body = json.dumps({"data": [row]}).encode()
+    klaviyo.before = lambda request: (200, body) if request.resource in ("tags", "coupons", "coupon-codes") else None
+
+
+def stops(output: Output, stream: str) -> Iterator[tuple[Counter[str], dict[str, Any]]]:
+    """The ids that were out before each state, and the state."""
+    out: Counter[str] = Counter()
+    for message in output:
+        if message.type == Type.RECORD:
+            out[message.record.data["id"]] += 1
+        if message.type == Type.STATE:
+            yield Counter(out), json.loads(json.dumps(message.state.stream.stream_state.__dict__))
+    assert stream
+
+
+def test_only_streams_that_can_go_on_say_that_they_can() -> None:
+    streams = [stream.as_airbyte_stream() for stream in SourceKlaviyo().streams(CONFIG)]
+    assert {stream.name for stream in streams if not stream.is_resumable} == NOT_RESUMABLE
+
+
+@pytest.mark.parametrize(
+    "stream", ["profiles", "lists", "events", "global_exclusions", "metrics", "tags", "coupon_codes"]
+)
+def test_a_stream_that_the_first_attempt_has_read_emits_nothing_in_the_second(
+    klaviyo: FakeKlaviyo, stream: str
+) -> None:
+    snapshots(klaviyo)
+    suppressed = {"suppression": [{"reason": "UNSUBSCRIBE", "timestamp": "2024-06-01T00:00:00Z"}]}
+    updated = {"updated": "2024-06-01T00:00:00Z", "datetime": "2024-06-01T00:00:00Z"}
+    for resource in ("profiles", "lists", "metrics", "events"):
+        klaviyo.add(resource, {**updated, "subscriptions": {"email": {"marketing": suppressed}}})
+    first = attempt(stream)
+    assert len(first.records()) == 1
+    asked = len(klaviyo.requests)
+    klaviyo.now += 3600 * SECOND
+    klaviyo.add("profiles", {"updated": for_filter(NOW)})  # what changes meanwhile belongs to the next sync
+    second = attempt(stream, last(first, stream))
+    assert second.raised is None
+    assert second.records() == []
+    assert second.statuses(stream) == ["STARTED", "COMPLETE"]
+    assert len(klaviyo.requests) == asked
+    assert last(second, stream) == last(first, stream)
+
+
+@pytest.mark.parametrize("stream", ["profiles", "tags"])
+@pytest.mark.parametrize("generation", [None, 2, 4])
+def test_another_generation_is_read_from_the_beginning(
+    klaviyo: FakeKlaviyo, stream: str, generation: int | None
+) -> None:
+    snapshots(klaviyo)
+    fill(klaviyo, "profiles", 5)
+    first = attempt(stream)
+    assert attempt(stream, last(first, stream), generation).ids() == first.ids() != []
+
+
+def test_a_platform_that_names_no_generation_gets_a_state_that_nothing_goes_on_from(klaviyo: FakeKlaviyo) -> None:
+    fill(klaviyo, "profiles", 5)
+    first = attempt("profiles", generation=None)
+    assert "generation_id" not in last(first, "profiles")
+    assert attempt("profiles", last(first, "profiles"), None).ids() == first.ids()
+    assert attempt("profiles", last(first, "profiles"), 1).ids() == first.ids()
+
+
+def test_the_state_of_an_increment_is_none_of_a_full_refresh(klaviyo: FakeKlaviyo) -> None:
+    fill(klaviyo, "profiles", 5)
+    state = {"updated": for_state(NOW - DAY)}
+    assert len(attempt("profiles", state).ids()) == 5
+    assert sync("profiles", state={"profiles": state}).ids() == []
+
+
+def test_an_increment_goes_on_from_the_state_of_a_full_refresh(klaviyo: FakeKlaviyo) -> None:
+    fill(klaviyo, "profiles", 5)
+    first = attempt("profiles")
+    klaviyo.now += DAY
+    new = klaviyo.add("profiles", {"updated": for_filter(NOW)})
+    increment = sync("profiles", state={"profiles": last(first, "profiles")})
+    assert increment.ids() == new
+    assert "generation_id" not in last(increment, "profiles")
+
+
+@pytest.mark.parametrize(("stream", "resource"), [("events", "events"), ("profiles", "profiles"), ("lists", "lists")])
+def test_an_attempt_that_is_stopped_anywhere_goes_on_with_few_pages_twice(
+    klaviyo: FakeKlaviyo, stream: str, resource: str
+) -> None:
+    klaviyo.page_limit, klaviyo.latency = 5, 3.0
+    ids = fill(klaviyo, resource, 400)
+    first = attempt(stream)
+    assert sorted(first.ids()) == ids
+    found = list(stops(first, stream))
+    assert len(found) > 20
+    for out, state in found[:: max(1, len(found) // 20)]:
+        rest = Counter(attempt(stream, state).ids())
+        assert {*out, *rest} == set(ids)
+        assert (out + rest).total() <= len(ids) + 4 * klaviyo.page_limit
+    assert len([state for _, state in found if "read_ahead" in state]) > 5
+
+
+def test_a_stream_that_cannot_go_on_has_no_state_before_its_end(klaviyo: FakeKlaviyo) -> None:
+    klaviyo.page_limit = 1
+    klaviyo.add("metrics", *({"updated": "2024-06-01T00:00:00Z"} for _ in range(20)))
+    (state,) = attempt("metrics").states("metrics")
+    assert state["__ab_full_refresh_sync_complete"] is True
+
+
+def test_a_stream_that_fails_is_not_done(klaviyo: FakeKlaviyo) -> None:
+    klaviyo.page_limit = 5
+    ids = fill(klaviyo, "profiles", 20)
+
+    def fail_later(request: Request) -> tuple[int, bytes] | None:
+        return None if request.is_first_page else (401, b"")
+
+    klaviyo.before = fail_later
+    first = attempt("profiles")
+    assert first.raised is not None
+    assert "__ab_full_refresh_sync_complete" not in last(first, "profiles")
+    klaviyo.before = lambda _: None
+    assert {*first.ids(), *attempt("profiles", last(first, "profiles")).ids()} == set(ids)
