@@ -22,6 +22,7 @@ from airbyte_cdk.models import (
 
 from source_klaviyo.api.errors import ConfigError
 from source_klaviyo.config import shown
+from source_klaviyo.sync.state import NOT_AN_OBJECT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -156,7 +157,7 @@ def _stream_state(stream: Any) -> Iterator[tuple[str, dict[str, Any]]]:
         raise ConfigError(f"The state file holds {_kind(name)} where the name of a stream should be: {_STATE}.")
     blob = stream.get("stream_state", stream.get("streamState"))
     if blob is not None:
-        yield name, _object(blob, f"the state of stream {shown(name)}")
+        yield name, blob if isinstance(blob, dict) else {NOT_AN_OBJECT: blob}
 
 
 def _object(value: Any, what: str) -> dict[str, Any]:

@@ -34,8 +34,9 @@ from source_klaviyo.api.errors import (
 )
 from source_klaviyo.held import HeldRecords
 from source_klaviyo.look import LookPart
+from source_klaviyo.sync.compact import name_of
 from source_klaviyo.sync.cursor import SETTLING, WindowCursor
-from source_klaviyo.sync.instants import SECOND, for_state, whole_second
+from source_klaviyo.sync.instants import DAY, SECOND, for_state, whole_second
 from source_klaviyo.sync.late import HOUR, Memory, hour_of
 from source_klaviyo.sync.parallelism import Parallelism
 from source_klaviyo.sync.queries import Queries, Query
@@ -62,6 +63,8 @@ READERS = 64
 
 FUTURE_IS_READ = "future_is_read"
 """The key of a state which says that records dated ahead of it have been emitted."""
+SAFE_SPAN = 30 * DAY
+"""How far to go back if a state does not tell what has been read: longer than syncs are usually apart."""
 GIVEN_UP = 3
 """Windows given up for passing reasons after which a stream ends: each has been tried for minutes."""
 
@@ -156,7 +159,7 @@ class StreamReading(PartitionGenerator):
         try:
             parts = self.stream.parts(resuming=bool(self._state))
             partitions = [partition for partition, _ in parts]
-            positions = [self._repaired(self._position(*part)) for part in parts]
+            positions = [self._repaired(self._position(*part), self._stored.memory(part[0])) for part in parts]
             self._warn_of_a_new_beginning(positions)
             self._warn_of_trust(partitions)
             memories = [self._stored.memory(partition) for partition in partitions] if self._remembers else []
@@ -181,6 +184,7 @@ class StreamReading(PartitionGenerator):
             queries=self._queries(),
             catches_up=[stream.follows_cursor for stream in streams],
             read_ahead=[self._left_out(*part) for part in parts],
+            milestones=self._milestones(),
             memories=[
                 # what a stream with a lag reads again is counted again
                 (memory if self.stream.late_events else None) or Memory(start, start, self.now())
@@ -198,7 +202,8 @@ class StreamReading(PartitionGenerator):
                     self.future_read(number)
         looks = self.cursor.looks_due() if self.stream.late_events else []
         # what is furthest behind comes first: where a quota ends the reading, every part gets its turn
-        for number, window in sorted(self.cursor.open_windows, key=lambda one: one[1].start):
+        names = [name_of(partition) for partition in partitions]
+        for number, window in sorted(self.cursor.open_windows, key=lambda one: (one[1].start, names[one[0]])):
             self._room.acquire()
             yield WindowPart(self, number, window, is_first=True, held=held.get(number))
         for number, span in looks:
@@ -212,6 +217,13 @@ class StreamReading(PartitionGenerator):
         if own is not None:
             return own
         return None if name in self.stream.new_queries else self._stored.position(partition)
+
+    def _milestones(self) -> list[Instant]:
+        """Return what the partitions come to one after the other, if there are thousands of them."""
+        listed_at = self.stream.listed_at()
+        listed = self.now() if listed_at is None else int(listed_at * SECOND)
+        stopped = [] if self._stored.read_through is None else [self._stored.read_through]
+        return [*stopped, whole_second(listed - SETTLING)]
 
     def _left_out(self, partition: dict[str, Any], stream_slice: Slice) -> list[Span]:
         """Return the spans that have been read; recent hours are counted as they are read, so they come again."""
@@ -319,21 +331,29 @@ class StreamReading(PartitionGenerator):
             self._ended_early = True
             logger.warning("%s Stream %s goes on from here with a sync of tomorrow.", error, self.stream.name)
 
-    def _repaired(self, position: Instant | None) -> Instant | None:
+    def _repaired(self, position: Instant | None, memory: Memory | None = None) -> Instant | None:
+        """Return a position that does not lie in the future, where it would hide what changes until then.
+
+        Such a position says nothing of when the last sync was. So the stream goes back to what is known to have been
+        read or, if nothing is, by a safe span: records that come twice are deduplicated, lost ones are lost.
+        """
         if position is not None and position > self.now() - SETTLING:
             self.stream.shared.timezone()  # until an answer tells Klaviyo's clock, it may only be ours that is behind
-        latest = self.now() - SETTLING
-        if position is None or position <= latest:
-            return position
+        if position is None or position <= self.now():
+            return position if position is None else min(position, whole_second(self.now() - SETTLING))
+        known = [one for one in ((memory.until, memory.looked) if memory else ()) if one <= self.now() - SETTLING]
+        safe = max(known, default=whole_second(self.now()) - SAFE_SPAN)
         said, self._warned_of_future = self._warned_of_future, True
         logger.log(
             logging.DEBUG if said else logging.WARNING,
-            "The state of stream %s lies in the future (%s), which would hide what changes until then. It is set back "
-            "to now; clear the stream if records of the last days are missing.",
+            "The state of stream %s lies in the future (%s), so it does not tell what has been read. The stream goes "
+            "on from %s, %s: records since then may come again.",
             self.stream.name,
             for_state(position),
+            for_state(safe),
+            "up to which it is known to have been read" if known else "30 days ago",
         )
-        return whole_second(latest)
+        return safe
 
     def _warn_of_a_new_beginning(self, positions: Sequence[Instant | None]) -> None:
         """A state that says something, but nothing of what is to be read, is no reason to read in silence anew."""

@@ -145,35 +145,61 @@ class SourceKlaviyo(AbstractSource):
         states = ConnectorStateManager(state)
         queue: Queue[Any] = Queue(QUEUE_SIZE)
         repository = InMemoryMessageRepository()
-        readings, unknown = [], []
+        readings: list[StreamReading] = []
+        refused: list[str] = []
         for configured in catalog.streams:
-            stream = known.get(configured.stream.name)
-            if not isinstance(stream, KlaviyoStream):
-                unknown.append(filter_secrets(configured.stream.name))
-                continue
-            incremental = configured.sync_mode == SyncMode.incremental
-            _warn_of_cursors(stream, configured)
-            blob = _state_of(stream, states)
-            generation = configured.generation_id
-            readings.append(
-                StreamReading(stream, blob, queue, repository, incremental=incremental, generation=generation)
-            )
-
-        for name in unknown:
-            message = (
-                f"Stream {shown(name)} does not exist: refresh the connection's schema, or take the stream out of it."
-            )
-            yield error_message(message, FailureType.config_error, name)
-            yield status_message(StreamDescriptor(name=name), AirbyteStreamStatus.INCOMPLETE)
+            try:
+                readings.append(_reading(configured, known, states, queue, repository))
+            except AirbyteTracedException as error:  # costs this stream only
+                name = filter_secrets(configured.stream.name)
+                refused.append(name)
+                yield error_message(str(error), FailureType.config_error, name)
+                yield status_message(StreamDescriptor(name=name), AirbyteStreamStatus.INCOMPLETE)
         if readings:
             progress = progress or Progress()
             progress.follow(readings)
             yield from _engine(readings, queue, repository, progress, told or Event())
-        if unknown:
+        if refused:
             raise AirbyteTracedException(
-                message=f"These streams do not exist: {', '.join(map(shown, unknown))}.",
+                message=f"Not read: {', '.join(map(shown, refused))}. The errors of these streams say why.",
                 failure_type=FailureType.config_error,
             )
+
+
+def _reading(
+    configured: ConfiguredAirbyteStream,
+    known: Mapping[str, Stream],
+    states: ConnectorStateManager,
+    queue: Queue[Any],
+    repository: MessageRepository,
+) -> StreamReading:
+    """Return a configured stream, ready to be read.
+
+    Raises:
+        AirbyteTracedException: there is no such stream, or its state makes no sense.
+    """
+    name = filter_secrets(configured.stream.name)
+    stream = known.get(name)
+    if not isinstance(stream, KlaviyoStream):
+        raise as_traced(
+            ConfigError(
+                f"Stream {shown(name)} does not exist: refresh the connection's schema, or take the stream out of it."
+            )
+        )
+    _warn_of_cursors(stream, configured)
+    incremental = configured.sync_mode == SyncMode.incremental
+    try:
+        state = states.get_stream_state(stream.name, stream.namespace)
+    except RecursionError:
+        if incremental:
+            raise as_traced(
+                ConfigError(
+                    f"The state of stream {stream.name} holds lists in lists without end: restore the connection's "
+                    "last good state, or clear the stream to read it anew."
+                )
+            ) from None
+        state = {}
+    return StreamReading(stream, state, queue, repository, incremental=incremental, generation=configured.generation_id)
 
 
 def _streams(config: Config, client: KlaviyoClient) -> list[KlaviyoStream]:
@@ -218,23 +244,6 @@ def _warn_of_cursors(stream: KlaviyoStream, configured: ConfiguredAirbyteStream)
             own,
             shown(".".join(map(str, configured.cursor_field))),
         )
-
-
-def _state_of(stream: KlaviyoStream, states: ConnectorStateManager) -> Mapping[str, Any] | None:
-    """The state of a stream, copied.
-
-    Raises:
-        AirbyteTracedException: it is nested beyond all measure.
-    """
-    try:
-        return states.get_stream_state(stream.name, stream.namespace)
-    except RecursionError:
-        raise as_traced(
-            ConfigError(
-                f"The state of stream {stream.name} holds lists in lists without end: restore the connection's last "
-                "good state, or clear the stream to read it anew."
-            )
-        ) from None
 
 
 def _warn_of_states(state: list[AirbyteStateMessage], known: Container[str]) -> None:

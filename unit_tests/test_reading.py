@@ -16,7 +16,7 @@ from airbyte_cdk.models import AirbyteStreamStatus, FailureType, Type
 
 from source_klaviyo.source import SourceKlaviyo
 from source_klaviyo.sync.cursor import SETTLING
-from source_klaviyo.sync.instants import DAY, SECOND, for_filter, parse_instant
+from source_klaviyo.sync.instants import DAY, SECOND, for_filter, for_state, parse_instant
 from source_klaviyo.sync.timeline import Timeline, Window
 from unit_tests.fake_api import HOST, NOW, FakeKlaviyo, Output, Refused, Request, error, sync
 
@@ -156,8 +156,28 @@ def test_a_full_refresh_passes_over_a_state_that_cannot_be_read(klaviyo: FakeKla
 def test_a_state_that_cannot_be_read_is_the_users_to_mend(klaviyo: FakeKlaviyo) -> None:
     output = sync("events", state={"events": {"datetime": "soon"}})
     assert getattr(output.raised, "failure_type", None) == FailureType.config_error
-    assert "state of stream events holds 'soon'" in str(output.raised)
+    assert "state of stream events holds 'soon'" in output.errors("events")[0].message
     assert klaviyo.requests == []
+
+
+@pytest.mark.parametrize("state", [{"updated": "not a date"}, {"states": 5}, {"not an object": [1]}])
+def test_a_state_that_cannot_be_read_costs_its_stream_alone(klaviyo: FakeKlaviyo, state: dict[str, Any]) -> None:
+    (one,) = add_profiles(klaviyo, SINCE)
+    output = sync("lists", "profiles", state={"lists": state})
+    assert output.ids("profiles") == [one]
+    assert output.statuses("profiles") == ["STARTED", "RUNNING", "COMPLETE"]
+    assert output.statuses("lists") == ["INCOMPLETE"]
+    assert output.states("lists") == []
+    (said,) = output.errors()
+    assert said.stream_descriptor.name == "lists"
+    assert said.failure_type == FailureType.config_error
+    assert "lists" in str(output.raised)
+
+
+def test_a_full_refresh_does_not_mind_a_state_that_cannot_be_read(klaviyo: FakeKlaviyo) -> None:
+    (one,) = add_profiles(klaviyo, SINCE)
+    output = sync("profiles", state={"profiles": {"updated": "not a date"}}, full_refresh=True, generation=1)
+    assert (output.raised, output.ids()) == (None, [one])
 
 
 def test_a_lookback_takes_no_state_back(klaviyo: FakeKlaviyo) -> None:
@@ -195,8 +215,8 @@ def test_each_partition_of_flows_keeps_its_own_state(klaviyo: FakeKlaviyo) -> No
 
 
 @pytest.mark.parametrize("stream", NAMES)
-@pytest.mark.parametrize("ahead", [0, 1, 3600, 96 * 365 * 86_400])
-def test_a_state_in_the_future_is_set_back_to_now_with_a_warning(
+@pytest.mark.parametrize("ahead", [1, 3600, 96 * 365 * 86_400])
+def test_a_state_in_the_future_is_no_state_of_the_next_sync_and_a_warning(
     klaviyo: FakeKlaviyo, log: pytest.LogCaptureFixture, stream: str, ahead: int
 ) -> None:
     cursor = {"campaigns": "updated_at", "events": "datetime"}.get(stream, "updated")
@@ -207,11 +227,46 @@ def test_a_state_in_the_future_is_set_back_to_now_with_a_warning(
     output = sync(stream, state={stream: state})
     assert output.raised is None
     assert len(klaviyo.requests) >= 1
-    assert any("lies in the future" in record.message and stream in record.message for record in log.records)
+    said = [one for one in log.records if "lies in the future" in one.message and one.levelname == "WARNING"]
+    assert len(said) == 1
+    assert stream in said[0].message
     for emitted in output.states(stream):
         written = json.dumps(emitted)
         assert "2024-07-01T11:59:55+0000" in written
         assert future[:19] not in written
+
+
+@pytest.mark.parametrize("stream", ["events", "profiles", "lists", "metrics"])
+def test_a_state_in_the_future_goes_back_by_thirty_days(klaviyo: FakeKlaviyo, stream: str) -> None:
+    cursor = "datetime" if stream == "events" else "updated"
+    days = [{cursor: iso(NOW - ago * DAY)} for ago in (31, 29, 10, 1)]
+    ids = klaviyo.add(stream, *days)
+    output = sync(stream, state={stream: {cursor: for_filter(NOW + 3600 * SECOND)}})
+    assert output.ids() == ids[1:]
+
+
+def test_a_state_in_the_future_goes_back_no_further_than_the_start_date(klaviyo: FakeKlaviyo) -> None:
+    ids = add_profiles(klaviyo, NOW - 10 * DAY, NOW - DAY)
+    state = {"updated": for_filter(NOW + 3600 * SECOND)}
+    assert sync("profiles", state={"profiles": state}, start_date="2024-06-28").ids() == ids[1:]
+
+
+def test_a_state_in_the_future_goes_back_to_what_its_recent_hours_know(klaviyo: FakeKlaviyo) -> None:
+    add_events(klaviyo, NOW - 10 * DAY)
+    state = sync("events").states("events")[-1]
+    klaviyo.now += 3 * DAY
+    missed = add_events(klaviyo, NOW + 3600 * SECOND, NOW + 2 * DAY)
+    ahead = {**state, "datetime": for_state(NOW + 9 * DAY)}
+    assert sync("events", state={"events": ahead}).ids() == missed
+
+
+@pytest.mark.parametrize("ago", [0, 3, 5])
+def test_a_state_of_this_very_moment_is_none_of_the_future(
+    klaviyo: FakeKlaviyo, log: pytest.LogCaptureFixture, ago: int
+) -> None:
+    add_profiles(klaviyo, NOW - DAY)
+    assert sync("profiles", state={"profiles": {"updated": for_filter(NOW - ago * SECOND)}}).ids() == []
+    assert not any("lies in the future" in record.message for record in log.records)
 
 
 @pytest.mark.parametrize(
@@ -525,7 +580,8 @@ def test_a_state_nested_without_end_is_refused(klaviyo: FakeKlaviyo) -> None:
     for _ in range(900):
         nested = {"a": nested}
     output = sync("lists", state={"lists": nested})
-    assert "The state of stream lists holds lists in lists without end" in str(output.raised)
+    assert "The state of stream lists holds lists in lists without end" in output.errors("lists")[0].message
+    assert sync("lists", state={"lists": nested}, full_refresh=True, generation=1).raised is None
 
 
 def test_part_of_a_key_does_not_show_in_what_is_said_of_a_state(klaviyo: FakeKlaviyo) -> None:

@@ -168,6 +168,10 @@ class KlaviyoStream(HttpStream, ABC):
             return [({}, {"query": name}) for name in self.queries_to_read(resuming=resuming)]
         return [(partition, dict(partition)) for partition in self.partitions]
 
+    def listed_at(self) -> float | None:
+        """Return when the parts were listed, in seconds since the epoch by Klaviyo's clock; None if they were not."""
+        return None
+
     def queries_to_read(self, *, resuming: bool) -> Sequence[str]:
         """Return the names of the queries that a first read (or one that resumes from a state) takes."""
         return self.queries

@@ -41,6 +41,10 @@ class Child(KlaviyoStream, ABC):
         """One part for each parent."""
         return [({self.key: parent}, {self.key: parent}) for parent in self.shared.ids(self.parent)]
 
+    def listed_at(self) -> float | None:
+        """When the parents were listed."""
+        return self.shared.listed_at(self.parent)
+
     def sample(self) -> Slice:
         """No parent is read for it: that there is none of this id shows as well whether one may ask."""
         return {self.key: "0"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+import time
 from typing import TYPE_CHECKING, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -51,6 +52,7 @@ class Shared:
         self._config = config
         self._client = client
         self.left_out: dict[str | None, int] = {}
+        self._listed_at: dict[type[KlaviyoStream], float] = {}
         self._ids: dict[type[KlaviyoStream], list[str]] = {}
         self._timezone: dt.tzinfo | None = None
         self._failures: dict[object, KlaviyoError] = {}
@@ -67,6 +69,10 @@ class Shared:
             if parent not in self._ids:
                 self._ids[parent] = self._remembered(parent, lambda: self._read(parent))
             return self._ids[parent]
+
+    def listed_at(self, parent: type[KlaviyoStream]) -> float:
+        """When the ids of a stream's resources were asked for, by Klaviyo's clock; seconds since the epoch."""
+        return self._listed_at[parent]
 
     def timezone(self) -> dt.tzinfo:
         """The account's time zone; where the key may not read it, the one where a day ends last.
@@ -97,9 +103,12 @@ class Shared:
         stream = parent(self._config, self._client, self)
         stream.extras = {}
         ids: dict[str, None] = {}  # keeps the order
+        began = time.monotonic()
         for _, part in stream.parts(resuming=False):
             for page in stream.query(part).pages(lambda part=part: part):  # type: ignore[misc]
                 ids |= dict.fromkeys(map(identity, page.resources))
+        # only an answer tells Klaviyo's clock
+        self._listed_at[parent] = self._client.now() - (time.monotonic() - began)
         return list(ids)
 
     def _read_timezone(self) -> dt.tzinfo:

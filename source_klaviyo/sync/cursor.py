@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from airbyte_cdk.sources.streams.concurrent.cursor import Cursor
 
+from source_klaviyo.sync.compact import MOST_PARTITIONS, compact_state, in_order
 from source_klaviyo.sync.instants import SECOND, Instant, for_state, whole_second
 from source_klaviyo.sync.late import Memory, merged, settled
 from source_klaviyo.sync.state import FULL_REFRESH_DONE, GENERATION, READ_AHEAD, RECENT_HOURS, write_state
@@ -72,6 +73,8 @@ class WindowCursor(Cursor):
         self._timelines: list[Timeline] = []
         self._starts: Sequence[Instant] = ()
         self._queries: Queries | None = None
+        self._milestones: Sequence[Instant] = ()
+        self._order: Sequence[int] = ()
         self._promised: list[Instant] = []
         self._horizon = horizon
         self._looks_again = looks_again
@@ -99,6 +102,7 @@ class WindowCursor(Cursor):
         queries: Queries | None = None,
         catches_up: Sequence[bool] = (),
         read_ahead: Sequence[Sequence[Span]] = (),
+        milestones: Sequence[Instant] = (),
     ) -> None:
         """Say what there is to read.
 
@@ -110,6 +114,7 @@ class WindowCursor(Cursor):
             queries: the positions of the queries that make up the stream; None for a stream of one query.
             catches_up: for each partition whether its end is read once more; all are if left out.
             read_ahead: for each partition the spans of time behind its position that have been read.
+            milestones: for thousands of partitions, what `compact_state` needs; that they were just listed if left out.
         """
         with self._lock:
             self._begun_at = whole_second(self._now() - SETTLING)
@@ -125,6 +130,8 @@ class WindowCursor(Cursor):
             ]
             self._starts = starts
             self._queries = queries
+            self._milestones = milestones or [self._begun_at]
+            self._order = in_order(partitions) if len(partitions) > MOST_PARTITIONS else []
             self._promised = list(positions)
             self._open = sum(len(line.open_windows) for line in self._timelines)
             self._begun = True
@@ -248,6 +255,10 @@ class WindowCursor(Cursor):
             ]
             if self._queries and self._cursor_field:
                 state = self._queries.state(self._cursor_field, self._promised, self._timelines)
+            elif self._order and self._cursor_field:
+                state = compact_state(
+                    self._cursor_field, self._partitions, self._promised, self._order, self._milestones
+                )
             else:
                 state = write_state(self._cursor_field, self._partitions, self._promised)
             return state | self.notes | self._read_ahead(latest) | self._recent_hours(latest) | self._attempt()
@@ -287,7 +298,7 @@ class WindowCursor(Cursor):
                 {"partition": partition} | memory
                 for partition, memory in zip(self._partitions, written, strict=True)
                 if self._looks_again or memory["hours"]
-            ]
+            ][:MOST_PARTITIONS]
         }
 
     def _publish_news(self, *, at_once: bool = False) -> None:
@@ -302,7 +313,8 @@ class WindowCursor(Cursor):
 
     def _is_due(self) -> bool:
         # a state of thousands of partitions, or of hours in many, is long: it comes less often
-        length = max(1.0, len(self._partitions) / PARTITIONS_A_STATE, self._made_in / MAKING_A_STATE)
+        listed = 0 if self._order else len(self._partitions)
+        length = max(1.0, listed / PARTITIONS_A_STATE, self._made_in / MAKING_A_STATE)
         return (
             self._cursor_field is not None
             and self._resumable

@@ -6,7 +6,8 @@ Written (and read by Airbyte's connector, should the user go back):
     {"use_global_cursor": false, "state": {"updated": …}, "lookback_window": 0,
      "states": [{"partition": {"archived": "true"}, "cursor": {"updated": …}}, …]}
 
-`recent_hours` is described in `sync/late.py`, `queries` in `sync/queries.py`. `read_ahead` lists spans of time that
+Those of thousands of partitions are written as `sync/compact.py` describes. `recent_hours` is described in
+`sync/late.py`, `queries` in `sync/queries.py`. `read_ahead` lists spans of time that
 were read behind the positions by a sync that was stopped; a full refresh adds `generation_id`. Read besides: the flat
 form for a partitioned stream (serves every partition) with the half of the archived records under `archived`;
 `states` of other partitions than ours (the smallest serves, if all of them are known to be there);
@@ -18,13 +19,13 @@ cursor has not been read.
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any
 
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 
 from source_klaviyo.api.errors import ConfigError
+from source_klaviyo.sync.compact import READ_THROUGH, name_of
 from source_klaviyo.sync.instants import SECOND, for_state, parse_instant
 from source_klaviyo.sync.late import Memory
 
@@ -51,6 +52,8 @@ QUERIES = "queries"
 """The key of a state with the position of each query, for a stream that several queries make up."""
 READ_AHEAD = "read_ahead"
 """The key of a state with the spans of time that were read behind its positions, for a sync that resumes."""
+NOT_AN_OBJECT = "not an object"
+"""The key under which a state stands that is something else than an object, for the stream itself to complain of."""
 GENERATION = "generation_id"
 """The key of a state of a full refresh: the generation of the destination's table that its records belong to."""
 FULL_REFRESH_DONE = "__ab_full_refresh_sync_complete"
@@ -88,6 +91,9 @@ class StoredState:
         stream: the name of the stream.
         cursor_field: the field that holds its cursor.
 
+    Attributes:
+        read_through: of a state of thousands of partitions, where a sync that was stopped had brought the first ones.
+
     Raises:
         ConfigError: a cursor is no date; the message names the stream and the value.
     """
@@ -95,10 +101,15 @@ class StoredState:
     def __init__(self, state: Mapping[str, Any], stream: str, cursor_field: str) -> None:
         self._stream = stream
         self._cursor_field = cursor_field
+        if NOT_AN_OBJECT in state:
+            raise self._unusable(state[NOT_AN_OBJECT])
         self._common = self._smallest([self._cursor(state), self._global(state)])
         self._memories = dict(self._remembered(entry) for entry in self._list(state, RECENT_HOURS))
         self._queries = {name: self._instant(value) for name, value in self._part(state, QUERIES).items()}
         self._read_ahead = dict(self._spans(entry) for entry in self._list(state, READ_AHEAD))
+        through = self._part(state, READ_THROUGH)
+        self._through = name_of(self._part(through, "partition")) if through else None
+        self.read_through = self._cursor(self._part(through, "cursor"))
         self._listed = list(self._entries(state))
         # a sync that was stopped has not got to all parents, and says nothing of all of them together
         unsaid = self._common is None and "state" not in state
@@ -111,11 +122,11 @@ class StoredState:
 
     def memory(self, partition: Partition) -> Memory | None:
         """What is remembered of the recent hours of a partition; None for nothing."""
-        return self._memories.get(_name_of(partition))
+        return self._memories.get(name_of(partition))
 
     def read_ahead(self, partition: Partition, query: str | None = None) -> list[Span]:
         """Return the spans of time behind the position of a partition (or query) that have been read."""
-        return self._read_ahead.get(_name_of({"partition": partition, "query": query}), [])
+        return self._read_ahead.get(name_of({"partition": partition, "query": query}), [])
 
     def query(self, name: str) -> Instant | None:
         """Return the position of one of the queries that make up the stream; None if the state does not name it."""
@@ -133,6 +144,8 @@ class StoredState:
             return None
         if partition.get("archived") == "true":
             own += [self._archived]
+        if self._through is not None and name_of(partition) <= self._through:
+            return self.read_through
         return self._smallest([self._common, *own])
 
     def is_taken_on_trust(self, partition: Partition) -> bool:
@@ -221,13 +234,13 @@ class StoredState:
     def _remembered(self, entry: object) -> tuple[str, Memory]:
         found = self._mapping(entry, RECENT_HOURS)
         try:
-            return _name_of(self._mapping(found.get("partition"), "partition")), Memory.read(found)
+            return name_of(self._mapping(found.get("partition"), "partition")), Memory.read(found)
         except ValueError:
             raise self._unusable({RECENT_HOURS: entry}) from None
 
     def _spans(self, entry: object) -> tuple[str, list[Span]]:
         found = self._mapping(entry, READ_AHEAD)
-        key = _name_of({"partition": self._part(found, "partition"), "query": found.get("query")})
+        key = name_of({"partition": self._part(found, "partition"), "query": found.get("query")})
         try:
             return key, [(self._instant(start), self._instant(end)) for start, end in self._list(found, "spans")]
         except (TypeError, ValueError):
@@ -255,8 +268,3 @@ class StoredState:
             f"The state of stream {self._stream} holds {text[:80]}, which cannot be read: "
             "restore the connection's last good state, or clear the stream to read it anew."
         )
-
-
-def _name_of(partition: Mapping[str, Any]) -> str:
-    """What a partition is found by."""
-    return json.dumps(partition, sort_keys=True)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from source_klaviyo.sync import cursor as module
 from source_klaviyo.sync.cursor import SETTLING, WindowCursor
-from source_klaviyo.sync.instants import DAY, SECOND, for_state, parse_instant
+from source_klaviyo.sync.instants import DAY, SECOND, for_state, parse_instant, whole_second
 from source_klaviyo.sync.state import StoredState
 from unit_tests.sync.model import START, Account, Sync, Version, offsets, steps
 
@@ -393,7 +393,11 @@ class Shop:
         """One sync, which begins so many seconds before its state, killed where its life ends or read to its end."""
         self.cursor = WindowCursor("updated", lambda: self.now, self.publish)
         starts = [max(START, position - lookback * SECOND) for position in self.positions()]
-        self.cursor.begin(self.partitions, starts, self.positions(), read_ahead=self.read_ahead())
+        stopped = StoredState(json.loads(self.text), "stream", "updated").read_through
+        milestones = [*([] if stopped is None else [stopped]), whole_second(self.now - SETTLING)]
+        self.cursor.begin(
+            self.partitions, starts, self.positions(), read_ahead=self.read_ahead(), milestones=milestones
+        )
         self.syncs = [Sync(account, PartOf(self.cursor, number)) for number, account in enumerate(self.accounts)]
         for sync, known in zip(self.syncs, self.emitted, strict=True):
             sync.emitted = known
@@ -427,10 +431,12 @@ lives = st.lists(
 
 
 @pytest.mark.parametrize("interval", [0.0, 1e9])
+@pytest.mark.parametrize("listed", [5_000, 0], ids=["each listed", "compact"])
 @settings(deadline=None, max_examples=150)
 @given(shops, st.lists(lives, max_size=2), lives, st.sampled_from([0, 30]))
 def test_however_often_it_is_killed_the_next_sync_goes_on_from_the_text_of_the_state(
     interval: float,
+    listed: int,
     shop: Shop,
     killed: list[list[tuple[str, int, int]]],
     life: list[tuple[str, int, int]],
@@ -438,6 +444,7 @@ def test_however_often_it_is_killed_the_next_sync_goes_on_from_the_text_of_the_s
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "STATE_INTERVAL", interval)
+        patch.setattr(module, "MOST_PARTITIONS", listed)
         for each in killed:
             shop.sync(each, lookback=lookback, to_its_end=False)
         shop.sync(life, lookback=lookback, to_its_end=True)

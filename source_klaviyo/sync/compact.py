@@ -1,0 +1,72 @@
+"""The state of a stream with thousands of partitions, which Airbyte could not store one by one.
+
+Written (the CDK's form of a cursor for all partitions, and how far the sync has come with the next position):
+
+    {"use_global_cursor": true, "state": {"updated": "2026-11-19T…"}, "lookback_window": 0,
+     "read_through": {"partition": {"list_id": "Xy12Zz"}, "cursor": {"updated": "2026-11-20T…"}}}
+
+Partitions are read in the order of their names, so those up to `read_through` have come to its cursor, and all others
+to that of `state`. It speaks of partitions that appear later as well: no position lies behind the moment when the
+parents were listed, since a parent that is younger holds nothing older.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from source_klaviyo.sync.instants import for_state
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from source_klaviyo.sync.instants import Instant
+
+MOST_PARTITIONS = 5_000
+"""Partitions whose positions a state lists: Airbyte stores a few megabytes at most."""
+READ_THROUGH = "read_through"
+"""The key of a state that says how far a sync has come with the partitions, in the order of their names."""
+
+
+def name_of(partition: Mapping[str, Any]) -> str:
+    """Return what a partition is found and sorted by."""
+    return json.dumps(partition, sort_keys=True)
+
+
+def in_order(partitions: Sequence[Mapping[str, Any]]) -> list[int]:
+    """Return the numbers of the partitions, in the order of their names."""
+    return sorted(range(len(partitions)), key=lambda number: name_of(partitions[number]))
+
+
+def compact_state(
+    cursor_field: str,
+    partitions: Sequence[Mapping[str, Any]],
+    positions: Sequence[Instant],
+    order: Sequence[int],
+    milestones: Sequence[Instant],
+) -> dict[str, Any]:
+    """Return the state when each partition has been emitted up to its position.
+
+    Args:
+        cursor_field: the field that a state names.
+        partitions: the partitions.
+        positions: for each partition where it stands.
+        order: the numbers of the partitions, in the order of their names.
+        milestones: what all partitions come to one after the other: where a sync that was stopped had brought some of
+            them (if it was), and when they were listed by this one; those that appear later hold nothing older.
+    """
+    lowest = min(positions)
+    milestone = next((one for one in milestones if one > lowest), milestones[-1])
+    through = None
+    for number in order:
+        if positions[number] < milestone:
+            break
+        through = number
+    state: dict[str, Any] = {
+        "use_global_cursor": True,
+        "state": {cursor_field: for_state(min(lowest, milestones[-1]))},
+        "lookback_window": 0,
+    }
+    if through is not None and lowest < milestone:
+        state[READ_THROUGH] = {"partition": partitions[through], "cursor": {cursor_field: for_state(milestone)}}
+    return state
