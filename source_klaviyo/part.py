@@ -64,7 +64,7 @@ class StreamPart(Partition, ABC):
         except KlaviyoError as error:
             raise reading.fail(error) from None
         finally:
-            reading.parallelism.window_done(id(self))
+            reading.planner.window_done(id(self))
             if self._is_first:
                 reading.part_done()
 

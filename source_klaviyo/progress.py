@@ -155,7 +155,7 @@ class StreamProgress:
             free: how many more requests the limit takes at once.
             allowed: how many it takes a minute.
         """
-        cursor, expected = self._reading.cursor, self._reading.parallelism.expected
+        cursor, expected = self._reading.cursor, self._reading.planner.expected
         if expected and pages and allowed and cursor.parts[1] == 1:
             expected = max(expected, 1.0)  # there is one more until it has ended
             requests = expected * self._traffic.requests / self._pages

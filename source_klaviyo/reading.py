@@ -20,7 +20,6 @@ from airbyte_cdk.models import (
 from airbyte_cdk.sources.streams.concurrent.partitions.partition_generator import PartitionGenerator
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_klaviyo.api.budget import STEADY_SECONDS
 from source_klaviyo.api.errors import (
     AccessDenied,
     BadRequest,
@@ -38,8 +37,8 @@ from source_klaviyo.sync.compact import name_of
 from source_klaviyo.sync.cursor import SETTLING, WindowCursor
 from source_klaviyo.sync.instants import DAY, SECOND, for_state, whole_second
 from source_klaviyo.sync.late import HOUR, Memory, hour_of
-from source_klaviyo.sync.parallelism import Parallelism
 from source_klaviyo.sync.queries import Queries, Query
+from source_klaviyo.sync.splitting import SplitPlanner, opening_bounds
 from source_klaviyo.sync.state import FULL_REFRESH_DONE, GENERATION, NO_CURSOR, StoredState
 from source_klaviyo.window import WindowPart
 
@@ -110,7 +109,9 @@ class StreamReading(PartitionGenerator):
         readers = stream.config.num_workers or READERS
         self.at_once = min([readers, *(limit.tier.burst for limit in stream.limits)])
         self._room = threading.Semaphore(self.at_once)
-        self.parallelism = Parallelism(min(limit.tier.steady for limit in stream.limits) / STEADY_SECONDS, readers)
+        self.planner = SplitPlanner(
+            min(limit.tier.burst for limit in stream.limits), min(limit.tier.steady for limit in stream.limits), readers
+        )
         generation = None if incremental else generation
         self._state = self._resumed_from(state or {}, generation)
         try:
@@ -201,11 +202,15 @@ class StreamReading(PartitionGenerator):
                 if position is not None:
                     self.future_read(number)
         looks = self.cursor.looks_due() if self.stream.late_events else []
+        opened = self._open_windows(positions)
         # what is furthest behind comes first: where a quota ends the reading, every part gets its turn
         names = [name_of(partition) for partition in partitions]
         for number, window in sorted(self.cursor.open_windows, key=lambda one: (one[1].start, names[one[0]])):
             self._room.acquire()
-            yield WindowPart(self, number, window, is_first=True, held=held.get(number))
+            part = WindowPart(self, number, window, is_first=True, held=held.get(number))
+            if opened:
+                self.planner.opened(id(part))
+            yield part
         for number, span in looks:
             self._room.acquire()
             yield LookPart(self, number, span)
@@ -266,10 +271,35 @@ class StreamReading(PartitionGenerator):
         if len(self._future_read) == len(self.slices):
             self.cursor.notes[FUTURE_IS_READ] = True
 
-    def hand_over(self, number: int, window: Window | None) -> None:
-        """Let another worker read a window."""
+    def _open_windows(self, positions: Sequence[Instant | None]) -> bool:
+        """Begin a first read with several windows of each partition; returns whether there are.
+
+        Their first pages tell where the records lie.
+        """
+        if any(position is not None for position in positions):
+            return False
+        count = self.planner.opening_windows(len(self.slices))
+        for number, window in self.cursor.open_windows:
+            stream = self.stream.query(self.slices[number])
+            if stream.lower:
+                now = whole_second(self.now() - SETTLING)
+                # a server that takes no end answers one page more for each window
+                windows = count if stream.upper else count // 2
+                self.cursor.divide(number, window, opening_bounds(window.start, now, windows))
+        return self.cursor.open_count > len(self.slices)
+
+    def hand_over(self, number: int, window: Window | None, expected: float = 0.0) -> None:
+        """Let another worker read a window.
+
+        Args:
+            number: the window's partition.
+            window: the window; None for none.
+            expected: how many pages it seems to hold.
+        """
         if window is not None:
-            self.queue.put(WindowPart(self, number, window))
+            part = WindowPart(self, number, window)
+            self.planner.expect(id(part), expected)
+            self.queue.put(part)
 
     def fail(self, error: KlaviyoError) -> AirbyteTracedException:
         """What to raise; after an error that every other window would meet as well, they are left alone."""

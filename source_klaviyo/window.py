@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from source_klaviyo.api.errors import NotFound, UnknownMetric
@@ -11,8 +10,8 @@ from source_klaviyo.look import counted
 from source_klaviyo.part import StreamPart
 from source_klaviyo.sync.cursor import SETTLING
 from source_klaviyo.sync.instants import SECOND, for_filter, whole_second
-from source_klaviyo.sync.parallelism import pages_to_keep
 from source_klaviyo.sync.selection import instant_of, select, select_spans
+from source_klaviyo.sync.splitting import PageTime, cuts
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -27,9 +26,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("airbyte")
 
-RECENT_PAGES = 5
-"""From so many pages the density of a window is told: one may hold an import of a single second."""
-FEWEST_PAGES = 2
 THIN = 0.05
 """The share of a page that may come again to know the end of a window that is cut."""
 
@@ -57,7 +53,7 @@ class WindowPart(StreamPart):
         self._last: Instant | None = None
         self._first: Instant | None = None
         self._passed: Instant | None = None
-        self._positions = deque([window.start], maxlen=RECENT_PAGES + 1)
+        self._page_time = PageTime()
 
     def to_slice(self) -> Mapping[str, Any]:
         """The slice as requests are made from it: what is still to be read of the window."""
@@ -120,6 +116,8 @@ class WindowPart(StreamPart):
                 self._edge.move(page, self._last)
                 position = min(whole_second(self._last), self._reached)
                 self._report(page, position, last=beyond or page.next is None)
+            elif not page.resources:
+                reading.planner.page_read(id(self), page.latency, 0.0, fill=0.0)
             if beyond:
                 return False
             is_cut = window.end != asked_for and self._stream.upper and self._in_order
@@ -202,6 +200,9 @@ class WindowPart(StreamPart):
     def _notice_disorder(self, ordered: bool) -> None:
         if self._in_order and not ordered:
             self._in_order = False
+            if self._reading.began is not None:
+                # no window can be told to be in order now: what changes may have moved to where nobody looks any more
+                self._reading.cursor.promise_no_more_than(self._reading.began)
             logger.warning(
                 "Klaviyo sent records of stream %s out of order: all are read, but this window has no checkpoint "
                 "before its end.",
@@ -209,22 +210,40 @@ class WindowPart(StreamPart):
             )
 
     def _report(self, page: Page, position: Instant, *, last: bool) -> None:
-        """Tell how far the window is read, and give half of the rest away if more readers are of use."""
+        """Report how far the window has been read, and divide the rest of it if more readers save time."""
         reading, window = self._reading, self._window
         if self._held and not self._held.is_over:
             return
         reading.cursor.advance(self._number, window, position)
-        if last or self._passed is not None:
+        planner = reading.planner
+        # a page that leads to another one is as full as Klaviyo makes them
+        fill = len(page.resources) / (self._stream.page_size or len(page.resources) or 1) if page.next is None else 1.0
+        if last or self._passed is not None or not page.resources:
+            planner.page_read(id(self), page.latency, 0.0, min(fill, 1.0))
             return  # behind the present there is nothing to divide
-        self._positions.append(window.position)
-        parallelism, pages = reading.parallelism, len(self._positions) - 1
-        covered = max(window.position - self._positions[0], SECOND) / pages
-        end = reading.now() if window.end is None else window.end
-        expected = max(end - window.position, 0) / covered if pages >= FEWEST_PAGES else 0.0
-        parallelism.page_read(id(self), page.latency, expected)
-        if self._stream.lower and parallelism.wants_another(id(self), reading.cursor.open_count):
-            keep = int(covered * pages_to_keep(expected))
-            reading.hand_over(self._number, reading.cursor.split(self._number, window, keep))
+        self._page_time.add(*self._covered_by(page))
+        page_time = self._page_time.microseconds
+        end = whole_second(reading.now() - SETTLING) if window.end is None else window.end
+        expected = max(end - window.position, 0) / page_time
+        planner.page_read(id(self), page.latency, expected, min(fill, 1.0))
+        count, believed = planner.windows(id(self), reading.cursor.open_count) if self._stream.lower else (1, 0.0)
+        if count < 2:
+            return
+        bounds = cuts(window.position, end, page_time, expected, believed, count)
+        for later in reading.cursor.divide(self._number, window, bounds):
+            reading.hand_over(
+                self._number, later, ((end if later.end is None else later.end) - later.start) / page_time
+            )
+        if window.end is not None:
+            planner.expect(id(self), (window.end - window.position) / page_time)
+
+    def _covered_by(self, page: Page) -> tuple[Instant, Instant]:
+        """Return the instants of the first and the last record of a page that came in order."""
+        last = self._last if self._last is not None else self._window.position
+        if page.spans:
+            return min((min(span) for span in page.spans if span), default=last), last
+        found = (instant_of(cursor) for cursor in page.dates or page.cursors)
+        return next((instant for instant in found if instant is not None), last), last
 
 
 class _Edge:

@@ -178,12 +178,17 @@ class FakeKlaviyo:
             mocker.register_uri(method, re.compile(f"{HOST}/"), content=self._answer)
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Let the source talk to this server, without waiting for anything."""
+        """Let the source talk to this server, without waiting for anything, and begin with one window."""
         monkeypatch.setattr(
             "source_klaviyo.source.KlaviyoClient", lambda *args, **options: Client(self, *args, **options)
         )
         monkeypatch.setattr("source_klaviyo.sync.cursor.STATE_INTERVAL", 0.0)
-        monkeypatch.setattr("source_klaviyo.sync.parallelism.BUSY", 1e9)  # the server runs in this process as well
+        monkeypatch.setattr("source_klaviyo.sync.splitting.BUSY", 1e9)  # the server runs in this process as well
+        self.open_windows(monkeypatch, 1)
+
+    def open_windows(self, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+        """Let first reads begin with so many windows: with one, tests know each request."""
+        monkeypatch.setattr("source_klaviyo.sync.splitting.MAX_OPENING_WINDOWS", most)
 
     def add(self, resource: str, *attributes: Mapping[str, Any], **hidden: Any) -> list[str]:
         """Add records; `hidden` values can be asked for by the filter but are not shown. Returns their ids."""

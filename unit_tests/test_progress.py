@@ -44,7 +44,7 @@ class Reading:
 
     def __init__(self, name: str, client: KlaviyoClient) -> None:
         self.stream = Stream(name, client)
-        self.cursor = self.parallelism = self
+        self.cursor = self.planner = self
         self.reached: int | None = None
         self.parts = (0, 1)
         self.covered = 0.0

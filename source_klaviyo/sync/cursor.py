@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import Counter
@@ -82,6 +83,7 @@ class WindowCursor(Cursor):
         self._resumable = resumable
         self._memories: Sequence[Memory] = ()
         self._looks: Counter[int] = Counter()
+        self._latest: float = math.inf
         self._begun_at = 0
         self._begun = False
         self._open = 0
@@ -179,17 +181,26 @@ class WindowCursor(Cursor):
             self._timelines[number].advance(window, position)
             self._publish_news()
 
-    def split(self, number: int, window: Window, keep: int) -> Window | None:
-        """Hand what lies more than `keep` microseconds ahead, or half of the rest, to someone else.
+    def promise_no_more_than(self, latest: Instant) -> None:
+        """Let no state say that anything after this instant has been read."""
+        with self._lock:
+            self._latest = min(self._latest, latest)
 
-        Returns the new window, None where the rest is too short.
+    def divide(self, number: int, window: Window, bounds: Sequence[Instant]) -> list[Window]:
+        """Divide what is left of a window, for others to read; returns the later windows.
+
+        Args:
+            number: the window's partition.
+            window: the window.
+            bounds: where to divide it, in order; what does not lie inside of what is left is passed over.
         """
         with self._lock:
-            cut = window.cut(self._now() - SETTLING, keep)
-            if cut is None:
-                return None
-            self._open += 1
-            return self._timelines[number].split(window, cut)
+            inside = [
+                bound for bound in bounds if bound > window.position and (window.end is None or bound < window.end)
+            ]
+            later = [self._timelines[number].split(window, bound) for bound in reversed(inside)]
+            self._open += len(later)
+            return later[::-1]
 
     def close(self, number: int, window: Window, reached: Instant) -> Window | None:
         """All records of the window are on their way out; returns one more window if that is due.
@@ -248,7 +259,7 @@ class WindowCursor(Cursor):
     def state(self) -> MutableMapping[str, Any]:
         """What may be promised now."""
         with self._lock:
-            latest = self._now() - SETTLING
+            latest = int(min(self._now() - SETTLING, self._latest))
             self._promised = [
                 max(promised, min(line.low_water, latest))
                 for promised, line in zip(self._promised, self._timelines, strict=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from source_klaviyo.sync.instants import SECOND, whole_second
 from source_klaviyo.sync.late import Tally, merged
 
 if TYPE_CHECKING:
@@ -31,17 +30,6 @@ class Window:
 
     def __post_init__(self) -> None:
         self.position = self.start
-
-    def cut(self, now: Instant, keep: int) -> Instant | None:
-        """Where to cut what is left in two: a whole second, or None when there is no room for a cut.
-
-        Args:
-            now: the end of a window that has none.
-            keep: the most to be kept before the cut, in microseconds; half of the rest if that is less.
-        """
-        end = now if self.end is None else self.end
-        cut = whole_second(self.position + min(keep, (end - self.position) // 2))
-        return cut if self.position + SECOND < cut < end else None
 
 
 class Timeline:

@@ -278,7 +278,7 @@ def test_a_later_page_has_no_parameters_of_its_own(stream: str) -> None:
 def test_the_links_of_pages_are_followed_as_they_are(klaviyo: FakeKlaviyo, stream: str) -> None:
     klaviyo.page_limit = 2
     ids = fill(klaviyo, stream, 5)
-    output = sync(stream)
+    output = sync(stream, num_workers=1)
     assert output.ids() == ids
     later = [request for request in klaviyo.requests if not request.is_first_page]
     assert len(later) == 2
@@ -304,7 +304,7 @@ def test_events_fall_back_once_to_pages_of_200_and_say_so(klaviyo: FakeKlaviyo, 
     klaviyo.before = refuse_pages_of("1000")
     klaviyo.page_limit = 2
     ids = fill(klaviyo, "events", 5)
-    assert sync("events").ids() == ids
+    assert sync("events", num_workers=1).ids() == ids
     assert [params["page[size]"] for params in klaviyo.questions()] == ["1000", "200"]
     said = [record.message for record in log.records if "refuses pages" in record.message]
     assert said == ["Klaviyo refuses pages of 1000 for stream events; going on with pages of 200."]

@@ -32,6 +32,13 @@ steps = st.lists(
 """What happens next, and to whom."""
 
 
+def middle(window: Window, now: Instant) -> Instant | None:
+    """Where to divide what is left of a window in two: a whole second inside of it, or None."""
+    end = now if window.end is None else window.end
+    found = whole_second(window.position + (end - window.position) // 2)
+    return found if window.position + SECOND < found < end else None
+
+
 class Version(NamedTuple):
     """One state of a record; the order is the one that pages have."""
 

@@ -16,7 +16,7 @@ from source_klaviyo.sync import cursor as module
 from source_klaviyo.sync.cursor import SETTLING, WindowCursor
 from source_klaviyo.sync.instants import DAY, SECOND, for_state, parse_instant, whole_second
 from source_klaviyo.sync.state import StoredState
-from unit_tests.sync.model import START, Account, Sync, Version, offsets, steps
+from unit_tests.sync.model import START, Account, Sync, Version, middle, offsets, steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,7 +27,12 @@ if TYPE_CHECKING:
     from source_klaviyo.sync.timeline import Window
 
 NOW = START + 1000 * SECOND
-HALF = 10**18
+
+
+def divide(cursor: WindowCursor, number: int, window: Window, now: Instant = NOW - SETTLING) -> Window | None:
+    """Divide what is left of a window in two; returns the later one."""
+    at = middle(window, now)
+    return next(iter(cursor.divide(number, window, [] if at is None else [at])), None)
 
 
 class Stage:
@@ -93,7 +98,7 @@ def test_nothing_is_published_twice_in_a_row() -> None:
 def test_a_later_window_moves_no_state_while_an_earlier_one_is_unread() -> None:
     stage = Stage()
     earlier = stage.window()
-    later = stage.cursor.split(0, earlier, HALF)
+    later = divide(stage.cursor, 0, earlier)
     assert later is not None
     stage.cursor.advance(0, later, START + 900 * SECOND)
     stage.cursor.close(0, later, NOW)
@@ -106,7 +111,7 @@ def test_a_later_window_moves_no_state_while_an_earlier_one_is_unread() -> None:
 def test_what_a_later_window_has_read_is_named_until_the_earlier_ones_have_caught_up() -> None:
     stage = Stage()
     earlier = stage.window()
-    later = stage.cursor.split(0, earlier, HALF)
+    later = divide(stage.cursor, 0, earlier)
     assert later is not None
     stage.cursor.advance(0, later, START + 900 * SECOND)
     spans = [[for_state(START + 497 * SECOND), for_state(START + 900 * SECOND)]]
@@ -215,20 +220,26 @@ def test_the_last_state_is_published_whatever_the_interval(monkeypatch: pytest.M
 # --- windows --------------------------------------------------------------------------------------------
 
 
-def test_a_split_stays_behind_the_present() -> None:
-    stage = Stage(starts=(NOW - 8 * SECOND,))
-    assert stage.cursor.split(0, stage.window(), HALF) is None  # three seconds are settled
-    stage.now += 4 * SECOND
-    later = stage.cursor.split(0, stage.window(), HALF)
-    assert later is not None
-    assert later.start < stage.now - SETTLING
+def test_a_window_is_divided_inside_of_what_is_left_only() -> None:
+    stage = Stage()
+    window = stage.window()
+    stage.cursor.advance(0, window, START + 100 * SECOND)
+    bounds = [START + second * SECOND for second in (0, 100, 200, 300)]
+    later = stage.cursor.divide(0, window, bounds)
+    assert [(one.start, one.end) for one in (window, *later)] == [
+        (START, START + 200 * SECOND),
+        (START + 200 * SECOND, START + 300 * SECOND),
+        (START + 300 * SECOND, None),
+    ]
+    assert stage.cursor.open_count == 3
+    assert stage.cursor.divide(0, window, [START + 200 * SECOND, START + 250 * SECOND]) == []
 
 
 def test_the_stream_is_done_when_all_windows_of_all_partitions_are_closed() -> None:
     stage = Stage({"archived": "false"}, {"archived": "true"})
     stage.cursor.close(1, stage.window(1), NOW)
     assert not stage.cursor.is_done
-    later = stage.cursor.split(0, stage.window(0), HALF)
+    later = divide(stage.cursor, 0, stage.window(0))
     assert later is not None
     stage.cursor.close(0, stage.window(0), NOW)
     assert not stage.cursor.is_done
@@ -239,7 +250,7 @@ def test_the_stream_is_done_when_all_windows_of_all_partitions_are_closed() -> N
 def test_a_catch_up_keeps_the_stream_open() -> None:
     stage = Stage()
     earlier = stage.window()
-    later = stage.cursor.split(0, earlier, HALF)
+    later = divide(stage.cursor, 0, earlier)
     assert later is not None
     stage.cursor.close(0, later, NOW - SETTLING)
     catch_up = stage.cursor.close(0, earlier, NOW + SECOND)
@@ -304,7 +315,7 @@ class CursorOf:
         self.cursor.advance(0, window, position)
 
     def split(self, window: Window) -> Window | None:
-        return self.cursor.split(0, window, HALF)
+        return divide(self.cursor, 0, window, self.account.now - SETTLING)
 
     def close(self, window: Window, asked: Instant) -> Window | None:
         return self.cursor.close(0, window, asked - SETTLING)
@@ -347,7 +358,7 @@ class PartOf:
         self.cursor.advance(self.number, window, position)
 
     def split(self, window: Window) -> Window | None:
-        return self.cursor.split(self.number, window, HALF)
+        return divide(self.cursor, self.number, window, self.cursor._now() - SETTLING)
 
     def close(self, window: Window, asked: Instant) -> Window | None:
         return self.cursor.close(self.number, window, asked - SETTLING)
@@ -474,7 +485,7 @@ def test_threads_that_read_split_and_close_at_once_leave_one_growing_line_of_sta
         while todo:
             window = todo.pop()
             for _ in range(6):
-                later = stage.cursor.split(number, window, HALF)
+                later = divide(stage.cursor, number, window)
                 if later is not None:
                     todo.append(later)
                 assert window.end is None or window.end > window.start
@@ -515,7 +526,7 @@ def test_nothing_is_reached_before_the_first_page() -> None:
 def test_what_is_reached_is_what_all_partitions_have_reached_and_each_adds_to_what_is_covered() -> None:
     stage = Stage({"archived": "true"}, {"archived": "false"})
     window = stage.window(1)
-    stage.cursor.split(1, window, 600 * SECOND)
+    stage.cursor.divide(1, window, [window.position + 600 * SECOND])
     stage.cursor.advance(1, window, START + 400 * SECOND)
     assert (stage.cursor.reached, stage.cursor.covered) == (None, pytest.approx(0.2))
 

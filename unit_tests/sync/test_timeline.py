@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from source_klaviyo.sync.instants import SECOND, whole_second
 from source_klaviyo.sync.timeline import Timeline, Window
-from unit_tests.sync.model import START, Account, Sync, offsets, steps
+from unit_tests.sync.model import START, Account, Sync, middle, offsets, steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 NOW = START + 1000 * SECOND
 SETTLING = 5 * SECOND
-HALF = 10**18
-"""More than half of any window is to be kept: the middle it is."""
 
 
 # --- a window -------------------------------------------------------------------------------------------
@@ -31,49 +29,6 @@ HALF = 10**18
 def test_a_window_begins_unread() -> None:
     window = Window(START, NOW)
     assert window.position == START
-
-
-@pytest.mark.parametrize(
-    ("start", "end", "position", "middle"),
-    [
-        (0, 100, 0, 50),
-        (0, None, 0, 500),
-        (0, 100, 60, 80),
-        (0, 5, 0, 2),
-        (0, 4, 0, 2),
-        (0, 3, 0, None),  # the middle is not a whole second behind the position
-        (0, 1, 0, None),
-        (0, 100, 100, None),
-        (0, None, 1000, None),
-        (0, None, 2000, None),  # records of the future have moved it there
-    ],
-)
-def test_a_window_is_cut_in_the_middle_of_what_is_left(
-    start: int, end: int | None, position: int, middle: int | None
-) -> None:
-    window = Window(START + start * SECOND, None if end is None else START + end * SECOND)
-    window.position = START + position * SECOND
-    assert window.cut(NOW, HALF) == (None if middle is None else START + middle * SECOND)
-
-
-@pytest.mark.parametrize(("keep", "cut"), [(30, 40), (50, 60), (80, 60), (2, 12), (1, None), (0, None)])
-def test_less_than_half_may_be_kept(keep: int, cut: int | None) -> None:
-    window = Window(START, START + 110 * SECOND)
-    window.position = START + 10 * SECOND
-    assert window.cut(NOW, keep * SECOND) == (None if cut is None else START + cut * SECOND)
-
-
-@given(start=offsets, length=st.one_of(st.none(), offsets), read=offsets)
-def test_a_cut_is_a_whole_second_inside_of_what_is_left(start: Instant, length: Instant | None, read: Instant) -> None:
-    window = Window(START + start, None if length is None else START + start + length)
-    window.position = window.start + read
-    end = NOW if window.end is None else window.end
-    middle = window.cut(NOW, HALF)
-    if middle is None:
-        assert end - window.position <= 4 * SECOND
-    else:
-        assert middle == whole_second(middle)
-        assert window.position + SECOND < middle < end
 
 
 # --- splits ---------------------------------------------------------------------------------------------
@@ -131,9 +86,9 @@ class Chronicle:
         if action == "advance":
             self.line.advance(window, window.position + amount)
         elif action == "split":
-            middle = window.cut(NOW, HALF)
-            if middle is not None:
-                self.generations[-1].append(self.line.split(window, middle))
+            at = middle(window, NOW)
+            if at is not None:
+                self.generations[-1].append(self.line.split(window, at))
         else:
             self.close(window, NOW + amount)
 
@@ -279,8 +234,8 @@ class TimelineOf:
         self.line.advance(window, position)
 
     def split(self, window: Window) -> Window | None:
-        middle = window.cut(self.account.now - SETTLING, HALF)
-        return None if middle is None else self.line.split(window, middle)
+        at = middle(window, self.account.now - SETTLING)
+        return None if at is None else self.line.split(window, at)
 
     def close(self, window: Window, asked: Instant) -> Window | None:
         return self.line.close(window, asked - SETTLING)
@@ -339,7 +294,7 @@ class Resumable:
         self.line.advance(window, position)
 
     def split(self, window: Window) -> Window | None:
-        cut = window.cut(self.account.now - SETTLING, HALF)
+        cut = middle(window, self.account.now - SETTLING)
         return None if cut is None else self.line.split(window, cut)
 
     def close(self, window: Window, asked: Instant) -> Window | None:

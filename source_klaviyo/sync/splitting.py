@@ -1,0 +1,264 @@
+"""How the time that a stream has left to read is divided among readers, decided while they read.
+
+A read takes as long as its slowest window, so a window that would take longer than all the rest is divided. How many
+pages it still holds is an estimate: its pages so far tell how much time a page covers. Each window ends with a page
+that is not full, which costs half a request; so requests are spent to save time where the minute's quota is not the
+limit, and hardly any where it is. The constants come from `unit_tests/sync/test_splitting.py`, which simulates reads of
+many shapes and sizes.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+from source_klaviyo.sync.instants import SECOND, whole_second
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from source_klaviyo.sync.instants import Instant
+
+MINUTE_SECONDS = 60.0
+YOUNGEST_WINDOW = 3 * 3600 * SECOND
+"""The age at which the youngest of the first windows begins."""
+MAX_OPENING_WINDOWS = 12
+OPENING_SHARE = 0.01
+"""The share of a minute's requests that the first windows may take."""
+
+MIN_PAGES = 0.8
+"""Pages. A window that seems to hold fewer is left to its reader."""
+MIN_PAGES_IF_SCARCE, ENOUGH_PAGES_IF_SCARCE, NEAR_LARGEST = 6.0, 40.0, 0.6
+"""Where the minute's quota decides, only a window is divided that seems to hold the first number of pages, and the
+second or nearly as many as the largest."""
+LONG_PAGES = 2.5
+"""Pages. A window that seems to hold as many may cost more than the usual share of requests, while they are plenty."""
+
+SPARE_READERS, READERS_PER_REQUEST = 3, 1.2
+"""Readers beyond those that the rate takes at the present latency: some are always busy with the page they have."""
+PAGES_BELIEVED = 2.0
+"""Pages to come that are believed in for each that has been read."""
+PARTIAL_PAGE = 0.5
+"""The share of a window's last page that is empty, on average."""
+WASTE_IF_SCARCE = 0.025
+"""Requests that may be spent on pages that are not full, for each page, where the minute's quota decides."""
+WASTE, WASTE_AT_ONCE, WASTE_OF_MINUTE = 0.1, 16, 0.03
+"""The same where it does not: for each page, and besides at once, but no more than a share of the minute's quota."""
+SMALL_QUOTA, WASTE_OF_SMALL_QUOTA = 500, 0.06
+"""Requests a minute; of such a quota no larger share is spent on pages that are not full."""
+WASTE_FOR_LONG = 0.4
+"""What is spent besides, for each page, on windows of many pages."""
+MOSTLY, WASTE_IF_IDLE = 0.5, 0.04
+"""If most of the readers that the rate takes are idle, so much is spent besides: somebody reads a long window alone."""
+RELIABLE = 4.0
+"""An estimate so many times as high as what is believed says nothing of how the records are spread."""
+GROWTH = 2.5
+"""By which factor windows grow longer whose records may lie anywhere."""
+
+PAGES_OF_DENSITY = 5
+"""Pages that the density of a window is taken from: one may hold an import of a single second."""
+RECENT_PAGES = 20
+"""Pages that the latency is taken from: the least, since the mean would grow with the readers, and they with it."""
+BUSY = 0.8
+"""Processors. Python runs on one at a time: if it is busy, one more reader only takes memory."""
+LOAD_SECONDS = 0.25
+
+
+class Load:
+    """How many processors this process keeps busy, measured every quarter of a second."""
+
+    def __init__(self) -> None:
+        self._since = time.monotonic(), time.process_time()
+        self._busy = 0.0
+
+    def __call__(self) -> float:
+        """Return the figure for the last moments."""
+        now = time.monotonic(), time.process_time()
+        seconds, busy = (this - then for this, then in zip(now, self._since, strict=True))
+        if seconds > LOAD_SECONDS:
+            self._busy, self._since = busy / seconds, now
+        return self._busy
+
+
+class SplitPlanner:
+    """Decide into how many windows to divide what a reader has left.
+
+    Args:
+        burst: requests that Klaviyo takes in a second.
+        steady: requests that Klaviyo takes in a minute.
+        max_readers: the most windows to read at once.
+        load: returns how many processors are busy.
+    """
+
+    def __init__(self, burst: int, steady: int, max_readers: int, load: Callable[[], float] | None = None) -> None:
+        self._burst = burst
+        self._steady = steady
+        self._max_readers = max_readers
+        self._load = load or Load()
+        self._lock = threading.Lock()
+        self._latencies: deque[float] = deque(maxlen=RECENT_PAGES)
+        self._opening: set[int] = set()
+        self._expected: dict[int, float] = {}
+        self._pages = 0.0
+        self._wasted = 0.0
+
+    def opening_windows(self, partitions: int) -> int:
+        """Return how many windows to begin each partition of a first read with."""
+        share = int(OPENING_SHARE * self._steady) + 1
+        return max(1, min(self._max_readers, self._burst, share, MAX_OPENING_WINDOWS) // max(partitions, 1))
+
+    def opened(self, reader: int) -> None:
+        """Note one of the first windows: before each has shown a page, little is known of where the records lie."""
+        with self._lock:
+            self._opening.add(reader)
+
+    def page_read(self, reader: int, latency: float, expected: float, fill: float = 1.0) -> None:
+        """Note a page.
+
+        Args:
+            reader: who read it.
+            latency: seconds from the request to the answer.
+            expected: how many more pages the reader's window seems to hold.
+            fill: how full it is, from 0 to 1.
+        """
+        with self._lock:
+            self._opening.discard(reader)
+            self._latencies.append(latency)
+            self._pages += fill
+            self._wasted += 1.0 - fill
+            self._expected[reader] = expected
+
+    def expect(self, reader: int, pages: float) -> None:
+        """Note how many pages a window is expected to hold that nobody has read yet."""
+        with self._lock:
+            self._expected[reader] = pages
+
+    def window_done(self, reader: int) -> None:
+        """Note that a window has been read to its end."""
+        with self._lock:
+            self._opening.discard(reader)
+            self._expected.pop(reader, None)
+
+    @property
+    def expected(self) -> float:
+        """How many more pages the windows that are being read seem to hold."""
+        with self._lock:
+            return sum(self._expected.values())
+
+    def windows(self, reader: int, open_windows: int) -> tuple[int, float]:
+        """Return into how many windows to divide what a reader has left, and how many pages of it are believed in.
+
+        Args:
+            reader: who asks.
+            open_windows: windows being read or waiting to be.
+        """
+        with self._lock:
+            own = self._expected.get(reader, 0.0)
+            expected = max(sum(self._expected.values()), own)
+            if self._opening or own < MIN_PAGES or self._load() > BUSY:
+                return 1, own
+            believed = min(expected, PAGES_BELIEVED * self._pages)
+            scarce = self._pages + believed > self._steady
+            if scarce and own < max(
+                MIN_PAGES_IF_SCARCE, min(ENOUGH_PAGES_IF_SCARCE, NEAR_LARGEST * max(self._expected.values()))
+            ):
+                return 1, own
+            rate = self._steady / MINUTE_SECONDS if scarce else float(self._burst)
+            latency = min(self._latencies, default=0.0)
+            readers = min(self._max_readers, SPARE_READERS + READERS_PER_REQUEST * rate * latency)
+            # useful is what makes no window take longer than all the rest, and leaves no slot unused
+            as_long_as_the_rest = own * latency / max(expected / rate, latency, 1e-9)
+            idle = max(readers - open_windows, 0.0)
+            affordable = self._affordable(own, expected, believed, open_windows)
+            if idle > MOSTLY * readers:
+                affordable += WASTE_IF_IDLE * (self._pages + believed)
+            share = own / expected
+            count = min(
+                max(math.ceil(as_long_as_the_rest), math.ceil(1 + idle * share)),
+                1 + self._max_readers - open_windows,
+                1 + int(affordable / PARTIAL_PAGE),
+                int(believed * share / (MIN_PAGES_IF_SCARCE / 2 if scarce else MIN_PAGES)),
+            )
+            return max(1, count), believed * share
+
+    def _affordable(self, own: float, expected: float, believed: float, open_windows: int) -> float:
+        """Return how many requests may be spent on pages that are not full."""
+        total = self._pages + believed
+        left = 0.97 * self._steady - total
+        plenty = min(WASTE * total + min(WASTE_AT_ONCE, WASTE_OF_MINUTE * self._steady), left)
+        if self._steady < SMALL_QUOTA:
+            plenty = min(plenty, WASTE_OF_SMALL_QUOTA * self._steady)
+        seems_scarce = self._pages + expected > self._steady
+        if seems_scarce and total <= self._steady:
+            plenty = min(plenty, WASTE_IF_SCARCE / 2 * self._steady + 0.1 * self._pages)
+        if own >= LONG_PAGES and self._pages + expected < 0.7 * self._steady:
+            plenty += WASTE_FOR_LONG * total
+        return max(WASTE_IF_SCARCE * total, plenty) - self._wasted - PARTIAL_PAGE * open_windows
+
+
+class PageTime:
+    """How much time a page of a window covers, taken from its last pages."""
+
+    def __init__(self) -> None:
+        self._covered: deque[Instant] = deque(maxlen=PAGES_OF_DENSITY)
+
+    def add(self, first: Instant, last: Instant) -> None:
+        """Note a page by its first and its last record."""
+        self._covered.append(max(last - first, SECOND))
+
+    @property
+    def microseconds(self) -> int:
+        """The time that the next page may cover; a page of much denser records counts more than those before it."""
+        average = sum(self._covered) / len(self._covered)
+        return int(math.sqrt(average * min(self._covered[-1], average)))
+
+
+def opening_bounds(start: Instant, now: Instant, count: int) -> list[Instant]:
+    """Return where to divide the time of a first read into `count` windows: the older, the longer."""
+    span = now - start
+    if count < 2 or span <= 2 * YOUNGEST_WINDOW:
+        return []
+    growth = (span / YOUNGEST_WINDOW) ** (1 / (count - 1))
+    bounds = {whole_second(now - int(YOUNGEST_WINDOW * growth**number)) for number in range(count - 1)}
+    return sorted(bound for bound in bounds if bound > start)
+
+
+def cuts(position: Instant, end: Instant, page: int, expected: float, believed: float, count: int) -> list[Instant]:
+    """Return where to divide what is left of a window into `count` windows, or fewer.
+
+    Records that are spread evenly are divided evenly. If the estimate is far higher than what can be believed, a reader
+    has come among many records in little time, and nobody knows how far they reach: then each window is longer than the
+    one before.
+
+    Args:
+        position: how far the window has been read.
+        end: where it ends.
+        page: how much time a page covers, in microseconds.
+        expected: how many pages the rest seems to hold.
+        believed: how many of them are believed in.
+        count: how many windows, at most.
+    """
+    rest = end - position
+    lengths = [rest / count] * count
+    first = max(1.0, believed / count) * page
+    if expected > RELIABLE * believed and first * count < rest:
+        needed = 1 + math.ceil(math.log(max(rest / first, 2.0), GROWTH))
+        lengths = _growing(first, rest, min(count, needed))
+    bounds, at = [], float(position)
+    for length in lengths[:-1]:
+        at += length
+        bounds.append(whole_second(int(at)))
+    return sorted({bound for bound in bounds if position + SECOND < bound < end})
+
+
+def _growing(first: float, rest: float, count: int) -> list[float]:
+    """Return `count` lengths that grow from the first by one factor, and take up the rest together."""
+    low, high = 1.0, rest / first
+    for _ in range(60):
+        factor = math.sqrt(low * high)
+        total = first * (factor**count - 1) / (factor - 1) if factor > 1 + 1e-9 else first * count
+        low, high = (low, factor) if total > rest else (factor, high)
+    return [first * high**number for number in range(count)]

@@ -1,0 +1,253 @@
+"""How reads are divided: simulated ones of many shapes and sizes, against the least that one could hope for."""
+
+from __future__ import annotations
+
+import threading
+import time
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from source_klaviyo.sync.instants import DAY, SECOND
+from source_klaviyo.sync.splitting import (
+    BUSY,
+    LOAD_SECONDS,
+    YOUNGEST_WINDOW,
+    Load,
+    PageTime,
+    SplitPlanner,
+    cuts,
+    opening_bounds,
+)
+from unit_tests.sync.reads import NOW, PAGE, SHAPES, START, TIERS, bound, dates, read
+
+if TYPE_CHECKING:
+    from unit_tests.sync.reads import Tier
+
+EVEN = ["even", "growing", "ten empty years", "last hour"]
+SKEWED = ["skewed", "first day"]
+SIZES = [(tier, pages) for tier in TIERS for pages in (5, 20, 70, 300, 1_000, 3_000)]
+
+
+def fits(pages: int, tier: Tier) -> bool:
+    """Whether a read is well below what a minute takes."""
+    return pages <= 0.9 * tier.steady
+
+
+# --- whole reads ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", EVEN)
+@pytest.mark.parametrize(("name", "pages"), [one for one in SIZES if fits(one[1], TIERS[one[0]])])
+def test_a_read_that_fits_into_a_minute_takes_about_twice_the_least_time(name: str, pages: int, shape: str) -> None:
+    found = [read(dates(shape, pages, seed), TIERS[name]) for seed in range(3)]
+    assert min(one.seconds for one in found) <= 2.0 * bound(pages, TIERS[name])
+    assert max(one.seconds for one in found) <= 2.3 * bound(pages, TIERS[name])
+
+
+@pytest.mark.parametrize("shape", SKEWED)
+@pytest.mark.parametrize(("name", "pages"), [one for one in SIZES if fits(one[1], TIERS[one[0]])])
+def test_a_read_of_skewed_records_takes_little_more(name: str, pages: int, shape: str) -> None:
+    seconds = sorted(read(dates(shape, pages, seed), TIERS[name]).seconds for seed in range(3))
+    assert seconds[1] <= 3.0 * bound(pages, TIERS[name])
+    assert seconds[-1] <= 5.0 * bound(pages, TIERS[name])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("name", "pages"), [one for one in SIZES if fits(one[1], TIERS[one[0]])])
+def test_where_requests_are_plenty_few_more_than_pages_are_made(name: str, pages: int, shape: str) -> None:
+    most = 1.2 * pages + 16 if shape in EVEN else 1.5 * pages + 24
+    assert min(read(dates(shape, pages, seed), TIERS[name]).requests for seed in range(3)) <= most
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("name", "pages"), [("M", 1_000), ("L", 3_000), ("XL", 12_000)])
+def test_where_the_minutes_quota_decides_it_is_used_and_hardly_a_request_is_wasted(
+    name: str, pages: int, shape: str
+) -> None:
+    tier = TIERS[name]
+    found = read(dates(shape, pages, 1), tier)
+    assert found.requests <= 1.03 * pages
+    # the last minute may be used in part only
+    minutes = found.requests / tier.steady
+    assert found.seconds <= 60 * minutes / 0.97 + 20
+
+
+def test_a_read_of_a_hundred_thousand_pages_keeps_the_limit_busy() -> None:
+    found = read(dates("skewed", 100_000, 1), TIERS["XL"])
+    assert found.requests <= 1.01 * 100_000
+    assert found.seconds <= 60 * found.requests / 3500 / 0.97 + 20
+
+
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("pages", [0, 1])
+def test_a_small_read_costs_no_more_than_the_first_windows(tier: str, pages: int) -> None:
+    found = read(dates("even", pages, 1), TIERS[tier])
+    assert found.rounds <= 2
+    assert found.requests <= 17
+
+
+@pytest.mark.parametrize(("pages", "requests"), [(0, 1), (1, 1)])
+def test_an_increment_of_a_page_costs_one_request(pages: int, requests: int) -> None:
+    start = NOW - DAY
+    records = dates("last hour", pages, 1)[: PAGE - 1 if pages else 0]
+    assert read(records, TIERS["XL"], first=False, start=start).requests == requests
+
+
+@pytest.mark.parametrize("pages", [20, 70, 300])
+def test_an_increment_of_many_pages_is_divided_from_its_first_page_on(pages: int) -> None:
+    found = read(dates("last hour", pages, 1), TIERS["XL"], first=False, start=NOW - 3600 * SECOND)
+    assert found.seconds <= 2.5 * bound(pages, TIERS["XL"])
+
+
+def test_records_of_one_second_are_read_page_by_page() -> None:
+    instants = dates("even", 30, 1)
+    instants[:] = NOW - 90 * DAY
+    found = read(instants, TIERS["XL"])
+    assert found.rounds <= 30 + 3
+    assert found.requests <= 30 * 1.2 + 16
+
+
+# --- the planner ----------------------------------------------------------------------------------------------
+
+
+def planner(*, load: float = 0.0, most: int = 64) -> SplitPlanner:
+    """One that has read much and expects much."""
+    made = SplitPlanner(350, 3500, most, load=lambda: load)
+    for _ in range(100):
+        made.page_read(0, 0.3, 300.0)
+    return made
+
+
+def test_the_first_windows_are_within_what_a_second_takes() -> None:
+    assert SplitPlanner(350, 3500, 64).opening_windows(1) == 12
+    assert SplitPlanner(75, 750, 64).opening_windows(1) == 8
+    assert SplitPlanner(10, 150, 64).opening_windows(1) == 2
+    assert SplitPlanner(1, 15, 64).opening_windows(1) == 1
+    assert SplitPlanner(350, 3500, 64).opening_windows(6) == 2
+    assert SplitPlanner(350, 3500, 64).opening_windows(5_000) == 1
+    assert SplitPlanner(350, 3500, 3).opening_windows(1) == 3
+
+
+@pytest.mark.parametrize("most", [1, 2, 5])
+def test_never_more_readers_than_the_user_allows(most: int) -> None:
+    assert planner(most=most).windows(0, most)[0] == 1
+    assert planner(most=most).windows(0, 1)[0] <= most
+
+
+def test_if_the_processor_is_busy_one_more_reader_is_of_no_use() -> None:
+    assert planner(load=BUSY + 0.1).windows(0, 1)[0] == 1
+    assert planner(load=BUSY).windows(0, 1)[0] > 1
+
+
+def test_nothing_is_divided_before_each_of_the_first_windows_has_shown_a_page() -> None:
+    made = planner()
+    made.opened(7)
+    assert made.windows(0, 2)[0] == 1
+    made.page_read(7, 0.3, 0.0)
+    assert made.windows(0, 2)[0] > 1
+
+
+def test_a_first_window_that_ends_without_a_page_is_waited_for_no_longer() -> None:
+    made = planner()
+    made.opened(7)
+    made.window_done(7)
+    assert made.windows(0, 2)[0] > 1
+
+
+def test_what_is_expected_is_the_sum_of_all_windows() -> None:
+    made = SplitPlanner(350, 3500, 64)
+    made.page_read(1, 0.3, 5.0)
+    made.expect(2, 7.0)
+    assert made.expected == 12.0
+    made.window_done(1)
+    assert made.expected == 7.0
+
+
+def test_the_load_is_what_this_process_has_used_of_late() -> None:
+    load = Load()
+    end = time.monotonic() + 2 * LOAD_SECONDS
+    while time.monotonic() < end:
+        pass
+    assert load() > 0.2
+    time.sleep(3 * LOAD_SECONDS)
+    assert load() < 0.5
+
+
+def test_threads_may_ask_at_the_same_time() -> None:
+    made = planner()
+    counts: list[int] = []
+
+    def ask(number: int) -> None:
+        for _ in range(200):
+            made.page_read(number, 0.1, 10.0)
+            counts.append(made.windows(number, 3)[0])
+        made.window_done(number)
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(1, 9)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(counts) == 1600
+    assert made.expected == 300.0
+
+
+# --- where to divide --------------------------------------------------------------------------------------------
+
+
+@given(
+    st.integers(0, 10**6),
+    st.integers(1, 10**9),
+    st.integers(1, 10**8),
+    st.floats(0.1, 1e6),
+    st.floats(0.1, 1e4),
+    st.integers(2, 64),
+)
+def test_cuts_are_whole_seconds_in_order_inside_of_what_is_left(
+    position: int, rest: int, page: int, expected: float, believed: float, count: int
+) -> None:
+    start, end = position * SECOND, (position + rest) * SECOND
+    found = cuts(start, end, page * 1_000, expected, believed, count)
+    assert all(start + SECOND < one < end and one % SECOND == 0 for one in found)
+    assert all(one < other for one, other in pairwise(found))
+    assert len(found) < count
+
+
+def test_records_that_are_spread_evenly_are_divided_evenly() -> None:
+    assert cuts(0, 100 * SECOND, SECOND, 100.0, 100.0, 4) == [25 * SECOND, 50 * SECOND, 75 * SECOND]
+
+
+def test_among_dense_records_each_window_is_longer_than_the_one_before() -> None:
+    found = cuts(0, 10**6 * SECOND, SECOND, 1e6, 8.0, 8)
+    lengths = [later - earlier for earlier, later in pairwise([0, *found, 10**6 * SECOND])]
+    assert len(found) > 3
+    assert lengths == sorted(lengths)
+    assert lengths[0] < 10 * SECOND
+
+
+def test_the_first_windows_are_the_longer_the_older() -> None:
+    bounds = [START, *opening_bounds(START, NOW, 16), NOW]
+    lengths = [later - earlier for earlier, later in pairwise(bounds)]
+    assert len(lengths) == 16
+    assert lengths == sorted(lengths, reverse=True)
+    assert abs(lengths[-1] - YOUNGEST_WINDOW) <= SECOND
+
+
+@pytest.mark.parametrize("span", [0, 5, 3600, 7200])
+def test_a_short_time_is_begun_with_one_window(span: int) -> None:
+    assert opening_bounds(NOW - span * SECOND, NOW, 16) == []
+
+
+def test_a_page_of_denser_records_counts_more_than_those_before_it() -> None:
+    time_of_page = PageTime()
+    for _ in range(5):
+        time_of_page.add(0, 100 * SECOND)
+    assert time_of_page.microseconds == 100 * SECOND
+    time_of_page.add(0, SECOND)
+    assert time_of_page.microseconds < 15 * SECOND
+    time_of_page.add(0, 1_000 * SECOND)
+    assert time_of_page.microseconds > 100 * SECOND
