@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 CODES = {
     400: ("invalid", "Invalid input."),
@@ -26,38 +26,43 @@ CODES = {
 }
 
 
+_RATE_LIMITS = "https://developers.klaviyo.com/en/docs/rate_limits_and_error_handling#rate-limits"
+
+
 class ApiError(Exception):
-    """A request that is answered with an error document."""
+    """A request that is answered with an error document.
+
+    Only refusals by what lies behind the API's gate (400, 429, and 403 with the code `forbidden`) have `links` and
+    `meta`; all errors have a `source`, which is the document's root if nothing else is to blame.
+    """
 
     def __init__(
         self,
         status: int,
-        detail: str,
+        detail: str | None,
         *,
         code: str | None = None,
+        title: str | None = None,
         source: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
-        default_code, self.title = CODES.get(status, ("error", "Error."))
+        default_code, default_title = CODES.get(status, ("error", "Error."))
         self.status = status
         self.detail = detail
         self.code = code or default_code
-        self.source = dict(source or {})
+        self.title = title or default_title
+        self.source = dict(source or {"pointer": "/data/"})
         self.headers = dict(headers or {})
 
     def body(self) -> bytes:
         """The error document."""
-        error = {
-            "id": str(uuid.uuid4()),
-            "status": self.status,
-            "code": self.code,
-            "title": self.title,
-            "detail": self.detail,
-            "source": self.source,
-            "links": {},
-            "meta": {},
-        }
+        error: dict[str, Any] = {"id": str(uuid.uuid4()), "status": self.status, "code": self.code, "title": self.title}
+        if self.detail is not None:
+            error["detail"] = self.detail
+        error["source"] = self.source
+        if self.status in {400, 429} or self.code == "forbidden":
+            error |= {"links": {"type": _RATE_LIMITS} if self.status == 429 else {}, "meta": {}}
         return json.dumps({"errors": [error]}).encode()
 
 
@@ -67,23 +72,26 @@ def invalid(parameter: str, detail: str) -> ApiError:
 
 
 def invalid_body(pointer: str, detail: str) -> ApiError:
-    """A 400 that blames one place in the body."""
+    """A 400 that blames one place: a pointer into the body, or the name of a filtered field."""
     return ApiError(400, detail, source={"pointer": pointer})
 
 
 def invalid_cursor() -> ApiError:
     """The 400 for a page cursor that was never made, belongs to another query, or is too old."""
-    return ApiError(400, "Invalid cursor provided.", source={"pointer": "/data/"})
+    return ApiError(400, "Invalid cursor provided.")
+
+
+def missing_metrics(ids: Iterable[str]) -> ApiError:
+    """The 400 for metrics that do not exist, or exist in the list of metrics only."""
+    return invalid("filter", f"Metric IDs {list(ids)} do not exist.")
 
 
 def unauthenticated(code: str, detail: str) -> ApiError:
     """A 401; its code tells a missing key from a wrong one."""
-    error = ApiError(401, detail, code=code)
-    error.title = detail
-    return error
+    return ApiError(401, detail, code=code, title=detail)
 
 
 def throttled(wait: int) -> ApiError:
-    """The 429 that asks for `wait` seconds of patience."""
+    """The 429 that asks to wait so many seconds."""
     detail = f"Request was throttled. Expected available in {wait} second{'' if wait == 1 else 's'}."
-    return ApiError(429, detail, headers={"Retry-After": str(wait)})
+    return ApiError(429, detail, source={"pointer": "/data"}, headers={"Retry-After": str(wait)})

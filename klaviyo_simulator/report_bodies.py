@@ -130,7 +130,7 @@ def conditions(given: str, declared: Mapping[str, Filter]) -> tuple[Condition, .
     try:
         found = filters.parse(given, declared, 0)
     except ApiError as error:
-        raise invalid_body(f"{POINTER}/filter", error.detail) from error
+        raise invalid_body(f"{POINTER}/filter", str(error)) from error
     names = [condition.field for condition in found]
     if len(set(names)) != len(names):
         raise invalid_body(f"{POINTER}/filter", "Only one filter can be used per attribute.")

@@ -13,7 +13,7 @@ from aiohttp import web
 from klaviyo_simulator import faults, gate, spoiling
 from klaviyo_simulator.answers import Answer, Call
 from klaviyo_simulator.control import Control
-from klaviyo_simulator.errors import ApiError
+from klaviyo_simulator.errors import CODES, ApiError
 from klaviyo_simulator.wire import SpoiledResponse
 
 if TYPE_CHECKING:
@@ -97,11 +97,21 @@ class Server:
                 answer = api.answer(call, endpoint, identity)
             except ApiError as error:
                 answer = Answer.of(error)
-            if fault and fault.kind in faults.REWRITING and answer.status < 300:
-                spoiling.rewrite(fault, answer, api.now())
+            if answer.status < 300:
+                if fault and fault.kind in faults.REWRITING:
+                    spoiling.rewrite(fault, answer, api.now())
+                answer = self._poisoned(call, answer)
         if answer.status != 429:
             answer.headers.update(rate_headers)
         return answer, fault
+
+    def _poisoned(self, call: Call, answer: Answer) -> Answer:
+        """The answer, or the error that stands in its place if a record in it breaks every page it is on."""
+        for identity in self._api.faults.poison(call):
+            if spoiling.holds(answer, identity):
+                self._api.statistics.fault(faults.POISON)
+                return Answer.of(ApiError(500, CODES[500][1]))
+        return answer
 
     def _compress(self, call: Call, answer: Answer) -> None:
         accepted = call.headers.get("Accept-Encoding", "")

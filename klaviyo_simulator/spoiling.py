@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from klaviyo_simulator.answers import MEDIA_TYPE, Answer
 from klaviyo_simulator.errors import ApiError, invalid_cursor
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _HTML = b"<!DOCTYPE html><html><head><title>Just a moment...</title></head><body></body></html>"
 _WEB_PAGE = {"Content-Type": "text/html; charset=UTF-8"}
+_RAW, _ESCAPED = b"\x01", b"\\u0001"
 _CURSOR_FIELDS = ("datetime", "updated", "updated_at", "timestamp", "created", "date_times", "dates")
 
 
@@ -26,6 +28,9 @@ def replaced(fault: Fault) -> Answer:
     options = fault.options
     if fault.kind == "status":
         return _status(int(options["status"]), options)
+    if fault.kind == "forbidden":  # what the account has not bought, told by a sentence where a title belongs
+        title = options.get("title", "Entitlement to use this endpoint not found.")
+        return Answer.of(ApiError(403, options.get("detail"), code="forbidden", title=title))
     if fault.kind == "redirect":
         return Answer(302, b"", {"Location": options.get("location", "http://elsewhere.example.com/api")})
     if fault.kind == "bad_cursor":
@@ -54,7 +59,16 @@ def rewrite(fault: Fault, answer: Answer, now: float) -> None:
     else:
         document = json.loads(answer.body)
         _REWRITES[fault.kind](document, fault.options)
-        answer.body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+        body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+        answer.body = body.replace(_ESCAPED, _RAW) if fault.kind == "control_character" else body
+
+
+def holds(answer: Answer, identity: str) -> bool:
+    """Whether a record is among the data of an answer, not just related to them."""
+    if f'"id":"{identity}"'.encode() not in answer.body:
+        return False
+    data = json.loads(answer.body)["data"]
+    return any(record.get("id") == identity for record in (data if isinstance(data, list) else [data]))
 
 
 def _foreign_next(document: dict[str, Any], options: dict[str, Any]) -> None:
@@ -66,6 +80,15 @@ def _foreign_next(document: dict[str, Any], options: dict[str, Any]) -> None:
 def _repeat_page(document: dict[str, Any], options: dict[str, Any]) -> None:
     del options
     document["links"]["next"] = document["links"]["self"]
+
+
+def _circle(document: dict[str, Any], options: dict[str, Any]) -> None:
+    """Let the second page lead back to the first; the first leads to the second anyhow."""
+    del options
+    here = urlsplit(document["links"]["self"])
+    query = [pair for pair in parse_qsl(here.query) if pair[0] != "page[cursor]"]
+    if len(query) < len(parse_qsl(here.query)):
+        document["links"]["next"] = here._replace(query=urlencode(query)).geturl()
 
 
 def _unordered(document: dict[str, Any], options: dict[str, Any]) -> None:
@@ -84,10 +107,31 @@ def _missing_cursor(document: dict[str, Any], options: dict[str, Any]) -> None:
         attributes.pop(name, None)
 
 
+def _nan(document: dict[str, Any], options: dict[str, Any]) -> None:
+    del options
+    _properties(document).update(broken=math.nan, endless=-math.inf)
+
+
+def _control_character(document: dict[str, Any], options: dict[str, Any]) -> None:
+    del options
+    _properties(document).update(broken=f"before{_RAW.decode()}after")
+
+
+def _properties(document: dict[str, Any]) -> dict[str, Any]:
+    """Where the first record of an answer may hold anything: its properties, or else its attributes."""
+    data = document["data"]
+    attributes: dict[str, Any] = (data if isinstance(data, dict) else data[0])["attributes"]
+    found: dict[str, Any] = attributes.get("event_properties") or attributes.get("properties") or attributes
+    return found
+
+
 _REWRITES: dict[str, Callable[[dict[str, Any], dict[str, Any]], None]] = {
     "foreign_next": _foreign_next,
     "repeat_page": _repeat_page,
+    "circle": _circle,
     "unordered": _unordered,
+    "nan": _nan,
+    "control_character": _control_character,
     "missing_cursor": _missing_cursor,
 }
 

@@ -1,4 +1,4 @@
-"""Faults of the connection: answers that break off, crawl, or lie about their encoding."""
+"""Faults of the connection: answers that break off, crawl, never end or come, or lie about their encoding."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from klaviyo_simulator.faults import Fault
 
 _PIECES = 10
+_CHUNK = 1024
+_MEMBER = 2**24  # bytes in each part of a gzip bomb
 
 
 class SpoiledResponse(web.StreamResponse):
@@ -83,6 +85,35 @@ async def _bad_gzip(transport: asyncio.Transport, answer: Answer, options: dict[
     transport.write(_head(answer, len(packed), Content_Encoding="gzip") + packed)
 
 
+async def _gzip_bomb(transport: asyncio.Transport, answer: Answer, options: dict[str, Any]) -> None:
+    """The answer behind some gigabytes of blanks, which JSON allows, packed a thousand times smaller."""
+    count = int(float(options.get("gigabytes", 2.0)) * 2**30) // _MEMBER
+    packed = gzip.compress(b" " * _MEMBER) * count + gzip.compress(answer.body)
+    transport.write(_head(answer, len(packed), Content_Encoding="gzip") + packed)
+
+
+async def _never(transport: asyncio.Transport, answer: Answer, options: dict[str, Any]) -> None:
+    del answer, options
+    await _drip(transport, b"", 0.05)
+
+
+async def _endless_headers(transport: asyncio.Transport, answer: Answer, options: dict[str, Any]) -> None:
+    transport.write(_head(answer, len(answer.body))[:-2] + b"X-Endless: ")
+    await _drip(transport, b"a", float(options.get("seconds", 0.05)))
+
+
+async def _endless_body(transport: asyncio.Transport, answer: Answer, options: dict[str, Any]) -> None:
+    transport.write(_head(answer, 0).replace(b"Content-Length: 0", b"Transfer-Encoding: chunked"))
+    await _drip(transport, b"%x\r\n%s\r\n" % (_CHUNK, b" " * _CHUNK), float(options.get("seconds", 0.05)))
+
+
+async def _drip(transport: asyncio.Transport, content: bytes, seconds: float) -> None:
+    """Send the same every so many seconds until the other side ends the connection."""
+    while not transport.is_closing():
+        transport.write(content)
+        await asyncio.sleep(seconds)
+
+
 async def _slow_headers(transport: asyncio.Transport, answer: Answer, options: dict[str, Any]) -> None:
     await _crawl(transport, _head(answer, len(answer.body)), float(options.get("seconds", 1.0)))
     transport.write(answer.body)
@@ -107,6 +138,10 @@ _PLAYS: dict[str, Callable[[asyncio.Transport, Answer, dict[str, Any]], Awaitabl
     "reset_middle": _reset_middle,
     "truncated": _truncated,
     "bad_gzip": _bad_gzip,
+    "gzip_bomb": _gzip_bomb,
+    "never": _never,
+    "endless_headers": _endless_headers,
+    "endless_body": _endless_body,
     "slow_headers": _slow_headers,
     "slow_body": _slow_body,
 }
