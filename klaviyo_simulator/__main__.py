@@ -7,6 +7,7 @@ import asyncio
 import signal
 import sys
 from contextlib import suppress
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -14,12 +15,7 @@ from klaviyo_simulator.api import Api
 from klaviyo_simulator.server import Server
 from klaviyo_simulator.settings import SWITCHES, Settings
 
-_SIZES = (
-    *("events", "profiles", "campaigns", "flows", "lists", "metrics", "templates", "segments", "members"),
-    *("push_tokens", "conversations", "forms", "images", "universal_content", "web_feeds", "tags", "tag_groups"),
-    *("custom_metrics", "catalog_items", "catalog_variants", "catalog_categories", "coupons", "coupon_codes"),
-    *("reviews", "webhooks", "object_types", "object_records", "data_sources"),
-)
+_SIZES = [field.name for field in fields(Settings) if field.type == "int" and field.name not in SWITCHES | {"seed"}]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -35,6 +31,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--years", type=float, default=defaults.years, help="how far back the data reach")
     parser.add_argument("--skew", type=float, default=defaults.skew, help="share of events in the last 1 %% of time")
     parser.add_argument("--now", type=datetime.fromisoformat, help="what time it is at the start")
+    parser.add_argument("--timezone", default=defaults.timezone, help="the account's")
+    parser.add_argument("--advanced-kdp", action="store_true", help="the account has the add-on for webhooks")
     parser.add_argument("--key", default=defaults.key)
     parser.add_argument("--scopes", help="scopes of the key, as accounts:read,events:read (default: all)")
     parser.add_argument("--latency", type=float, default=defaults.latency, help="seconds")

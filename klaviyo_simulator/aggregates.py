@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import numpy as np
 
+from klaviyo_simulator.data.event_pages import NOBODY
 from klaviyo_simulator.errors import invalid_body
 from klaviyo_simulator.report_bodies import POINTER, one, several, strings, text
 from klaviyo_simulator.reports import DIMENSIONS, MEASUREMENTS
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     from klaviyo_simulator.data.events import Columns, EventTable
 
 INTERVALS = ("day", "hour", "month", "week")
-_DEFAULT_PAGE = 500
+_SMALLEST_PAGE = 500
+_LAG = 5.0  # seconds that the counts are behind the events
+_HOUR = timedelta(hours=1)
 _UNKNOWN_ZONES = {"Factory", "Europe/Kyiv", "Pacific/Kanton"}  # as the document says
 _BOUND = re.compile(r"(greater-or-equal|less-than)\(datetime,\s*([^()\s]+)\)")
 _EQUALS = re.compile(r"equals\(([^,\"']+),\s*(\"|')(.*)\2\)", re.DOTALL)
@@ -50,19 +53,17 @@ class Query:
     by: tuple[str, ...]
     filtered: Filtered
     zone: ZoneInfo
-    sort: str | None
     page_size: int
 
     def begins(self) -> list[datetime]:
-        """When the intervals begin, the first of them perhaps before the range."""
-        start = self.filtered.start.astimezone(self.zone)
+        """When the intervals begin: one before the range, those that hold it, and the one that holds its end."""
+        start, end = self.filtered.start.astimezone(self.zone), self.filtered.end
         if self.interval == "hour":
-            first = start.astimezone(timezone.utc).replace(minute=0, second=0, microsecond=0)
-            hours = -((first - self.filtered.end) // timedelta(hours=1))
-            return [first + timedelta(hours=n) for n in range(hours)]
+            first = start.astimezone(timezone.utc).replace(minute=0, second=0, microsecond=0) - _HOUR
+            return [first + n * _HOUR for n in range((end - first) // _HOUR + 1)]
         day, found = start.date(), []
-        day = {"day": day, "week": monday(day), "month": day.replace(day=1)}[self.interval]
-        while (begin := datetime.combine(day, time(), self.zone)) < self.filtered.end:
+        day = _begin(_begin(day, self.interval) - timedelta(days=1), self.interval)
+        while (begin := datetime.combine(day, time(), self.zone)) <= end:
             found.append(begin)
             day = _next(day, self.interval)
         return found
@@ -77,12 +78,13 @@ def query(given: Mapping[str, Any]) -> Query:
     zone = ZoneInfo(one(given, "timezone", _zones()) if "timezone" in given else "UTC")
     by = several(given, "by", DIMENSIONS) if given.get("by") else ()
     measurements = several(given, "measurements", MEASUREMENTS)
-    sorts = {f"{sign}{name}" for name in (*by, *measurements) for sign in ("", "-")}
+    if "sort" in given:  # documented, but it fails
+        raise invalid_body(f"{POINTER}/sort", "unsupported operand type(s) for +: 'NoneType' and 'str'")
     if "return_fields" in given:
         strings(given, "return_fields")  # what it leaves out, nobody says
-    size = given.get("page_size", _DEFAULT_PAGE)
-    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-        raise invalid_body(f"{POINTER}/page_size", "The page size must be a positive integer.")
+    size = given.get("page_size", _SMALLEST_PAGE)
+    if not isinstance(size, int) or isinstance(size, bool) or size < _SMALLEST_PAGE:
+        raise invalid_body(f"{POINTER}/page_size", f"The page size must be an integer of at least {_SMALLEST_PAGE}.")
     return Query(
         metric=text(given, "metric_id"),
         measurements=measurements,
@@ -90,33 +92,36 @@ def query(given: Mapping[str, Any]) -> Query:
         by=by,
         filtered=_filtered(strings(given, "filter"), zone),
         zone=zone,
-        sort=one(given, "sort", sorts) if "sort" in given else None,
         page_size=size,
     )
 
 
-def rows(asked: Query, events: EventTable) -> list[dict[str, Any]]:
-    """All rows: one for each combination of dimensions that occurs, or one in all."""
-    filtered = asked.filtered
-    columns = events.of_metric(asked.metric, _second(filtered.start), _second(filtered.end))
+def rows(asked: Query, events: EventTable, now: float) -> list[dict[str, Any]]:
+    """All rows: one for each combination of dimensions that occurs, or one in all.
+
+    The intervals at the edges that were not asked for hold half of what happened in them.
+    """
+    filtered, begins = asked.filtered, asked.begins()
+    half = (begins[1] - begins[0]) / 2
+    high = filtered.end + half if begins[-1] == filtered.end else filtered.end
+    columns = events.of_metric(asked.metric, _second(begins[0] + half), _second(high), now - _LAG)
     # Dimensions and values are those of the bodies, of which there are only hundreds.
     bodies = [json.loads(body.properties) for body in columns.pool]
     chosen = [all(_dimension(body, name) == value for name, value in filtered.values.items()) for body in bodies]
     groups = [tuple(_dimension(body, name) for name in asked.by) for body in bodies]
     kept = np.array(chosen, np.bool_)[columns.bodies.astype(np.intp)]
+    kept &= (columns.seconds < _second(begins[1])) | (columns.seconds >= _second(filtered.start))
     place = columns.bodies[kept].astype(np.intp)
     known = sorted({groups[at] for at in np.unique(place).tolist()}) if asked.by else [()]
     which = np.array([known.index(group) if group in known else -1 for group in groups], np.int64)
-    begins = np.array([_second(begin) for begin in asked.begins()], np.int64)
-    interval = np.searchsorted(begins, columns.seconds[kept], "right") - 1
+    interval = np.searchsorted([_second(begin) for begin in begins], columns.seconds[kept], "right") - 1
     cells = which[place] * len(begins) + interval
     shape = (len(known), len(begins))
     measured = _measured(asked, columns, bodies, kept, cells, shape)
-    found = [
+    return [
         {"dimensions": list(group), "measurements": {name: measured[name][at].tolist() for name in asked.measurements}}
         for at, group in enumerate(known)
     ]
-    return _sorted(found, asked)
 
 
 def _measured(
@@ -136,21 +141,10 @@ def _measured(
         worth = np.array([_worth(body) for body in bodies], np.float64)[columns.bodies[kept].astype(np.intp)]
         measured["sum_value"] = np.bincount(cells, worth, minlength=size)
     if "unique" in asked.measurements:
-        pairs = np.unique(np.stack((cells, columns.profiles[kept].astype(np.int64))), axis=1)
+        profiles = columns.profiles[kept]
+        pairs = np.unique(np.stack((cells, profiles.astype(np.int64)))[:, profiles != NOBODY], axis=1)
         measured["unique"] = np.bincount(pairs[0], minlength=size).astype(np.float64)
     return {name: values.reshape(shape) for name, values in measured.items()}
-
-
-def _sorted(found: list[dict[str, Any]], asked: Query) -> list[dict[str, Any]]:
-    if asked.sort is None:
-        return found
-    name = asked.sort.removeprefix("-")
-    at = asked.by.index(name) if name in asked.by else None
-    return sorted(
-        found,
-        key=lambda row: sum(row["measurements"][name]) if at is None else row["dimensions"][at],
-        reverse=asked.sort.startswith("-"),
-    )
 
 
 def _filtered(given: tuple[str, ...], zone: ZoneInfo) -> Filtered:
@@ -199,6 +193,10 @@ def _dimension(properties: Mapping[str, Any], name: str) -> str:
 def _worth(properties: Mapping[str, Any]) -> float:
     value = properties.get("$value")
     return float(value) if isinstance(value, (int, float)) else 0.0
+
+
+def _begin(day: date, interval: str) -> date:
+    return {"day": day, "week": monday(day), "month": day.replace(day=1)}[interval]
 
 
 def _next(day: date, interval: str) -> date:

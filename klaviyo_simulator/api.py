@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import time
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from klaviyo_simulator import documents, queries
+from klaviyo_simulator import documents, gate, queries
 from klaviyo_simulator.answers import MEDIA_TYPE, Answer
 from klaviyo_simulator.cursors import Cursors
 from klaviyo_simulator.data.shop import Shop
 from klaviyo_simulator.edits import Edits
-from klaviyo_simulator.errors import ApiError, throttled
+from klaviyo_simulator.errors import ApiError, invalid_body, throttled
 from klaviyo_simulator.faults import Faults
 from klaviyo_simulator.limits import Limits
 from klaviyo_simulator.mutations import Mutations
 from klaviyo_simulator.questions import Questions
 from klaviyo_simulator.reports import Operation
+from klaviyo_simulator.resources import TYPES
 from klaviyo_simulator.statistics import Statistics
 
 if TYPE_CHECKING:
@@ -41,14 +43,19 @@ class Api:
         self.limits = Limits(Random(settings.seed), settings.phase)
         self.statistics = Statistics()
         self.faults = Faults(Random(f"{settings.seed}:faults"))
-        self.mutations = Mutations(self.shop)
         self.edits = Edits(self.shop, lambda: self.settings, self.now)
+        self.mutations = Mutations(self.shop, self.edits)
         self._cursors = Cursors(f"{settings.seed}:{settings.key}")
         self._questions = Questions(self.shop.tables, self.shop.events, self._cursors)
 
     def now(self) -> float:
         """What time it is in the account."""
         return time.time() + self._ahead
+
+    def advance(self, seconds: float) -> None:
+        """Move the account's clock; rate windows go by real time and stay as they are."""
+        self._ahead += seconds
+        self.edits.catch_up()
 
     def switch(self, switches: Mapping[str, Any]) -> None:
         """Change switches."""
@@ -66,9 +73,12 @@ class Api:
 
     def answer(self, call: Call, endpoint: Endpoint | Operation, identity: str | None) -> Answer:
         """The answer to a request that has come in and is within its limits."""
+        gate.permit(endpoint, self.settings)
+        self.edits.catch_up()
         if isinstance(endpoint, Operation):
             return self._questions.answer(call, endpoint, self.settings, self.now())
         query = queries.parse(endpoint, call.query, self.settings, self.now())
+        self._check(query, identity)
         if identity is None:
             return self._collection(call, query, self.shop.tables[endpoint.type])
         if endpoint.parent is not None:
@@ -89,14 +99,26 @@ class Api:
             after = self._cursors.read(query.identity(call.path), query.cursor, now, self.settings.cursor_life)
         selection = table.select(query, after, self.settings)
         links: dict[str, str | None] = {"self": query.url(base, query.cursor)}
-        if selection.more:
-            links["next"] = query.url(base, self._cursors.write(query.identity(call.path), selection.more, now))
-        elif self.settings.next_style == "null":
-            links["next"] = None
-        if self.settings.next_style == "null":
-            links["prev"] = None
+        if not query.endpoint.bare_links:
+            cursor = selection.more and self._cursors.write(query.identity(call.path), selection.more, now)
+            links["next"] = query.url(base, cursor) if cursor else None
+            text = queries.values(call.query).get("filter")
+            # For filtered lists, Klaviyo takes its own object's representation for a cursor.
+            links["prev"] = query.url(base, f"<Filters: {text}>") if text and base.endswith("/api/lists") else None
         body = documents.collection(query, selection, self.shop.tables, links)
         return Answer(200, body, {"Content-Type": MEDIA_TYPE}, selection.length)
+
+    def _check(self, query: Query, identity: str | None) -> None:
+        """Refuse ids that can be none of their type, and metrics that cannot be filtered by."""
+        name = query.endpoint.parent or query.endpoint.type
+        form = TYPES[name].id_form
+        if identity is not None and form and not re.fullmatch(form, identity):
+            title = name.replace("-", " ").title()
+            raise invalid_body("/data/id", f"Invalid {title} ID: '{identity}'")
+        for condition in query.conditions:
+            if condition.field == "metric_id":
+                ids = condition.value if isinstance(condition.value, tuple) else (condition.value,)
+                self._questions.check_metrics([str(each) for each in ids], self.settings)
 
 
 def _costs(endpoint: Endpoint | Operation, query: str) -> list[tuple[str, Tier]]:

@@ -35,15 +35,20 @@ class Control:
             ("POST", "delete"): lambda given: api.edits.delete(given["type"], given["id"]),
             ("POST", "join"): lambda given: api.edits.join(**given),
             ("POST", "leave"): lambda given: api.edits.leave(**given),
+            ("POST", "suppress"): lambda given: api.edits.suppress(**given),
+            ("POST", "subscribe"): lambda given: api.edits.subscribe(**given),
+            ("POST", "unsubscribe"): lambda given: api.edits.unsubscribe(**given),
+            ("POST", "advance"): lambda given: api.advance(**given),
             ("POST", "faults"): lambda given: self.add_faults(given["faults"]),
             ("DELETE", "faults"): lambda _: api.faults.clear(),
             ("POST", "switches"): api.switch,
         }
 
     def ids(self, resource: str) -> list[str]:
-        """All ids of a collection, archived ones among them."""
+        """All ids of a collection, archived and hidden ones among them, but for what no filter shows."""
         if resource not in _COLLECTIONS:
             raise ValueError(f"no resource is called {resource!r}; there are {', '.join(_COLLECTIONS)}")
+        self._api.edits.catch_up()
         return self._api.shop.tables[_COLLECTIONS[resource]].ids()
 
     def mutate(self, **changes: Any) -> dict[str, list[str]]:

@@ -75,6 +75,8 @@ class Filter:
     narrow: bool = True  # whether a range may be narrower than a second
     each: str | None = None  # the list whose elements the field belongs to, or the relation whose ids it compares
     everything: str | None = None  # the value that every record meets
+    lists_fail: bool = False  # whether a list of values is a 500
+    applies: bool = True  # whether it leaves anything out; some are accepted and ignored
 
     @classmethod
     def of(cls, text: str, **more: Any) -> Filter:
@@ -112,6 +114,8 @@ class Relationship:
     type: str
     many: bool = True
     always: bool = False  # whether its data come without being included
+    optional: bool = False  # whether it is left out if there is nothing related
+    elsewhere: str = ""  # its name in answers of other collections than its resource's own
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,7 @@ class ResourceType:
     relationships: Mapping[str, Relationship] = field(default_factory=dict)
     open_fields: frozenset[str] = frozenset()  # attributes below which any path is taken
     hidden: frozenset[str] = frozenset()  # attributes that come as additional fields, or where an endpoint shows them
+    id_form: str = ""  # what its ids look like, for types where another form is a 400
 
 
 @dataclass(frozen=True)
@@ -140,6 +145,7 @@ class Endpoint:
     required: tuple[tuple[str, str], ...] = ()  # (operator, field) that the filter must hold
     one_of: frozenset[str] = frozenset()  # fields of which the filter must name one
     unless_filtered: Mapping[str, Any] = field(default_factory=dict)  # values of fields nobody filters on
+    unless_switched: str = ""  # the switch that turns this off, if nobody knows whether it is so
     sorts: frozenset[str] = frozenset()
     default_sort: str = "id"
     aliases: Mapping[str, str] = field(default_factory=dict)  # what names in filters and sorts stand for
@@ -148,6 +154,11 @@ class Endpoint:
     costs: Mapping[tuple[str, str], Cost] = field(default_factory=dict)  # by parameter and name in it
     shows: frozenset[str] = frozenset()  # hidden attributes that always come
     lacks: frozenset[str] = frozenset()  # relationships that never come
+    needs_kdp: bool = False  # whether the account must have the add-on "Advanced KDP"
+    bare_links: bool = False  # whether the answer links to itself only, even on the last page
+    unpaged: bool = False  # whether everything comes at once, whatever page size is asked for
+    pages_by_date: bool = False  # whether pages come by the date that is filtered on, if no sort is given
+    sorts_by_date: bool = False  # whether a sort must be by the date that is filtered on
 
     @property
     def many(self) -> bool:

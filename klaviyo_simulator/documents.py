@@ -11,6 +11,7 @@ from klaviyo_simulator.resources import TYPES
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from klaviyo_simulator.declarations import ResourceType
     from klaviyo_simulator.queries import Query
     from klaviyo_simulator.records import Record, Related
     from klaviyo_simulator.tables import Selection, Table
@@ -65,16 +66,7 @@ def _resource(record: Record, name: str, query: Query) -> dict[str, Any]:
     if name in query.fields:
         attributes = _sparse(attributes, query.fields[name])
     here = f"{_HOST}{declared.collection}/{record.id}"
-    relationships: dict[str, Any] = {}
-    for relation, target in declared.relationships.items():
-        if own and relation in query.endpoint.lacks:
-            continue
-        links = {"self": f"{here}/relationships/{relation}", "related": f"{here}/{relation}"}
-        relationships[relation] = {"links": links}
-        included = own and relation in query.includes
-        if included or target.always:
-            data = _linkage(record.relations.get(relation), target.type, many=target.many)
-            relationships[relation] = {"data": data, "links": links} if data is not None else {"links": links}
+    relationships = dict(_relationships(record, declared, here, query))
     resource: dict[str, Any] = {"type": name, "id": record.id}
     if declared.fields:
         resource["attributes"] = attributes
@@ -82,6 +74,27 @@ def _resource(record: Record, name: str, query: Query) -> dict[str, Any]:
         resource["relationships"] = relationships
     resource["links"] = {"self": here}
     return resource
+
+
+def _relationships(
+    record: Record, declared: ResourceType, here: str, query: Query
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The relationships of a resource by name; those with data hold null or an empty list if there is nothing."""
+    own = declared.name == query.endpoint.type
+    at_home = own and query.endpoint.path.startswith(declared.collection)
+    for relation, target in declared.relationships.items():
+        related = record.relations.get(relation)
+        included = own and relation in query.includes
+        if (own and relation in query.endpoint.lacks) or (target.optional and not related):
+            continue
+        if declared.name in query.fields and query.sparse_drops_relationships and not included:
+            continue
+        name = relation if at_home or not target.elsewhere else target.elsewhere
+        links = {"self": f"{here}/relationships/{name}", "related": f"{here}/{name}"}
+        if included or target.always:
+            yield name, {"data": _linkage(related, target.type, many=target.many), "links": links}
+        else:
+            yield name, {"links": links}
 
 
 def _omitted(name: str, key: str, value: Any) -> bool:

@@ -1,11 +1,16 @@
-"""Changes to single records of any type: made, touched, deleted, joined to groups and taken out of them."""
+"""Changes to single records of any type: made, touched, deleted, joined to groups, subscribed and suppressed."""
 
 from __future__ import annotations
 
+from functools import partial
+from heapq import heappop, heappush
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from klaviyo_simulator.data.profiles import UNSUBSCRIBE, Profile
 from klaviyo_simulator.kinship import KINDS, Kin, kin_of
 from klaviyo_simulator.moments import SECOND, iso, iso_micro
+from klaviyo_simulator.records import comparable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -15,6 +20,7 @@ if TYPE_CHECKING:
     from klaviyo_simulator.settings import Settings
     from klaviyo_simulator.tables import RecordTable
 
+_SEGMENT_BUILT = 9 * 60  # seconds until the members of a new segment show
 _NAMES = ("first_name", "name", "title", "variation_name", "description")
 
 
@@ -25,6 +31,8 @@ class Edits:
         self._shop = shop
         self._settings = settings
         self._now = now
+        self._hidden: list[tuple[float, int, Callable[[], None]]] = []
+        self._numbers = count()
 
     def create(
         self,
@@ -34,6 +42,7 @@ class Edits:
         of: dict[str, str] | None = None,
         attributes: dict[str, Any] | None = None,
         at: float | None = None,
+        visible_after: float = 0.0,
     ) -> list[str]:
         """Make records without children.
 
@@ -44,23 +53,25 @@ class Edits:
                 a parent, some parent is taken.
             attributes: What is set on all of them.
             at: When they were created and updated, in seconds since 1970.
+            visible_after: Seconds from now until any answer shows them.
 
         Returns:
             Their ids.
         """
         self._table(name)
-        moment = self._now() if at is None else at
+        moment = self._moment(at)
         second = int(moment)
         made: list[str] = []
         for _ in range(count):
             parents = self._parents(name, of or {})
             first = next(((kin.parent, parent) for kin, parent in parents if kin.sole), None)
             record = self._shop.make(name, self._shop.random, second, second, first)
-            for kin, parent in parents:
-                joined = iso(second) if kin.child == "profile" else None
-                self._shop.families.join(kin, parent, record, joined)
-                self._moved(kin.parent, parent, moment)
-            self._change(name, record, {**stamp(record, moment), **(attributes or {})})
+            record.change(**stamp(record, moment), **(attributes or {}))
+            if visible_after > 0:  # until then it is nowhere, as if it had not been made
+                for kin, parent in parents:
+                    self._shop.families.leave(kin, parent, record)
+                self._shop.records[name].remove(record.id)
+            self._after(visible_after, partial(self._appear, name, record, parents, moment))
             made.append(record.id)
         return made
 
@@ -68,7 +79,7 @@ class Edits:
         self, name: str, identity: str, *, attributes: dict[str, Any] | None = None, at: float | None = None
     ) -> None:
         """Change a record and move its date, if its type has one; without attributes its name changes."""
-        record, moment = self._record(name, identity), self._now() if at is None else at
+        record, moment = self._record(name, identity), self._moment(at)
         self._change(name, record, {**stamp(record, moment), **(attributes or self._renamed(record))})
         for kin, parent in list(self._shop.families.parents(name, record)):
             self._moved(kin.parent, parent, moment)
@@ -84,31 +95,96 @@ class Edits:
         for kin, parent in parents:
             self._moved(kin.parent, parent, self._now())
 
-    def join(self, parent: str, identity: str, child: str, ids: Sequence[str], *, at: float | None = None) -> None:
-        """Make records children of another, as profiles members of a list; who is one already joins anew."""
-        moment = self._now() if at is None else at
-        self._regroup(parent, identity, child, ids, moment, leave=False)
+    def join(
+        self,
+        parent: str,
+        identity: str,
+        child: str,
+        ids: Sequence[str],
+        *,
+        at: float | None = None,
+        visible_after: float = 0.0,
+    ) -> None:
+        """Make records children of another, as profiles members of a list; a member's date of joining moves.
+
+        Args:
+            parent: The type of the other record, and `identity` its id.
+            identity: See there.
+            child: The type of the records, and `ids` theirs.
+            ids: See there.
+            at: When they joined, in seconds since 1970.
+            visible_after: Seconds from now until any answer shows it; with a new segment it is never sooner than
+                nine minutes after the segment was created.
+        """
+        kin, record, moment = kin_of(parent, child), self._record(parent, identity), self._moment(at)
+        for member in [self._record(child, each) for each in ids]:
+            if kin.sole:
+                for other, former in list(self._shop.families.parents(child, member)):
+                    if other == kin:
+                        self._shop.families.leave(kin, former, member)
+            self._join(kin, record, member, moment, visible_after)
 
     def leave(self, parent: str, identity: str, child: str, ids: Sequence[str]) -> None:
         """Take records out of another, as profiles out of a list."""
-        if kin_of(parent, child).sole:
+        kin, record = kin_of(parent, child), self._record(parent, identity)
+        if kin.sole:
             raise ValueError(f"no {child} can be without a {parent}; delete it")
-        self._regroup(parent, identity, child, ids, self._now(), leave=True)
-
-    def _regroup(
-        self, parent: str, identity: str, child: str, ids: Iterable[str], moment: float, *, leave: bool
-    ) -> None:
-        kin, record, families = kin_of(parent, child), self._record(parent, identity), self._shop.families
         for member in [self._record(child, each) for each in ids]:
-            if leave:
-                families.leave(kin, record, member)
-                continue
-            if kin.sole:
-                for other, former in list(families.parents(child, member)):
-                    if other == kin:
-                        families.leave(kin, former, member)
-            families.join(kin, record, member, iso(int(moment)) if child == "profile" else None)
-        self._moved(parent, record, moment)
+            self._shop.families.leave(kin, record, member)
+        self._moved(parent, record, self._now())
+
+    def suppress(self, ids: Sequence[str], *, reason: str = "USER_SUPPRESSED", at: float | None = None) -> None:
+        """Suppress profiles, which does not move their `updated`."""
+        for profile in self._profiles(ids):
+            profile.suppress(reason, iso_micro(int(self._moment(at) * SECOND)))
+            self._change("profile", profile, {})
+
+    def unsubscribe(self, ids: Sequence[str], *, at: float | None = None) -> None:
+        """Let profiles unsubscribe from e-mail: a suppression that ends the consent and does not move `updated`."""
+        self.suppress(ids, reason=UNSUBSCRIBE, at=at)
+
+    def subscribe(self, ids: Sequence[str], *, at: float | None = None) -> None:
+        """Let profiles subscribe to e-mail, which moves their `updated`."""
+        moment = self._moment(at)
+        for profile in self._profiles(ids):
+            profile.subscribe(iso_micro(int(moment * SECOND)))
+            self._change("profile", profile, stamp(profile, moment))
+
+    def catch_up(self) -> None:
+        """Show what was to be seen by now."""
+        while self._hidden and self._hidden[0][0] <= self._now():
+            heappop(self._hidden)[2]()
+
+    def _after(self, seconds: float, show: Callable[[], None]) -> None:
+        """Show something so many seconds from now, or at once."""
+        if seconds > 0:
+            heappush(self._hidden, (self._now() + seconds, next(self._numbers), show))
+        else:
+            show()
+
+    def _appear(self, name: str, record: Record, parents: list[tuple[Kin, Record]], moment: float) -> None:
+        if any(kin.sole and self._table(kin.parent).get(parent.id) is None for kin, parent in parents):
+            return  # deleted while this was still to come
+        self._change(name, record, {})
+        for kin, parent in parents:
+            self._join(kin, parent, record, moment)
+
+    def _join(self, kin: Kin, parent: Record, child: Record, moment: float, visible_after: float = 0.0) -> None:
+        if kin.parent == "segment":
+            created = comparable(parent.value("created")) / SECOND
+            visible_after = max(visible_after, created + _SEGMENT_BUILT - self._now())
+        self._after(visible_after, partial(self._joined, kin, parent, child, moment))
+
+    def _joined(self, kin: Kin, parent: Record, child: Record, moment: float) -> None:
+        if self._table(kin.parent).get(parent.id) and self._table(kin.child).get(child.id):
+            self._shop.families.join(kin, parent, child, iso(int(moment)) if kin.child == "profile" else None)
+            self._moved(kin.parent, parent, moment)
+
+    def _profiles(self, ids: Iterable[str]) -> list[Profile]:
+        return [each for identity in ids if isinstance(each := self._record("profile", identity), Profile)]
+
+    def _moment(self, at: float | None) -> float:
+        return self._now() if at is None else at
 
     def _parents(self, name: str, of: dict[str, str]) -> list[tuple[Kin, Record]]:
         found = [(kin_of(parent, name), self._record(parent, identity)) for parent, identity in of.items()]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from klaviyo_simulator.declarations import LOWER_BOUNDS, OPERATORS, UPPER_BOUNDS, Filter, Kind
-from klaviyo_simulator.errors import invalid
+from klaviyo_simulator.errors import CODES, ApiError, invalid, invalid_body
 from klaviyo_simulator.moments import SECOND, moment_of
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ _NAME = re.compile(r"[a-z-]+")
 _FIELD = re.compile(r"[A-Za-z_$][\w.$-]*")
 _BARE = re.compile(r"[^,()\[\]\"'\s]+")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
+ANYTHING = "anything"
+"""The operator of a condition that is met by everything."""
 _RANGE_MARGIN = 1.0  # seconds: bounds closer to the present than this count as future
 
 
@@ -133,11 +135,10 @@ def parse(text: str, declared: Mapping[str, Filter], now: float) -> list[Conditi
             raise invalid("filter", f"Invalid filter provided: '{field}' cannot be filtered on.")
         rule = declared[field]
         value = _value(operator, field, raw, rule)
-        if value is not None and value == rule.everything:
-            continue
-        conditions.append(Condition(operator, field, value, rule.each))
+        applies = rule.applies and (value is None or value != rule.everything)
+        conditions.append(Condition(operator if applies else ANYTHING, field, value, rule.each))
         if operator in UPPER_BOUNDS and not rule.may_be_future:
-            _refuse_future(rule, value, now)
+            _refuse_future(field, rule, value, now)
     for field, rule in declared.items():
         if not rule.narrow:
             _refuse_narrow(field, [condition for condition in conditions if condition.field == field])
@@ -149,6 +150,8 @@ def _value(operator: str, field: str, raw: RawValue, rule: Filter) -> Scalar | t
     if operator not in (rule.listed if listed else rule.single):
         form = " with a list" if listed else ""
         raise invalid("filter", f"Invalid filter provided: '{operator}'{form} is not allowed for '{field}'.")
+    if listed and rule.lists_fail:
+        raise ApiError(500, CODES[500][1])
     if rule.kind is Kind.NONE:
         if raw is not None:
             raise invalid("filter", f"Invalid filter provided: '{operator}({field})' takes no value.")
@@ -178,18 +181,16 @@ def _scalar(operator: str, field: str, raw: str | Bare | None, rule: Filter) -> 
     raise invalid("filter", f"Invalid filter provided: '{field}' takes {expected}.")
 
 
-def _refuse_future(rule: Filter, value: Scalar | tuple[Scalar, ...], now: float) -> None:
-    if rule.kind is not Kind.DATETIME or not isinstance(value, int):
-        return
-    if value > (now - _RANGE_MARGIN) * SECOND:
-        raise invalid("filter", "End date may not be in the future.")
+def _refuse_future(field: str, rule: Filter, value: Scalar | tuple[Scalar, ...], now: float) -> None:
+    if rule.kind is Kind.DATETIME and isinstance(value, int) and value > (now - _RANGE_MARGIN) * SECOND:
+        raise invalid_body(field, "End date may not be in the future")
 
 
 def _refuse_narrow(field: str, conditions: list[Condition]) -> None:
     """Refuse bounds that lie within one second: Klaviyo compares them by the second."""
     lower, upper = _seconds(conditions, LOWER_BOUNDS), _seconds(conditions, UPPER_BOUNDS)
     if lower and upper and min(upper) <= max(lower):
-        raise invalid("filter", f"Datetime bounds for '{field}' is empty or invalid.")
+        raise invalid_body(field, f"Datetime bounds for '{field}' is empty or invalid.")
 
 
 def _seconds(conditions: list[Condition], operators: frozenset[str]) -> list[int]:

@@ -1,4 +1,4 @@
-"""Who may come in: key, revision, accepted media types, path, method, scopes; in this order."""
+"""Who may come in: key, accepted media types, path, revision, method; and what the key may read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from klaviyo_simulator import endpoints
 from klaviyo_simulator.answers import MEDIA_TYPE
-from klaviyo_simulator.errors import ApiError, unauthenticated
+from klaviyo_simulator.errors import CODES, ApiError, unauthenticated
 from klaviyo_simulator.reports import OPERATIONS
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from klaviyo_simulator.settings import Settings
 
 REVISION = "2026-07-15"
+_NEWEST = "2026-10-15"
 _OLDEST_LIVING = "2024-07-15"  # a revision is retired two years after it came out
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(\.[\w-]+)?")
 _SCHEME = "Klaviyo-API-Key "
@@ -30,21 +31,28 @@ def admit(call: Call, settings: Settings) -> tuple[Endpoint | Operation, str | N
     if re.match(r"/api/v[12](/|$)", call.path):
         raise ApiError(410, "The v1 and v2 APIs are retired.")
     _authenticate(call.headers, settings.key)
-    _check_revision(call.headers)
     accepted = [each.split(";")[0].strip() for each in call.headers.get("Accept", "*/*").split(",")]
     if not _ACCEPTED.intersection(accepted):
         raise ApiError(406, f"Only '{MEDIA_TYPE}' can be answered.")
     found = find(call.path)
     if not found:
         raise ApiError(404, f"The path '{call.path}' could not be found.")
-    endpoint, identity = found
+    _check_revision(call.headers)
     allowed = "POST" if call.path in OPERATIONS else "GET"
     if call.method != allowed:
         raise ApiError(405, f"Method '{call.method}' not allowed.", headers={"Allow": allowed})
+    return found
+
+
+def permit(endpoint: Endpoint | Operation, settings: Settings) -> None:
+    """Refuse what the key may not read, or the account does not have; such requests count in the rate windows."""
+    if endpoint.needs_kdp and not settings.advanced_kdp:
+        raise ApiError(403, "You must have Advanced KDP enabled to use this endpoint.")
     missing = [] if settings.scopes is None else [each for each in endpoint.scopes if each not in settings.scopes]
-    if missing:
+    if missing and settings.name_missing_scopes:
         raise ApiError(403, f"The key lacks the scopes this endpoint needs: {', '.join(missing)}.")
-    return endpoint, identity
+    if missing:
+        raise ApiError(403, CODES[403][1])
 
 
 def find(path: str) -> tuple[Endpoint | Operation, str | None] | None:
@@ -67,11 +75,9 @@ def _check_revision(headers: Mapping[str, str]) -> None:
     source = {"parameter": "revision"}
     if not revision:
         raise ApiError(400, "The 'revision' header is required.", source=source)
-    if revision == REVISION:
-        return
-    if not _DATE.fullmatch(revision) or revision[:10] > REVISION:
+    if not _DATE.fullmatch(revision) or revision[:10] > _NEWEST:
         raise ApiError(400, f"'{revision}' is no revision of this API.", source=source)
     if revision < _OLDEST_LIVING and headers.get("X-Klaviyo-Revision-Fall-Forward-Opt-Out") == "1":
         raise ApiError(410, f"Revision '{revision}' is retired.")
-    # Klaviyo would answer in another shape. There is only one shape here, so this is a mistake to be told.
-    raise ApiError(400, f"Revision '{revision}' is not simulated, only '{REVISION}' is.", source=source)
+    if revision != REVISION:  # here every endpoint has the one revision; Klaviyo's have several
+        raise ApiError(404, "No valid revisions found for method")

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
     from random import Random
 
     from klaviyo_simulator.declarations import Tier
@@ -43,19 +43,18 @@ class Window:
 
 
 class Usage(NamedTuple):
-    """What a request is told of its endpoint's limits."""
+    """The state of an endpoint's own bucket after a request."""
 
     wait: int | None  # seconds to wait, if it was refused
-    limit: int = 0
-    remaining: int = 0
-    reset: int = 0
+    limits: str = ""  # requests in each window, with the window's length in seconds
+    remaining: int = 0  # in the burst window
 
     def headers(self) -> dict[str, str]:
-        """The headers of an answer that was not refused."""
+        """The headers of an answer that was not refused; they count the burst window and announce the others."""
         return {
-            "RateLimit-Limit": str(self.limit),
+            "RateLimit-Limit": self.limits,
             "RateLimit-Remaining": str(self.remaining),
-            "RateLimit-Reset": str(self.reset),
+            "RateLimit-Reset": "0",
         }
 
 
@@ -68,7 +67,7 @@ class Limits:
         self._buckets: dict[str, list[Window]] = {}
 
     def take(
-        self, buckets: Iterable[tuple[str, Tier]], now: float, other_usage: float, daily: int | None = None
+        self, buckets: Sequence[tuple[str, Tier]], now: float, other_usage: float, daily: int | None = None
     ) -> Usage:
         """Count a request in all its buckets, the endpoint's own first, or refuse it and count nothing.
 
@@ -80,9 +79,9 @@ class Limits:
             return Usage(wait=max(1, math.ceil(max(window.ends_in(now) for window in full))))
         for window in windows:
             window.use()
-        steady = windows[1]
-        remaining = steady.remaining(now, other_usage)
-        return Usage(None, steady.limit, remaining, math.ceil(steady.ends_in(now)))
+        own = self._buckets[buckets[0][0]]
+        limits = ", ".join([str(own[0].limit), *(f"{window.limit};w={window.length:.0f}" for window in own)])
+        return Usage(None, limits, own[0].remaining(now, other_usage))
 
     def _bucket(self, name: str, tier: Tier, now: float, daily: int | None) -> list[Window]:
         if name not in self._buckets:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from klaviyo_simulator.filters import ANYTHING
 from klaviyo_simulator.records import comparable
+from klaviyo_simulator.suppressions import compared
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from klaviyo_simulator.filters import Condition
     from klaviyo_simulator.records import Record
+    from klaviyo_simulator.settings import Settings
 
 _TESTS: dict[str, Callable[[Any, Any], bool]] = {
     "any": lambda value, wanted: value in wanted,
@@ -25,20 +28,22 @@ _TESTS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def matcher(conditions: Iterable[Condition], *, gt_returns_boundary: bool) -> Callable[[Record], bool]:
-    """A test that tells whether a record meets all conditions.
+def matcher(conditions: Iterable[Condition], settings: Settings) -> Callable[[Record], bool]:
+    """A test whether a record meets all conditions.
 
-    Conditions on the elements of one list must be met by one element together: a profile suppressed in 2020
-    and in 2024 was not suppressed between 2021 and 2023.
+    Conditions on the elements of one list must be met by one element together. Which of several suppressions is
+    compared with a date is one of the settings.
     """
 
     def holds(condition: Condition, value: Any) -> bool:
         operator, wanted = condition.operator, condition.value
+        if operator == ANYTHING:
+            return True
         if operator == "has":
             return value is not None
         if operator == "equals":
             return value in wanted if isinstance(wanted, tuple) else bool(value == wanted)
-        if operator == "greater-than" and gt_returns_boundary:
+        if operator == "greater-than" and settings.gt_returns_boundary:
             operator = "greater-or-equal"
         return value is not None and _TESTS[operator](value, wanted)
 
@@ -46,12 +51,18 @@ def matcher(conditions: Iterable[Condition], *, gt_returns_boundary: bool) -> Ca
     by_list = sorted((c for c in conditions if c.each is not None), key=lambda c: c.each or "")
     groups = [(name or "", list(group)) for name, group in groupby(by_list, key=lambda c: c.each)]
 
-    def element_holds(element: dict[str, Any], group: list[Condition]) -> bool:
+    def meets(element: dict[str, Any], group: list[Condition]) -> bool:
         return all(holds(c, comparable(element.get(c.field.rpartition(".")[2]))) for c in group)
+
+    def has_element(record: Record, name: str, group: list[Condition]) -> bool:
+        dates = [condition for condition in group if condition.field.endswith(".timestamp")]
+        others = [condition for condition in group if condition not in dates]
+        found = [element for element in record.elements(name) if meets(element, others)]
+        return any(meets(each, dates) for each in (compared(found, settings.suppression_order) if dates else found))
 
     def matches(record: Record) -> bool:
         return all(holds(c, _value(record, c)) for c in plain) and all(
-            any(element_holds(element, group) for element in record.elements(name)) for name, group in groups
+            has_element(record, name, group) for name, group in groups
         )
 
     return matches

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from klaviyo_simulator.edits import stamp
-from klaviyo_simulator.moments import iso
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from klaviyo_simulator.answers import Call
-    from klaviyo_simulator.data.profiles import Profile
     from klaviyo_simulator.data.shop import Shop
+    from klaviyo_simulator.edits import Edits
     from klaviyo_simulator.records import Record
     from klaviyo_simulator.tables import RecordTable
 
@@ -28,7 +27,9 @@ _ACTIONS = {
     "delete": _ALL,
     "archive": ("campaigns", "flows"),
     "unarchive": ("campaigns", "flows"),
+    "subscribe": ("profiles",),
     "suppress": ("profiles",),
+    "unsubscribe": ("profiles",),
 }
 
 
@@ -42,10 +43,11 @@ class Cue:
 
 
 class Mutations:
-    """Plays changes by name; every one is stamped with the present, as Klaviyo does."""
+    """Plays changes by name, now; all but suppressions and unsubscriptions move the record's date."""
 
-    def __init__(self, shop: Shop) -> None:
+    def __init__(self, shop: Shop, edits: Edits) -> None:
         self._shop = shop
+        self._edits = edits
         self.made: list[Changed] = []
         self._every = 0
         self._repeated: dict[str, Any] = {}
@@ -83,8 +85,9 @@ class Mutations:
             changes: How many records of `profiles`, `campaigns`, `flows`, `lists`, `templates`, `metrics` change;
                 how many `events` and `new_profiles`, `new_campaigns`, … come; how many come late
                 (`late_events`, dated `late_by` seconds ago); how many are archived (`archive_flows`,
-                `archive_campaigns`, and back by `unarchive_…`), deleted (`delete_profiles`, …) or suppressed
-                (`suppress_profiles`). `attributes` are set on all that change.
+                `archive_campaigns`, and back by `unarchive_…`), deleted (`delete_profiles`, …), suppressed
+                (`suppress_profiles`), or subscribe and unsubscribe (`subscribe_profiles`, `unsubscribe_profiles`).
+                `attributes` are set on all that change.
         """
         late_by = int(changes.pop("late_by", 86400))
         attributes = changes.pop("attributes", None)
@@ -98,7 +101,7 @@ class Mutations:
         second = int(now)
         if kind in {"events", "late_events"}:
             when = second - late_by if kind == "late_events" else second
-            return [self._shop.events.add(when) for _ in range(count)]
+            return [self._shop.events.add(when, now) for _ in range(count)]
         action, _, name = kind.rpartition("_")
         if name not in _ACTIONS.get(action, ()):
             raise ValueError(f"no change is called {kind!r}")
@@ -107,36 +110,40 @@ class Mutations:
             return [self._shop.new(singular, self._shop.random, second, second).id for _ in range(count)]
         table = self._shop.records[singular]
         chosen = self._choose(table, count, action)
+        ids = [record.id for record in chosen]
+        if action == "suppress":
+            for identity in ids:
+                self._edits.suppress([identity], reason=self._shop.profile_maker.reason(), at=now)
+        elif action in {"subscribe", "unsubscribe"}:
+            getattr(self._edits, action)(ids, at=now)
+        else:
+            self._apply(action, singular, chosen, now, attributes)
+        return ids
+
+    def _apply(
+        self, action: str, singular: str, chosen: list[Record], now: float, attributes: dict[str, Any] | None
+    ) -> None:
+        table = self._shop.records[singular]
         for record in chosen:
             if action == "delete":
                 self._shop.remove(singular, record.id)
                 continue
-            if action == "suppress":
-                self._suppress(record, second)
             record.change(**stamp(record, now), **self._change(record, action, attributes))
             table.put(record)
             self._shop.families.changed(singular, record)
-        return [record.id for record in chosen]
 
     def _choose(self, table: RecordTable, count: int, action: str) -> list[Record]:
         suitable: Iterable[Record] = table.records()
         if action in {"archive", "unarchive"}:
             suitable = (each for each in suitable if each.value("archived") is (action == "unarchive"))
-        elif action == "suppress":
+        elif action in {"suppress", "unsubscribe"}:
             suitable = (each for each in suitable if not each.elements("suppression"))
         records = list(suitable)
         return self._shop.random.sample(records, min(count, len(records)))
 
-    def _suppress(self, record: Record, second: int) -> None:
-        profile: Profile = record  # type: ignore[assignment] # only profiles are suppressed
-        reason = self._shop.profile_maker.reason()
-        profile.suppression = [*(profile.suppression or []), {"reason": reason, "timestamp": iso(second)}]
-
     def _change(self, record: Record, action: str, attributes: dict[str, Any] | None) -> dict[str, Any]:
         if action in {"archive", "unarchive"}:
             return {"archived": action == "archive"}
-        if action == "suppress":
-            return {}
         if attributes:
             return attributes
         field = "first_name" if "first_name" in record.attributes else "name"

@@ -7,18 +7,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 
-from klaviyo_simulator import filters
-from klaviyo_simulator.errors import ApiError, invalid
+from klaviyo_simulator import filters, suppressions
+from klaviyo_simulator.declarations import Kind
+from klaviyo_simulator.errors import ApiError, invalid, invalid_body
+from klaviyo_simulator.filters import Condition
 from klaviyo_simulator.resources import TYPES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from klaviyo_simulator.declarations import Endpoint
-    from klaviyo_simulator.filters import Condition
     from klaviyo_simulator.settings import Settings
-
-_SUPPRESSED_AT = "subscriptions.email.marketing.suppression.timestamp"
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,7 @@ class Query:
     includes: tuple[str, ...] = ()
     additional: frozenset[str] = frozenset()
     fields: dict[str, frozenset[str]] = field(default_factory=dict)
+    sparse_drops_relationships: bool = True
 
     def identity(self, path: str) -> str:
         """What a cursor is bound to: the path and all other parameters."""
@@ -62,17 +62,13 @@ def parse(endpoint: Endpoint, raw: str, settings: Settings, now: float) -> Query
         raise invalid(twice, f"The parameter '{twice}' may be given only once.")
     for name in given:
         _refuse_unknown(endpoint, name)
-    sort = given.get("sort", endpoint.default_sort)
-    if "sort" in given and sort.removeprefix("-") not in endpoint.sorts:
-        raise invalid("sort", f"'{sort}' is not a valid sort key; valid are {_or(endpoint.sorts)}.")
-    descending, sort = sort.startswith("-"), sort.removeprefix("-")
-    if endpoint.type == "campaign" and settings.campaigns_unsorted:
-        descending, sort = False, "id"  # ids are random, so this is no order at all
+    conditions = _conditions(endpoint, given.get("filter"), settings, now)
+    sort, descending = _order(endpoint, given.get("sort"), conditions, settings)
     return Query(
         endpoint=endpoint,
         parameters=tuple(pair for pair in pairs if pair[0] != "page[cursor]"),
-        conditions=tuple(_conditions(endpoint, given.get("filter"), settings, now)),
-        sort=endpoint.aliases.get(sort, sort),
+        conditions=tuple(conditions),
+        sort=sort,
         descending=descending,
         size=_size(endpoint, given.get("page[size]"), settings),
         cursor=given.get("page[cursor]"),
@@ -83,6 +79,7 @@ def parse(endpoint: Endpoint, raw: str, settings: Settings, now: float) -> Query
             for name, value in given.items()
             if name.startswith("fields[")
         },
+        sparse_drops_relationships=settings.sparse_drops_relationships,
     )
 
 
@@ -100,6 +97,8 @@ def _refuse_unknown(endpoint: Endpoint, name: str) -> None:
     known |= {f"additional-fields[{endpoint.type}]"} if endpoint.additional else set()
     related = (TYPES[endpoint.type].relationships[each].type for each in endpoint.includes)
     known |= {f"fields[{each}]" for each in (endpoint.type, *related)}
+    if name == "page[size]" and name not in known:
+        raise _wrong_size(f"'page_size' is not a valid field for the resource '{endpoint.type}'")
     if name not in known:
         raise invalid(name, f"'{name}' is not a valid parameter for this endpoint.")
 
@@ -112,16 +111,38 @@ def _conditions(endpoint: Endpoint, text: str | None, settings: Settings, now: f
     filtered = {condition.field for condition in conditions}
     if endpoint.one_of and not endpoint.one_of & filtered:
         raise invalid("filter", f"A filter on one of {_or(endpoint.one_of)} is required for this endpoint.")
-    if settings.refuse_combined_suppression_filter and {_SUPPRESSED_AT, "updated"} <= filtered:
-        raise invalid("filter", f"'{_SUPPRESSED_AT}' and 'updated' cannot be filtered on together.")
+    if settings.refuse_status_all and any((each.field, each.value) == ("status", "all") for each in conditions):
+        raise invalid("filter", "Invalid filter provided: 'all' is not a valid value for 'status'.")
+    shows_all = bool(endpoint.unless_switched) and getattr(settings, endpoint.unless_switched)
     for name, value in endpoint.unless_filtered.items():
-        if name not in filtered:
-            conditions.append(filters.Condition("equals", name, value))
+        if name not in filtered and not shows_all:
+            conditions.append(Condition("equals", name, value))
     return [replace(each, field=endpoint.aliases.get(each.field, each.field)) for each in conditions]
 
 
+def _order(endpoint: Endpoint, given: str | None, conditions: list[Condition], settings: Settings) -> tuple[str, bool]:
+    """What the records are sorted by, and whether downwards."""
+    name = (given or endpoint.default_sort).removeprefix("-")
+    if given is not None and name not in endpoint.sorts:
+        raise invalid("sort", f"'{given}' is not a valid sort key; valid are {_or(endpoint.sorts)}.")
+    dates = [each.field for each in conditions if _is_date(endpoint, each.field)]
+    if found := suppressions.order(conditions, len(dates), given, settings):
+        return found, False
+    if dates and given is None and endpoint.pages_by_date:
+        return dates[0], False
+    if given is not None and endpoint.sorts_by_date and set(dates) - {name}:
+        raise invalid("sort", f"With a filter on '{dates[0]}', only that can be sorted by.")
+    if Condition("equals", "archived", True) in conditions and endpoint.type == "campaign":
+        return "id", False  # archived campaigns come in no order of their dates, whatever is asked for
+    return endpoint.aliases.get(name, name), (given or endpoint.default_sort).startswith("-")
+
+
+def _is_date(endpoint: Endpoint, field: str) -> bool:
+    return field in endpoint.filters and endpoint.filters[field].kind is Kind.DATETIME
+
+
 def _size(endpoint: Endpoint, text: str | None, settings: Settings) -> int | None:
-    if not endpoint.page:
+    if not endpoint.page or endpoint.unpaged:
         return None
     maximum = endpoint.page.maximum or endpoint.page.default
     if endpoint.type == "event":
@@ -129,8 +150,12 @@ def _size(endpoint: Endpoint, text: str | None, settings: Settings) -> int | Non
     if text is None:
         return min(endpoint.page.default, maximum)
     if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= maximum:
-        raise invalid("page[size]", f"Page size must be an integer between 1 and {maximum}.")
+        raise _wrong_size(f"Page size must be an integer between 1 and {maximum}.")
     return int(text)
+
+
+def _wrong_size(detail: str) -> ApiError:
+    return invalid_body("/data/attributes/page_size", detail)
 
 
 def _additional(endpoint: Endpoint, given: dict[str, str]) -> Sequence[str]:

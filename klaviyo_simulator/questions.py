@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo
 
 from klaviyo_simulator import aggregates, report_bodies
 from klaviyo_simulator.answers import MEDIA_TYPE, Answer
-from klaviyo_simulator.errors import invalid_body
+from klaviyo_simulator.errors import invalid_body, missing_metrics
 from klaviyo_simulator.report_rows import Rows
-from klaviyo_simulator.reports import Report
+from klaviyo_simulator.reports import VALUE_STATISTICS, Report
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from klaviyo_simulator.answers import Call
     from klaviyo_simulator.cursors import Cursors
@@ -51,13 +51,15 @@ class Questions:
         start = self._cursors.read(identity, str(cursor), now, settings.cursor_life)[0] if cursor else 0
         page = _Page(start, settings.report_page, identity)
         base = call.origin + operation.path
-        data: dict[str, Any] = {"type": operation.type}
+        data: dict[str, Any] = {"type": operation.type, "id": str(uuid4())}
         if isinstance(operation, Report):
             rows = self._report(operation, given, data, page, settings, now, base)
         else:
-            rows, page = self._aggregate(given, data, page)
+            rows, page = self._aggregate(given, data, page, settings, now)
         data["attributes"] = _sparse(data["attributes"], parameters.get(f"fields[{operation.type}]"))
-        links = {"self": base + (f"?{call.query}" if call.query else "")}
+        links: dict[str, str | None] = {"self": base + (f"?{call.query}" if call.query else "")}
+        if not operation.bare_links:
+            links |= {"next": None, "prev": None}
         if page.size and page.start + page.size < rows:
             following = self._cursors.write(identity, (page.start + page.size,), now)
             links["next"] = f"{base}?{urlencode({'page_cursor': following})}"
@@ -79,7 +81,7 @@ class Questions:
         local = datetime.fromtimestamp(now, self._zone())
         question = report_bodies.question(given, report, local.date())
         if question.metric is not None:
-            self._check_metric(question.metric, "conversion_metric_id", settings)
+            self._check_conversions(question.metric, question.statistics, settings)
         rows = Rows(report, question, settings, local)
         found = rows.of(self._tables)
         shown = _cut(found, page)
@@ -96,26 +98,41 @@ class Questions:
             }
         return len(found)
 
-    def _aggregate(self, given: dict[str, Any], data: dict[str, Any], page: _Page) -> tuple[int, _Page]:
+    def _aggregate(
+        self, given: dict[str, Any], data: dict[str, Any], page: _Page, settings: Settings, now: float
+    ) -> tuple[int, _Page]:
         """Put aggregates into the data; how many rows they have on all pages, and the page."""
         query = aggregates.query(given)
-        self._check_metric(query.metric, "metric_id", None)
-        rows = aggregates.rows(query, self._events)
-        page = page._replace(size=query.page_size)
-        identity = str(uuid4())
-        data["id"] = identity
+        self.check_metrics([query.metric], settings)
+        rows = aggregates.rows(query, self._events, now)
+        page = page._replace(size=settings.report_page or query.page_size)
         data["attributes"] = {"dates": query.dates(), "data": _cut(rows, page)}
-        data["links"] = {"self": f"https://a.klaviyo.com/api/metric-aggregates/{identity}"}
+        data["links"] = {"self": "https://a.klaviyo.com/api/metric-aggregates/"}
         return len(rows), page
 
-    def _check_metric(self, identity: str, name: str, settings: Settings | None) -> None:
-        """Refuse metrics that do not exist, and for reports those whose events have no value."""
-        pointer = f"{report_bodies.POINTER}/{name}"
-        metric = self._tables["metric"].get(identity)
-        if metric is None:
-            raise invalid_body(pointer, f"A metric with id {identity} does not exist.")
-        if settings and metric.attributes["name"] in settings.valueless_metrics:
-            raise invalid_body(pointer, f"The metric {identity} does not support querying for values data.")
+    def check_metrics(self, ids: Sequence[str], settings: Settings) -> list[str]:
+        """Refuse metrics that do not exist, or do so in the list of metrics only.
+
+        Returns:
+            The names of the metrics.
+
+        Raises:
+            ApiError: a 400 that names the ones that are missing.
+        """
+        found = {identity: self._tables["metric"].get(identity) for identity in ids}
+        names = {identity: record.attributes["name"] for identity, record in found.items() if record}
+        missing = [each for each in ids if names.get(each, "") in {"", *settings.missing_metrics}]
+        if missing:
+            raise missing_metrics(missing)
+        return list(names.values())
+
+    def _check_conversions(self, metric: str, statistics: Collection[str], settings: Settings) -> None:
+        """Refuse a metric without values if a statistic counts these."""
+        (name,) = self.check_metrics([metric], settings)
+        counting = VALUE_STATISTICS | ({"text_message_roi"} if settings.roi_needs_values else set())
+        if name in settings.valueless_metrics and counting.intersection(statistics):
+            detail = "Passed in conversion metric does not support querying for values data"
+            raise invalid_body(f"{report_bodies.POINTER}/conversion_metric_id", detail)
 
     def _zone(self) -> ZoneInfo | timezone:
         """The account's time zone."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from klaviyo_simulator import report_numbers, timeframes
-from klaviyo_simulator.report_numbers import RATES, Cell
+from klaviyo_simulator.report_numbers import LEVELS, RATES, Cell
 from klaviyo_simulator.report_subjects import SUBJECTS
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from klaviyo_simulator.tables import Table
 
 _AT_ONCE = 200  # subjects that are counted together
+_HOURS_BEFORE = 23  # of the day before a series of hours, all but the last are left out
 _SECOND_DAY = 0.1  # of a campaign's messages, as much as on the first, go out on the day after it
 
 
@@ -47,12 +48,15 @@ class Rows:
         self._question = question
         self._settings = settings
         self._now = now
-        self._labels, self._starts = timeframes.intervals(question.timeframe, question.interval)
+        asked, interval = question.timeframe, question.interval
+        # A series begins with an interval that was not asked for, and of which half is counted.
+        self._timeframe = timeframes.widened(asked, interval) if interval else asked
+        self._labels, self._starts = timeframes.intervals(self._timeframe, interval)
 
     @property
     def date_times(self) -> list[str]:
         """When the intervals begin."""
-        return self._labels
+        return self._labels[_HOURS_BEFORE:] if self._question.interval == "hourly" else self._labels
 
     def of(self, tables: Mapping[str, Table]) -> list[Row]:
         """All rows, in the order of their first subjects."""
@@ -78,9 +82,9 @@ class Rows:
 
     def _counts(self, subjects: Sequence[Subject]) -> dict[str, Numbers]:
         """The counts that the question needs: a row for each subject, a column for each interval."""
-        seed, report, timeframe = self._settings.seed, self._report, self._question.timeframe
+        seed, report, timeframe = self._settings.seed, self._report, self._timeframe
         # Levels are sums of all that happened since the beginning.
-        start = timeframes.SEGMENTS_SINCE if report.subject == "segment" else timeframe.first
+        start = min(timeframes.SEGMENTS_SINCE, timeframe.first) if report.subject == "segment" else timeframe.first
         before = (timeframe.first - start).days
         days = np.arange(start.toordinal(), timeframe.last.toordinal() + 1)
         keys = np.array([report_numbers.key_of(f"{seed}:{subject.id}") for subject in subjects], np.uint64)
@@ -98,7 +102,7 @@ class Rows:
             counts = report_numbers.messages(cell, reached * happened, channels, metric, self._settled(days))
         asked = self._question.statistics
         needed = {part for name in asked for part in RATES.get(name, (name,))}
-        return {name: self._by_interval(counts[name], cell.hours()[:, before:]) for name in needed}
+        return {name: self._by_interval(name, counts[name], cell.hours()[:, before:]) for name in needed}
 
     def _settled(self, days: Numbers) -> Floats:
         """Which share of the conversions of each day has been found by now."""
@@ -106,13 +110,20 @@ class Rows:
         settled: Floats = ((age + 1.0) / (self._settings.attribution_settles + 1.0)).clip(0, 1)
         return settled
 
-    def _by_interval(self, counts: Numbers, hours: Numbers) -> Numbers:
+    def _by_interval(self, name: str, counts: Numbers, hours: Numbers) -> Numbers:
+        if self._question.interval and name not in LEVELS:
+            asked = (self._question.timeframe.first - self._timeframe.first).days
+            counts = counts.copy()
+            counts[:, :asked] //= 2
+            counts[:, self._starts[1] : asked] = 0  # the first interval that was asked for has only the rest of it
         if self._question.interval != "hourly":
             summed: Numbers = np.add.reduceat(counts, self._starts, axis=1)
             return summed
         spread = np.zeros((len(counts), len(self._labels)), np.int64)
         np.put_along_axis(spread, np.arange(counts.shape[1]) * 24 + hours, counts, axis=1)
-        return spread
+        if name in LEVELS:
+            spread[:, _HOURS_BEFORE] += spread[:, :_HOURS_BEFORE].sum(axis=1)
+        return spread[:, _HOURS_BEFORE:]
 
 
 def _within(subjects: Sequence[Subject], days: Numbers) -> Floats:

@@ -22,6 +22,8 @@ MESSAGE_STATISTICS = frozenset(
         *("text_message_spend", "unsubscribe_rate", "unsubscribe_uniques", "unsubscribes"),
     }
 )
+VALUE_STATISTICS = frozenset({"average_order_value", "conversion_value", "revenue_per_recipient"})
+"""Statistics that a metric without values has not."""
 FORM_STATISTICS = frozenset(
     {
         *("closed_form", "closed_form_uniques", "qualified_form", "qualified_form_uniques", "submit_rate", "submits"),
@@ -60,6 +62,12 @@ class Operation:
     parameters: frozenset[str]  # of the query string, besides sparse fieldsets
     fields: frozenset[str]  # for sparse fieldsets
     costs: ClassVar[Mapping[tuple[str, str], Cost]] = {}
+    needs_kdp: ClassVar[bool] = False
+
+    @property
+    def bare_links(self) -> bool:
+        """Whether the answer links to itself only, even on the last page."""
+        return False
 
     @property
     def type(self) -> str:
@@ -79,6 +87,11 @@ class Report(Operation):
     required_groups: frozenset[str]
     filters: Mapping[str, Filter] = field(default_factory=dict)
     relationships: tuple[str, ...] = ()  # types of resources that the answer relates to
+
+    @property
+    def bare_links(self) -> bool:
+        """Whether the answer links to itself only, as those on forms and segments do."""
+        return not self.converts
 
     @property
     def converts(self) -> bool:

@@ -1,4 +1,4 @@
-"""What a simulator can be told: sizes, the key, speed, and the switches for what nobody knows for sure."""
+"""The options of a simulator: sizes, the key, speed, and switches for what nobody knows about Klaviyo."""
 
 from __future__ import annotations
 
@@ -11,25 +11,15 @@ if TYPE_CHECKING:
 
 SWITCHES = frozenset(
     {
-        "attribution_settles",
-        "campaigns_unsorted",
-        "children_touch_parents",
-        "cursor_life",
-        "daily_quota",
-        "events_max_page",
-        "gt_returns_boundary",
-        "gzip",
-        "jitter",
-        "latency",
-        "limits",
-        "next_style",
-        "other_usage",
-        "refuse_combined_suppression_filter",
-        "report_page",
-        "space_datetimes",
+        *("attribution_settles", "children_touch_parents", "cursor_life", "daily_quota", "events_max_page"),
+        *("gt_returns_boundary", "gzip", "jitter", "latency", "limits", "list_all_reviews"),
+        *("list_inactive_segments", "name_missing_scopes", "other_usage", "refuse_status_all"),
+        *("refuse_suppression_filter", "report_page", "roi_needs_values", "sparse_drops_relationships"),
+        "suppression_order",
     }
 )
 """The settings that may be changed while the simulator runs."""
+SUPPRESSION_ORDERS = ("latest", "first", "any")
 
 
 @dataclass(frozen=True)
@@ -71,7 +61,9 @@ class Settings:
     data_sources: int = 3
 
     timezone: str = "US/Eastern"  # the account's; reports count its days
+    advanced_kdp: bool = False  # the account has the add-on without which no key reads webhooks
     valueless_metrics: frozenset[str] = frozenset({"Active on Site", "Subscribed to List", "Unsubscribed"})
+    missing_metrics: frozenset[str] = frozenset({"Viewed Form", "Closed Form"})  # listed, but unknown elsewhere
     attribution_settles: int = 5  # days for which the conversions of a day still grow
 
     key: str = "pk_demo"
@@ -84,17 +76,30 @@ class Settings:
     daily_quota: int = 225  # requests that each kind of report has in a day
     other_usage: float = 0.0  # share of every rate window that another client of the account uses up
 
-    # Where Klaviyo's documents and its behaviour leave room, both readings can be had.
+    # What nobody knows for sure about Klaviyo, with the harsher answer as the default.
     events_max_page: int = 1000  # the parameter's maximum says 1000, the endpoint's prose says 200
-    next_style: str = "null"  # the last page's links.next: "null" as live, or "absent" as in the schema
-    refuse_combined_suppression_filter: bool = False  # 400 for suppression.timestamp together with updated
     children_touch_parents: bool = False  # whether a change to a child moves its parents' `updated` too
-    campaigns_unsorted: bool = False  # campaigns accept `sort` and ignore it
     gt_returns_boundary: bool = False  # greater-than also returns what equals its bound
-    space_datetimes: bool = False  # "2026-11-20 10:00:00+00:00" in events instead of "…T…"
+    suppression_order: str = "latest"  # which suppression of a profile is compared; pages come by it, or by the latest
+    refuse_suppression_filter: bool = False  # 400 for any filter on suppressions
+    roi_needs_values: bool = True  # text_message_roi is refused too for metrics without values
+    list_inactive_segments: bool = False  # /segments lists inactive ones without being asked for them
+    list_all_reviews: bool = False  # /reviews lists unpublished and rejected ones without being asked for them
+    refuse_status_all: bool = False  # 400 for equals(status,"all") on /reviews
+    name_missing_scopes: bool = True  # a 403 says which scope the key lacks
+    sparse_drops_relationships: bool = True  # fields[…] leaves the relationships out that are not included
     cursor_life: float = 3 * 86400.0  # seconds until a page cursor has expired
-    report_page: int = 0  # rows of reports on one page; 0: all of them, since the document has no next link there
+    report_page: int = 0  # rows of reports and aggregates on one page; 0: all, or the aggregates' page_size
     gzip: bool = False  # compress for clients that ask for it; costs more time than it saves on one host
+
+    def __post_init__(self) -> None:
+        """Refuse an order of suppressions that there is not.
+
+        Raises:
+            ValueError: if it is none of `SUPPRESSION_ORDERS`.
+        """
+        if self.suppression_order not in SUPPRESSION_ORDERS:
+            raise ValueError(f"suppression_order must be one of {', '.join(SUPPRESSION_ORDERS)}")
 
     def switched(self, switches: Mapping[str, Any]) -> Settings:
         """These settings with some switches changed; a switch may be given as text."""

@@ -70,6 +70,10 @@ class Simulator:
         """What time it is in the account, in seconds since 1970."""
         return self._api.now()
 
+    def advance(self, seconds: float) -> None:
+        """Move the account's clock; rate windows go by real time and stay as they are."""
+        self._run(lambda: self._api.advance(seconds))
+
     def stats(self) -> dict[str, Any]:
         """Counts of requests, statuses and records, in all and by endpoint."""
         return self._run(self._api.statistics.document)
@@ -83,7 +87,7 @@ class Simulator:
         return self._run(lambda: self._api.statistics.requests(last))
 
     def ids(self, resource: str) -> list[str]:
-        """All ids of a collection ("events", "profiles", …), archived ones among them."""
+        """All ids of a collection ("events", …), archived and hidden ones among them, but for what no filter shows."""
         return self._run(lambda: self._control.ids(resource))
 
     def mutate(self, **changes: Any) -> dict[str, list[str]]:
@@ -118,9 +122,11 @@ class Simulator:
         of: dict[str, str] | None = None,
         attributes: dict[str, Any] | None = None,
         at: float | None = None,
+        visible_after: float = 0.0,
     ) -> list[str]:
         """Make records of a type: `create("flow-message", of={"flow-action": action})`; see `Edits.create`."""
-        return self._run(lambda: self._api.edits.create(name, count, of=of, attributes=attributes, at=at))
+        more: dict[str, Any] = {"of": of, "attributes": attributes, "at": at, "visible_after": visible_after}
+        return self._run(lambda: self._api.edits.create(name, count, **more))
 
     def touch(
         self, name: str, identity: str, *, attributes: dict[str, Any] | None = None, at: float | None = None
@@ -132,13 +138,34 @@ class Simulator:
         """Delete a record, with the children that cannot be without it: `delete("list", a_list)`."""
         self._run(lambda: self._api.edits.delete(name, identity))
 
-    def join(self, parent: str, identity: str, child: str, ids: Sequence[str], *, at: float | None = None) -> None:
-        """Make records children of another: `join("list", a_list, "profile", profiles)`."""
-        self._run(lambda: self._api.edits.join(parent, identity, child, ids, at=at))
+    def join(
+        self,
+        parent: str,
+        identity: str,
+        child: str,
+        ids: Sequence[str],
+        *,
+        at: float | None = None,
+        visible_after: float = 0.0,
+    ) -> None:
+        """Make records children of another: `join("list", a_list, "profile", profiles)`; see `Edits.join`."""
+        self._run(lambda: self._api.edits.join(parent, identity, child, ids, at=at, visible_after=visible_after))
 
     def leave(self, parent: str, identity: str, child: str, ids: Sequence[str]) -> None:
         """Take records out of another: `leave("list", a_list, "profile", profiles)`."""
         self._run(lambda: self._api.edits.leave(parent, identity, child, ids))
+
+    def suppress(self, ids: Sequence[str], *, reason: str = "USER_SUPPRESSED", at: float | None = None) -> None:
+        """Suppress profiles; see `Edits.suppress`."""
+        self._run(lambda: self._api.edits.suppress(ids, reason=reason, at=at))
+
+    def subscribe(self, ids: Sequence[str], *, at: float | None = None) -> None:
+        """Let profiles subscribe to e-mail; see `Edits.subscribe`."""
+        self._run(lambda: self._api.edits.subscribe(ids, at=at))
+
+    def unsubscribe(self, ids: Sequence[str], *, at: float | None = None) -> None:
+        """Let profiles unsubscribe from e-mail; see `Edits.unsubscribe`."""
+        self._run(lambda: self._api.edits.unsubscribe(ids, at=at))
 
     def add_faults(self, faults: list[dict[str, Any]]) -> None:
         """Add faults: `[{"kind": "status", "status": 503, "path": "/api/events", "times": 3}]`."""

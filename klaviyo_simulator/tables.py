@@ -81,7 +81,7 @@ class RecordTable:
 
     def select(self, query: Query, after: Place | None, settings: Settings) -> Selection:
         """One page of a query, behind a place."""
-        matches = matcher(query.conditions, gt_returns_boundary=settings.gt_returns_boundary)
+        matches = matcher(query.conditions, settings)
         found: list[Record] = []
         for record in self._walk(query.sort, query.descending, after):
             if matches(record):
@@ -116,8 +116,30 @@ class RecordTable:
 def _key(record: Record, sort: str) -> Place:
     """The sort key of a record: nulls come last, the id decides among equals."""
     value: Any = comparable(record.value(sort))
-    if value is None and sort.endswith(".timestamp"):
-        # A profile may have been suppressed several times; its latest suppression places it.
-        name, _, last = sort.rpartition(".")
-        value = max((comparable(element[last]) for element in record.elements(name)), default=None)
     return (value is None, "" if value is None else value, record.id)
+
+
+class TemplateTable(RecordTable):
+    """Templates: those that lists show, and the copies that flows keep to themselves."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kept: dict[str, Record] = {}
+
+    def keep(self, record: Record) -> None:
+        """Add a template that is in no list and can be read by its id only."""
+        self._kept[record.id] = record
+
+    def get(self, identity: str) -> Record | None:
+        """The template of an id, listed or not."""
+        return super().get(identity) or self._kept.get(identity)
+
+    def put(self, record: Record) -> None:
+        """Add a template to the lists, or take note that it has changed."""
+        if record.id not in self._kept:
+            super().put(record)
+
+    def remove(self, identity: str) -> None:
+        """Delete a template."""
+        if self._kept.pop(identity, None) is None:
+            super().remove(identity)

@@ -120,20 +120,26 @@ def refuse_too_long(timeframe: Timeframe, interval: str) -> None:
         raise invalid_body(POINTER, f"A timeframe with the interval '{interval}' may not exceed {longest} days.")
 
 
+def begin_of(day: date, interval: str) -> date:
+    """The first day of the interval that a day belongs to."""
+    return {"weekly": monday(day), "monthly": day.replace(day=1)}.get(interval, day)
+
+
+def widened(timeframe: Timeframe, interval: str) -> Timeframe:
+    """A timeframe with one interval more before its first; for hours, with a day of them."""
+    before = begin_of(timeframe.first, interval) - _DAY
+    return Timeframe(begin_of(before, interval), timeframe.last)
+
+
 def intervals(timeframe: Timeframe, interval: str | None) -> tuple[list[str], list[int]]:
     """The datetimes at which the intervals of a timeframe begin, and the place of the first day of each.
 
-    Hours are counted within their days, so of them there are 24 for each day. A timeframe that begins within a
-    week or month has only the rest of it, under the datetime of its first day.
+    Hours are counted within their days, so of them there are 24 for each day.
     """
     days = timeframe.days()
     if interval is None:
         return [_text(timeframe.first)], [0]
-    begins: Callable[[date], bool] = {
-        "weekly": lambda day: day.weekday() == 0,
-        "monthly": lambda day: day.day == 1,
-    }.get(interval, lambda _: True)
-    starts = [at for at, day in enumerate(days) if at == 0 or begins(day)]
+    starts = [at for at, day in enumerate(days) if at == 0 or begin_of(day, interval) == day]
     hours = range(24) if interval == "hourly" else range(1)
     return [_text(days[at], hour) for at in starts for hour in hours], starts
 

@@ -61,8 +61,8 @@ class Client:
 
 @pytest.fixture(scope="session")
 def client() -> Iterator[Client]:
-    """A client of a simulator without limits, for tests that only read."""
-    with Simulator(now=NOW, limits=False) as simulator, requests.Session() as session:
+    """A client of a simulator without limits and with all that an account can buy, for tests that only read."""
+    with Simulator(now=NOW, limits=False, advanced_kdp=True) as simulator, requests.Session() as session:
         yield Client(simulator, session)
 
 
@@ -72,7 +72,7 @@ def start() -> Iterator[Callable[..., Client]]:
     with ExitStack() as stack:
 
         def started(**settings: Any) -> Client:
-            small = {"now": NOW, "limits": False, "events": 500, "profiles": 50, "campaigns": 40}
+            small = {"now": NOW, "limits": False, "advanced_kdp": True, "events": 500, "profiles": 50, "campaigns": 40}
             simulator = stack.enter_context(Simulator(**{**small, **settings}))
             return Client(simulator, stack.enter_context(requests.Session()))
 

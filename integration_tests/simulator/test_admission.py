@@ -22,9 +22,11 @@ if TYPE_CHECKING:
         ({"revision": None}, 400, "invalid"),
         ({"revision": "tomorrow"}, 400, "invalid"),
         ({"revision": "2027-01-15"}, 400, "invalid"),
-        ({"revision": "2022-10-17"}, 400, "invalid"),
+        ({"revision": "2026-10-15"}, 404, "not_found"),
+        ({"revision": "2025-01-15"}, 404, "not_found"),
+        ({"revision": "2022-10-17"}, 404, "not_found"),
         ({"revision": "2022-10-17", "X-Klaviyo-Revision-Fall-Forward-Opt-Out": "1"}, 410, "gone"),
-        ({"revision": "2026-04-15", "X-Klaviyo-Revision-Fall-Forward-Opt-Out": "1"}, 400, "invalid"),
+        ({"revision": "2026-04-15", "X-Klaviyo-Revision-Fall-Forward-Opt-Out": "1"}, 404, "not_found"),
         ({"Accept": "text/html"}, 406, "not_acceptable"),
     ],
 )
@@ -48,7 +50,14 @@ def test_media_types_that_are_accepted(client: Client, accept: str) -> None:
         ("/api/nothing", 404),
         ("/api/events/", 404),
         ("/api/events/{id}", 404),
-        ("/api/events/unknown", 404),
+        ("/api/events/7qWkC6JPz7g", 404),
+        ("/api/events/unknown", 400),
+        ("/api/flow-actions/NOPE01", 400),
+        ("/api/flow-actions/NOPE01/flow-messages", 400),
+        ("/api/flow-actions/1", 404),
+        ("/api/coupons/10-OFF/coupon-codes", 400),
+        ("/api/coupons/10OFF/coupon-codes", 404),
+        ("/api/metrics/NOPE01", 404),
         ("/api/profiles/unknown", 404),
         ("/api/accounts/unknown", 404),
         ("/", 404),
@@ -65,12 +74,48 @@ def test_only_get_is_allowed(client: Client) -> None:
     assert answer.status_code == 405
 
 
+def test_a_revision_that_does_not_fit_is_told_from_a_missing_resource(client: Client) -> None:
+    (error,) = client.get("/api/accounts", headers={"revision": "2025-01-15"}).json()["errors"]
+    assert error["detail"] == "No valid revisions found for method"
+
+
+def test_malformed_ids_are_pointed_at(client: Client) -> None:
+    _, error = client.refusal("/api/events/NOPE01")
+    assert (error["code"], error["title"]) == ("invalid", "Invalid input.")
+    assert error["detail"] == "Invalid Event ID: 'NOPE01'"
+    assert error["source"] == {"pointer": "/data/id"}
+
+
+def test_errors_blame_the_root_of_the_document_if_nothing_else(client: Client) -> None:
+    for path in ("/api/nothing", "/api/profiles/unknown"):
+        assert client.refusal(path)[1]["source"] == {"pointer": "/data/"}
+    (error,) = client.get("/api/accounts", headers={"Authorization": None}).json()["errors"]
+    assert error.keys() == {"id", "status", "code", "title", "detail", "source"}
+    assert client.refusal("/api/accounts", {"sort": "x"})[1]["meta"] == {}
+
+
 def test_a_missing_scope_is_named(start: Callable[..., Client]) -> None:
-    client = start(scopes=frozenset({"accounts:read"}))
+    client = start(scopes=frozenset({"accounts:read"}), limits=True)
     assert client.get("/api/accounts").status_code == 200
     status, error = client.refusal("/api/events")
     assert (status, error["code"]) == (403, "permission_denied")
     assert "events:read" in error["detail"]
+    assert client.get("/api/events").headers["RateLimit-Remaining"] == "348"
+    client.simulator.switch(name_missing_scopes=False)
+    _, error = client.refusal("/api/events")
+    assert error["detail"] == error["title"] == "You do not have permission to perform this action."
+
+
+@pytest.mark.parametrize("path", ["/api/webhooks", "/api/webhook-topics"])
+def test_webhooks_need_an_add_on_of_the_account(start: Callable[..., Client], path: str) -> None:
+    status, error = start(advanced_kdp=False).refusal(path)
+    assert (status, error["code"]) == (403, "permission_denied")
+    assert error["detail"] == "You must have Advanced KDP enabled to use this endpoint."
+    assert error["source"] == {"pointer": "/data/"}
+    others = start(advanced_kdp=False, scopes=frozenset({"accounts:read"})).refusal(path)[1]
+    assert others["detail"] == error["detail"]
+    assert start().ask(path)["data"]
+    assert "webhooks:read" in start(scopes=frozenset()).refusal(path)[1]["detail"]
 
 
 def test_another_key_can_be_set(start: Callable[..., Client]) -> None:

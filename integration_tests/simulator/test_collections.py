@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from integration_tests.simulator.conftest import Client
 
 UNPAGED = ["custom-metrics", "mapped-metrics", "object-types", "webhook-topics", "webhooks"]
@@ -32,8 +34,8 @@ INCLUDED = [
 
 
 def linked(record: dict[str, Any], relation: str) -> list[tuple[str, str]]:
-    """What a record says that it is related to."""
-    data = record["relationships"][relation].get("data") or []
+    """What a record says that it is related to; mapped metrics leave out what they are not mapped to."""
+    data = record.get("relationships", {}).get(relation, {}).get("data") or []
     return [(each["type"], each["id"]) for each in (data if isinstance(data, list) else [data])]
 
 
@@ -53,7 +55,8 @@ def test_included_resources_are_those_that_are_linked(client: Client, path: str,
     assert found
     plain = client.ask(path)
     assert "included" not in plain
-    assert all("data" not in record["relationships"][relation] for record in plain["data"])
+    relationships = [record.get("relationships", {}) for record in plain["data"]]
+    assert all("data" not in each[relation] for each in relationships if relation in each)
 
 
 def test_both_sides_of_a_relation_agree(client: Client) -> None:
@@ -71,19 +74,89 @@ def test_both_sides_of_a_relation_agree(client: Client) -> None:
 def test_collections_without_pages_answer_everything(client: Client, name: str) -> None:
     page = client.ask(f"/api/{name}")
     assert {record["id"] for record in page["data"]} == set(client.simulator.ids(name))
-    assert page["links"]["next"] is None
+    assert page["links"].get("next") is None
     for parameter in ("page[cursor]", "page[size]"):
         assert client.refusal(f"/api/{name}", {parameter: "1"})[0] == 400
 
 
-def test_without_a_status_all_reviews_are_answered(client: Client) -> None:
-    everything = client.walk("/api/reviews", {"page[size]": 100})
+def test_rejected_reviews_come_only_when_asked_for_unless_switched(start: Callable[..., Client]) -> None:
+    client = start()
+    shown = client.walk("/api/reviews", {"page[size]": 100})
+    assert {record["attributes"]["status"]["value"] for record in shown} == {"published", "featured", "pending"}
+    every = {"filter": 'equals(status,"all")', "page[size]": 100}
+    everything = client.walk("/api/reviews", every)
     assert {record["id"] for record in everything} == set(client.simulator.ids("reviews"))
-    assert client.walk("/api/reviews", {"filter": 'equals(status,"all")', "page[size]": 100}) == everything
+    assert len(shown) < len(everything)
+    client.simulator.switch(list_all_reviews=True)
+    assert client.walk("/api/reviews", {"page[size]": 100}) == everything
+    client.simulator.switch(refuse_status_all=True)
+    assert client.refusal("/api/reviews", every)[1]["source"] == {"parameter": "filter"}
     rejected = client.walk("/api/reviews", {"filter": 'equals(status,"rejected")'})
     assert 0 < len(rejected) < len(everything)
     assert {record["attributes"]["status"]["value"] for record in rejected} == {"rejected"}
     assert client.refusal("/api/reviews", {"filter": 'equals(status,"melted")'})[0] == 400
+
+
+def test_inactive_segments_come_only_when_asked_for_unless_switched(start: Callable[..., Client]) -> None:
+    client = start()
+
+    def found(**given: str) -> set[str]:
+        return {record["id"] for record in client.walk("/api/segments", given)}
+
+    inactive = found(filter="equals(is_active,false)")
+    assert found() == found(filter="equals(is_active,true)") == set(client.simulator.ids("segments")) - inactive
+    assert inactive
+    assert found(filter="any(is_active,[true,false])") == set(client.simulator.ids("segments"))
+    client.simulator.switch(list_inactive_segments=True)
+    assert found() == set(client.simulator.ids("segments"))
+
+
+@pytest.mark.parametrize("starred", ["true", "false"])
+def test_a_filter_on_starred_segments_is_accepted_and_not_applied(client: Client, starred: str) -> None:
+    found = client.walk("/api/segments", {"filter": f"equals(is_starred,{starred})"})
+    assert found == client.walk("/api/segments")
+    assert {record["attributes"]["is_starred"] for record in found} == {True, False}
+
+
+def test_hidden_images_come_only_when_asked_for(client: Client) -> None:
+    shown, hidden = (
+        {record["id"]: record["attributes"]["hidden"] for record in client.walk("/api/images", given)}
+        for given in ({}, {"filter": "equals(hidden,true)"})
+    )
+    assert (set(shown.values()), set(hidden.values())) == ({False}, {True})
+    assert {*shown, *hidden} == set(client.simulator.ids("images"))
+    two = f'any(id,["{next(iter(shown))}","{next(iter(hidden))}"])'
+    assert len(client.walk("/api/images", {"filter": two})) == 1
+    assert len(client.walk("/api/images", {"filter": f"{two},any(hidden,[true,false])"})) == 2
+
+
+def test_templates_that_flows_own_are_read_by_id_only(client: Client) -> None:
+    listed = {record["id"] for record in client.walk("/api/templates")}
+    assert listed == set(client.simulator.ids("templates"))
+    owned = set()
+    for message in client.simulator.ids("flow-messages")[:40]:
+        found = client.ask(f"/api/flow-messages/{message}", {"include": "template"})
+        template = found["data"]["relationships"]["template"]["data"]
+        definition = found["data"]["attributes"]["definition"]
+        if template and definition:
+            assert definition["template_id"] == template["id"] == found["included"][0]["id"]
+            owned.add(template["id"])
+    assert owned
+    assert owned.isdisjoint(listed)
+    (one, *_) = owned
+    assert client.ask(f"/api/templates/{one}")["data"]["attributes"]["html"]
+    assert client.walk("/api/templates", {"filter": f'any(id,["{one}"])'}) == []
+
+
+def test_flows_are_sorted_by_the_date_that_is_filtered(client: Client) -> None:
+    text = "greater-than(updated,2020-01-01T00:00:00Z)"
+    both_ways = [client.walk("/api/flows", {"filter": text, "sort": sort}) for sort in ("updated", "-updated")]
+    assert both_ways[0] == both_ways[1][::-1]
+    for sort in ("created", "id", "-name"):
+        assert client.refusal("/api/flows", {"filter": text, "sort": sort})[1]["source"] == {"parameter": "sort"}
+    both = f"{text},greater-than(created,2020-01-01T00:00:00Z)"
+    assert client.refusal("/api/flows", {"filter": both, "sort": "updated"})[0] == 400
+    assert client.ask("/api/flows", {"filter": both})["data"]
 
 
 def test_reviews_by_number_and_date(client: Client) -> None:
@@ -114,10 +187,15 @@ def test_form_definitions_come_with_single_forms_only(client: Client) -> None:
     assert "relationships" not in record
 
 
-def test_estimations_are_of_campaigns(client: Client) -> None:
-    campaign = client.simulator.ids("campaigns")[0]
-    record = client.ask(f"/api/campaign-recipient-estimations/{campaign}")["data"]
-    assert (record["id"], record["type"]) == (campaign, "campaign-recipient-estimation")
+def test_estimations_are_of_campaigns_but_of_some_there_are_none(client: Client) -> None:
+    statuses = set()
+    for campaign in client.simulator.ids("campaigns"):
+        answer = client.get(f"/api/campaign-recipient-estimations/{campaign}")
+        statuses.add(answer.status_code)
+        if answer.status_code == 200:
+            record = answer.json()["data"]
+            assert (record["id"], record["type"]) == (campaign, "campaign-recipient-estimation")
+    assert statuses == {200, 404}
     assert client.refusal("/api/campaign-recipient-estimations/unknown")[0] == 404
     assert client.refusal("/api/campaign-recipient-estimations")[0] == 404
 

@@ -63,15 +63,27 @@ def test_sizes(run: Run) -> None:
 
 
 def test_switches(run: Run) -> None:
-    url, _ = run("--events", "50", "--switch", "events_max_page=20", "--switch", "space_datetimes=true")
+    url, _ = run("--events", "50", "--switch", "events_max_page=20", "--switch", "list_inactive_segments=true")
     headers = {"Authorization": "Klaviyo-API-Key pk_demo", "revision": "2026-07-15"}
-    answer = requests.get(f"{url}/api/events", headers=headers, timeout=9).json()
-    assert len(answer["data"]) == 20
-    assert answer["data"][0]["attributes"]["datetime"][10] == " "
+    assert len(requests.get(f"{url}/api/events", headers=headers, timeout=9).json()["data"]) == 20
+    segments = requests.get(f"{url}/api/segments", headers=headers, timeout=9).json()["data"]
+    assert {segment["attributes"]["is_active"] for segment in segments} == {True, False}
 
 
-def test_unknown_switches_are_refused() -> None:
-    command = [sys.executable, "-m", "klaviyo_simulator", "--port", "0", "--switch", "colour=red"]
+def test_properties_of_the_account(run: Run) -> None:
+    url, _ = run("--events", "5", "--advanced-kdp", "--timezone", "Asia/Tokyo")
+    headers = {"Authorization": "Klaviyo-API-Key pk_demo", "revision": "2026-07-15"}
+    assert requests.get(f"{url}/api/webhooks", headers=headers, timeout=9).status_code == 200
+    (account,) = requests.get(f"{url}/api/accounts", headers=headers, timeout=9).json()["data"]
+    assert account["attributes"]["timezone"] == "Asia/Tokyo"
+
+
+@pytest.mark.parametrize(
+    ("switch", "reason"),
+    [("colour=red", "no switch 'colour'"), ("suppression_order=random", "must be one of latest, first, any")],
+)
+def test_unknown_switches_and_values_are_refused(switch: str, reason: str) -> None:
+    command = [sys.executable, "-m", "klaviyo_simulator", "--port", "0", "--switch", switch]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
     assert done.returncode == 2
-    assert "no switch 'colour'" in done.stderr
+    assert reason in done.stderr

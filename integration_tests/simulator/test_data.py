@@ -78,7 +78,7 @@ def test_skew_is_the_share_of_the_last_hundredth(skew: float) -> None:
 
 def test_events_are_about_as_long_as_real_ones(client: Client) -> None:
     for record in client.ask("/api/events", {"page[size]": 100})["data"]:
-        assert 1300 <= len(json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()) <= 1500
+        assert 1100 <= len(json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()) <= 1500
 
 
 def test_ids_look_like_klaviyos(client: Client) -> None:
@@ -92,9 +92,11 @@ def test_ids_look_like_klaviyos(client: Client) -> None:
 
 def test_events_know_profiles_and_metrics(client: Client) -> None:
     profiles, metrics = set(client.simulator.ids("profiles")), set(client.simulator.ids("metrics"))
-    for record in client.ask("/api/events", {"page[size]": 1000})["data"]:
-        assert record["relationships"]["profile"]["data"]["id"] in profiles
-        assert record["relationships"]["metric"]["data"]["id"] in metrics
+    found = client.ask("/api/events", {"page[size]": 1000})["data"]
+    assert {record["relationships"]["metric"]["data"]["id"] for record in found} <= metrics
+    related = [record["relationships"]["profile"]["data"] for record in found]
+    assert {each["id"] for each in related if each} <= profiles
+    assert 0 < related.count(None) < 20
 
 
 def test_numbers_and_letters_are_awkward(client: Client) -> None:

@@ -140,6 +140,83 @@ def test_profiles_join_and_leave_lists(start: Callable[..., Client]) -> None:
     assert answer["data"]["attributes"]["profile_count"] == 1
 
 
+def test_members_can_show_later_than_they_joined(start: Callable[..., Client]) -> None:
+    client = start()
+    a_list, profiles = client.simulator.ids("lists")[-1], client.simulator.ids("profiles")[:2]
+    client.simulator.join("list", a_list, "profile", profiles, visible_after=600)
+    client.simulator.advance(599)
+    count = {"additional-fields[list]": "profile_count"}
+    assert members(client, a_list) == {}
+    assert client.ask(f"/api/lists/{a_list}", count)["data"]["attributes"]["profile_count"] == 0
+    included = client.ask(f"/api/profiles/{profiles[0]}", {"include": "lists"})["included"]
+    assert a_list not in {record["id"] for record in included}
+    client.simulator.advance(2)
+    found = members(client, a_list)
+    assert found.keys() == set(profiles)
+    assert all(joined.startswith(PRESENT) for joined in found.values())
+
+
+def test_members_of_a_new_segment_show_after_nine_minutes(start: Callable[..., Client]) -> None:
+    client = start()
+    (new,) = client.simulator.create("segment", attributes={"is_processing": False})
+    old, profiles = client.simulator.ids("segments")[0], client.simulator.ids("profiles")
+    (made,) = client.simulator.create("profile", of={"segment": new})
+
+    def found(segment: str) -> set[str]:
+        return {record["id"] for record in client.walk(f"/api/segments/{segment}/profiles", {"page[size]": 100})}
+
+    client.simulator.join("segment", new, "profile", profiles[:1])
+    client.simulator.join("segment", old, "profile", [made])
+    client.simulator.advance(530)
+    assert (found(new), made in found(old)) == (set(), True)
+    client.simulator.join("segment", new, "profile", profiles[1:2], visible_after=60)
+    client.simulator.advance(15)
+    assert found(new) == {profiles[0], made}
+    client.simulator.advance(60)
+    assert found(new) == {*profiles[:2], made}
+
+
+@pytest.mark.parametrize(
+    ("name", "parent", "path"),
+    [
+        ("flow-action", "flow", "/api/flows/{}/flow-actions"),
+        ("flow-message", "flow-action", "/api/flow-actions/{}/flow-messages"),
+    ],
+)
+def test_records_can_show_later_than_they_are_made(
+    start: Callable[..., Client], name: str, parent: str, path: str
+) -> None:
+    client = start()
+    above, other = client.simulator.ids(f"{parent}s")[:2]
+    (made,) = client.simulator.create(name, of={parent: above}, visible_after=3600)
+    (never,) = client.simulator.create(name, of={parent: other}, visible_after=3600)
+    client.simulator.delete(parent, other)
+
+    def found() -> dict[str, str]:
+        records = client.walk(path.format(above))
+        return {record["id"]: record["attributes"]["created"] for record in records}
+
+    for _ in range(2):
+        assert made not in found()
+        assert made not in client.simulator.ids(f"{name}s")
+        assert client.get(f"/api/{name}s/{made}").status_code == 404
+        client.simulator.advance(1799)
+    client.simulator.advance(10)
+    assert made in client.simulator.ids(f"{name}s")
+    assert found()[made].startswith(PRESENT)
+    assert client.get(f"/api/{name}s/{made}").status_code == 200
+    assert client.get(f"/api/{name}s/{never}").status_code == 404
+
+
+def test_the_clock_moves_with_the_date_of_answers(start: Callable[..., Client]) -> None:
+    client = start()
+    before = client.simulator.now()
+    answer = client.session.post(f"{client.simulator.url}/_simulator/advance", json={"seconds": 86400}, timeout=9)
+    assert answer.status_code == 200
+    assert 86400 <= client.simulator.now() - before < 86460
+    assert client.get("/api/accounts").headers["Date"].startswith("Sat, 21 Nov 2026 10:00:")
+
+
 def test_who_is_deleted_leaves_all_lists(start: Callable[..., Client]) -> None:
     client = start()
     a_list = client.simulator.ids("lists")[0]

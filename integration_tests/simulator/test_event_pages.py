@@ -30,9 +30,9 @@ FIELDS = {
 }
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["T", "blank"])
-def settings(request: pytest.FixtureRequest) -> Settings:
-    return Settings(now=NOW, events=3000, profiles=150, metrics=30, space_datetimes=request.param)
+@pytest.fixture(scope="module")
+def settings() -> Settings:
+    return Settings(now=NOW, events=3000, profiles=150, metrics=30, sparse_drops_relationships=False)
 
 
 @pytest.fixture(scope="module")
@@ -100,18 +100,38 @@ def test_what_is_gone_is_not_included(shop: Shop, settings: Settings) -> None:
     selection = shop.events.select(query, None, settings)
     document = json.loads(documents.collection(query, selection, shop.tables, LINKS))
     for name, table in (("metric", shop.metrics), ("profile", shop.profiles)):
-        related = {event["relationships"][name]["data"]["id"] for event in document["data"]}
+        data = [event["relationships"][name]["data"] for event in document["data"]]
+        related = {each["id"] for each in data if each}
         included = [each["id"] for each in document["included"] if each["type"] == name]
         assert set(included) == related & set(table.ids()) != related
         assert len(included) == len(set(included))
 
 
-def test_attributions_are_linked_only_where_they_are_asked_for(client: Client) -> None:
+def test_attributions_are_linked_only_if_they_are_asked_for_and_absent_if_there_are_none(client: Client) -> None:
     given = {"page[size]": 20}
-    for event in client.ask("/api/events", given)["data"]:
-        assert event["relationships"]["attributions"].keys() == {"links"}
+    plain = [event["relationships"] for event in client.ask("/api/events", given)["data"]]
+    assert all(each["attributions"].keys() == {"links"} for each in plain if "attributions" in each)
     page = client.ask("/api/events", {**given, "include": "attributions"})
-    linked = [event["relationships"]["attributions"]["data"] for event in page["data"]]
+    linked = [event["relationships"].get("attributions") for event in page["data"]]
     included = [{"type": each["type"], "id": each["id"]} for each in page["included"]]
-    assert included == [each for data in linked for each in data]
-    assert {len(each) for each in linked} == {0, 1}
+    assert included == [each for attributions in linked if attributions for each in attributions["data"]]
+    assert [bool(each) for each in linked] == ["attributions" in each for each in plain]
+    assert 0 < linked.count(None) < 20
+
+
+def test_datetimes_have_a_blank_or_a_t(client: Client) -> None:
+    events = client.ask("/api/events", {"page[size]": 20})["data"]
+    assert {event["attributes"]["datetime"][10] for event in events} == {"T", " "}
+    for event in events:
+        when = datetime.fromisoformat(event["attributes"]["datetime"])
+        assert when.timestamp() == event["attributes"]["timestamp"]
+
+
+def test_events_without_profile_are_found_by_none(client: Client) -> None:
+    everything = client.walk("/api/events", {"page[size]": 1000})
+    anonymous = [event["id"] for event in everything if event["relationships"]["profile"]["data"] is None]
+    assert anonymous
+    found = client.walk("/api/events", {"page[size]": 1000, "filter": "has(profile)"})
+    assert {event["id"] for event in everything} - {event["id"] for event in found} == set(anonymous)
+    record = client.ask(f"/api/events/{anonymous[0]}", {"include": "profile"})
+    assert (record["data"]["relationships"]["profile"]["data"], record["included"]) == (None, [])

@@ -30,11 +30,22 @@ def test_the_burst_window_turns_over_after_a_second() -> None:
 
 def test_the_steady_window_turns_over_after_a_minute() -> None:
     limits = Limits(Random(1), phase=0.0)
-    usages = [limits.take(SMALL, 120.0 + second, 0) for second in range(15)]
-    assert [usage.remaining for usage in usages] == list(range(14, -1, -1))
-    assert usages[10].headers() == {"RateLimit-Limit": "15", "RateLimit-Remaining": "4", "RateLimit-Reset": "50"}
+    assert [limits.take(SMALL, 120.0 + second, 0).wait for second in range(15)] == [None] * 15
     assert limits.take(SMALL, 140.5, 0).wait == 40
-    assert limits.take(SMALL, 180.0, 0).remaining == 14
+    assert limits.take(SMALL, 180.0, 0).wait is None
+
+
+def test_headers_name_all_windows_and_count_the_burst_window() -> None:
+    limits = Limits(Random(1), phase=0.0)
+    bucket = [("large", Tier.XL)]
+    assert [limits.take(bucket, 120.0, 0).remaining for _ in range(3)] == [349, 348, 347]
+    assert limits.take(bucket, 121.0, 0).headers() == {
+        "RateLimit-Limit": "350, 350;w=1, 3500;w=60",
+        "RateLimit-Remaining": "349",
+        "RateLimit-Reset": "0",
+    }
+    report = limits.take([("report", Tier.REPORT)], 120.0, 0)
+    assert report.headers()["RateLimit-Limit"] == "1, 1;w=1, 2;w=60, 225;w=86400"
 
 
 def test_refused_requests_are_not_counted() -> None:
@@ -42,7 +53,7 @@ def test_refused_requests_are_not_counted() -> None:
     limits.take(SMALL, 120.0, 0)
     for _ in range(50):
         assert limits.take(SMALL, 120.5, 0).wait
-    assert limits.take(SMALL, 121.0, 0).remaining == 13
+    assert [limits.take(SMALL, 121.0 + second, 0).wait for second in range(15)] == [None] * 14 + [45]
 
 
 @pytest.mark.parametrize("tier", list(Tier))
@@ -63,49 +74,53 @@ def test_a_full_bucket_refuses_what_also_draws_on_another() -> None:
     limits = Limits(Random(1), phase=0.0)
     limits.take(SMALL, 120.0, 0)
     assert limits.take([("large", Tier.L), *SMALL], 120.0, 0).wait == 1
-    assert limits.take([("large", Tier.L)], 120.0, 0).remaining == 749
+    assert limits.take([("large", Tier.L)], 120.0, 0).remaining == 74
 
 
 def test_windows_begin_somewhere() -> None:
-    ends = {limits.take([("any", Tier.S)], 120.0, 0).reset for limits in (Limits(Random(n), None) for n in range(9))}
+    ends = set()
+    for limits in (Limits(Random(n), None) for n in range(9)):
+        for second in range(15):
+            limits.take(SMALL, 120.0 + second, 0)
+        ends.add(limits.take(SMALL, 135.0, 0).wait)
     assert len(ends) > 3
 
 
 def test_another_client_uses_its_share() -> None:
     limits = Limits(Random(1), phase=0.0)
     bucket = [("any", Tier.M)]
-    assert limits.take(bucket, 120.0, 0.5).remaining == 74
+    assert limits.take(bucket, 120.0, 0.5).remaining == 4
     waits = [limits.take(bucket, 120.0, 0.5).wait for _ in range(5)]
     assert waits == [None] * 4 + [1]
 
 
 def test_an_endpoint_has_its_own_bucket(start: Callable[..., Client]) -> None:
     client = start(limits=True)
-    assert client.get("/api/accounts").headers["RateLimit-Remaining"] == "14"
     identity = client.simulator.ids("accounts")[0]
-    assert client.get(f"/api/accounts/{identity}").headers["RateLimit-Remaining"] == "14"
+    for path in ("/api/accounts", f"/api/accounts/{identity}"):
+        assert client.get(path).headers["RateLimit-Limit"] == "1, 1;w=1, 15;w=60"
     answers = [client.get("/api/accounts") for _ in range(16)]
     refused = next(answer for answer in answers if answer.status_code == 429)
-    assert int(refused.headers["Retry-After"]) >= 1
+    assert refused.headers["Retry-After"] == "1"
     assert not any(name.startswith("RateLimit") for name in refused.headers)
     (error,) = refused.json()["errors"]
-    assert error["code"] == "throttled"
-    assert error["detail"].startswith("Request was throttled. Expected available in ")
+    assert (error["code"], error["source"]) == ("throttled", {"pointer": "/data"})
+    assert error["detail"] == "Request was throttled. Expected available in 1 second."
     assert client.simulator.stats()["throttled"] >= 1
 
 
-def test_bad_requests_are_counted_too(start: Callable[..., Client]) -> None:
+def test_bad_requests_are_counted_too(start: Callable[..., Client], monkeypatch: pytest.MonkeyPatch) -> None:
     client = start(limits=True)
-    first = client.get("/api/events")
-    assert client.get("/api/events", sort="nothing").headers["RateLimit-Remaining"] == "3498"
-    assert first.headers["RateLimit-Limit"] == "3500"
+    # Time stands still, so that the burst window cannot turn over in between.
+    monkeypatch.setattr(api, "time", SimpleNamespace(time=time.time, monotonic=lambda: 120.0))
+    client.get("/api/events")
+    assert client.get("/api/events", sort="nothing").headers["RateLimit-Remaining"] == "348"
 
 
 def test_predictions_draw_on_a_bucket_of_their_own_for_all_endpoints(
     start: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = start(limits=True)
-    # Time stands still, so that the burst window cannot turn over in between.
     monkeypatch.setattr(api, "time", SimpleNamespace(time=time.time, monotonic=lambda: 120.0))
     dear = {"additional-fields[profile]": "subscriptions,predictive_analytics"}
     one = f"/api/profiles/{client.simulator.ids('profiles')[0]}"
@@ -113,12 +128,22 @@ def test_predictions_draw_on_a_bucket_of_their_own_for_all_endpoints(
     assert statuses == [200] * 10 + [429]  # the endpoint alone allows 75
     assert client.get(one, **dear).status_code == 429
     assert client.get(one).status_code == 200
-    assert client.get("/api/profiles").headers["RateLimit-Remaining"] == "739"
+    assert client.get("/api/profiles").headers["RateLimit-Remaining"] == "64"
 
 
 def test_without_limits_there_are_no_headers(client: Client) -> None:
     assert not any(name.startswith("RateLimit") for name in client.get("/api/accounts").headers)
     assert {client.get("/api/accounts").status_code for _ in range(20)} == {200}
+
+
+def test_the_clock_of_the_account_does_not_move_rate_windows(
+    start: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = start(limits=True)
+    monkeypatch.setattr(api, "time", SimpleNamespace(time=time.time, monotonic=lambda: 120.0))
+    assert client.get("/api/accounts").status_code == 200
+    client.simulator.advance(3600)
+    assert client.get("/api/accounts").status_code == 429
 
 
 def test_latency_lasts(start: Callable[..., Client]) -> None:

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
     from integration_tests.simulator.conftest import Client
 
-SUPPRESSED = "subscriptions.email.marketing.suppression.timestamp"
-
 
 @pytest.mark.parametrize(
     ("kind", "field"),
@@ -75,16 +73,6 @@ def test_deleted_profiles_are_gone(start: Callable[..., Client]) -> None:
     found = {record["id"] for record in client.walk("/api/profiles", {"sort": "updated"})}
     assert found == set(client.simulator.ids("profiles"))
     assert found.isdisjoint(gone)
-
-
-def test_suppressed_profiles_are_found_by_their_suppression(start: Callable[..., Client]) -> None:
-    client = start()
-    suppressed = client.simulator.mutate(suppress_profiles=2)["suppress_profiles"]
-    given = {"filter": f"greater-or-equal({SUPPRESSED},2026-11-20T10:00:00Z)", "sort": SUPPRESSED}
-    found = client.walk("/api/profiles", {**given, "additional-fields[profile]": "subscriptions"})
-    assert {record["id"] for record in found} == set(suppressed)
-    marketing = found[0]["attributes"]["subscriptions"]["email"]["marketing"]
-    assert marketing["can_receive_email_marketing"] is False
 
 
 @pytest.mark.parametrize("kind", ["flows", "campaigns"])

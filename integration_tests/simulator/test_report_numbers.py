@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -62,12 +62,14 @@ def test_offsets_are_ignored(client: Client) -> None:
 @pytest.mark.parametrize(
     ("interval", "length", "first", "last"),
     [
-        ("daily", 30, "2026-10-22T00", "2026-11-20T00"),
-        ("weekly", 5, "2026-10-22T00", "2026-11-16T00"),
-        ("monthly", 2, "2026-10-22T00", "2026-11-01T00"),
+        ("daily", 31, "2026-10-21T00", "2026-11-20T00"),
+        ("weekly", 6, "2026-10-12T00", "2026-11-16T00"),
+        ("monthly", 3, "2026-09-01T00", "2026-11-01T00"),
     ],
 )
-def test_intervals(client: Client, interval: str, length: int, first: str, last: str) -> None:
+def test_series_begin_with_an_interval_that_was_not_asked_for(
+    client: Client, interval: str, length: int, first: str, last: str
+) -> None:
     attributes = asked(client, REPORTS[FLOWS], interval=interval, timeframe={"key": "last_30_days"})
     found = answer(client, FLOWS, attributes)["data"]["attributes"]
     dates = found["date_times"]
@@ -87,13 +89,43 @@ def test_values_are_the_sums_of_the_series(client: Client, subject: str, interva
             if name in LEVELS:
                 assert value == part["statistics"][name][-1]
             elif name not in RATES:
-                assert value == pytest.approx(sum(part["statistics"][name])), name
+                assert value == pytest.approx(sum(part["statistics"][name][1:])), name
+
+
+@pytest.mark.parametrize(
+    ("interval", "before", "label"),
+    [
+        ("daily", days("2026-11-13", "2026-11-13"), "2026-11-13T00"),
+        ("weekly", days("2026-11-02", "2026-11-08"), "2026-11-02T00"),
+        ("monthly", days("2026-10-01", "2026-10-31"), "2026-10-01T00"),
+    ],
+)
+def test_the_interval_before_a_series_is_counted_in_part(
+    client: Client, interval: str, before: dict[str, str], label: str
+) -> None:
+    attributes = asked(client, REPORTS[FLOWS], interval=interval, timeframe=days("2026-11-14", "2026-11-15"))
+    found = answer(client, FLOWS, attributes)["data"]["attributes"]
+    first, *others = (sum(counts) for counts in zip(*(_recipients(row) for row in found["results"]), strict=True))
+    assert found["date_times"][0] == f"{label}:00:00+00:00"
+    assert 0 < first < sum(_recipients(row) for row in rows(client, FLOW_VALUES, timeframe=before))
+    # The first interval that was asked for has nothing of its days before the 14th.
+    assert sum(others) == sum(_recipients(row) for row in rows(client, FLOW_VALUES, timeframe=attributes["timeframe"]))
+
+
+def test_a_series_of_hours_begins_an_hour_early(client: Client) -> None:
+    attributes = asked(client, REPORTS[FLOWS], interval="hourly", timeframe=days("2026-11-14", "2026-11-15"))
+    dates = answer(client, FLOWS, attributes)["data"]["attributes"]["date_times"]
+    assert (len(dates), dates[0], dates[-1]) == (49, "2026-11-13T23:00:00+00:00", "2026-11-15T23:00:00+00:00")
+
+
+def _recipients(row: dict[str, Any]) -> Any:
+    return row["statistics"]["recipients"]
 
 
 def test_nothing_happens_ahead_of_the_clock(client: Client) -> None:
     """It is five in the morning in New York."""
     found = rows(client, FLOWS, interval="hourly", timeframe=days("2026-11-19", "2026-11-20"))
-    hours = [sum(row["statistics"]["recipients"][hour] for row in found) for hour in range(48)]
+    hours = [sum(row["statistics"]["recipients"][1 + hour] for row in found) for hour in range(48)]
     assert any(hours[24:30])
     assert any(hours[6:24])
     assert not any(hours[30:])
@@ -187,7 +219,7 @@ def test_recent_days_settle(start: Callable[..., Client]) -> None:
     for settles in (0, 5, 20):
         client.simulator.switch(attribution_settles=settles)
         found = rows(client, FLOWS, timeframe=days("2026-11-06", "2026-11-12"))
-        totals.append([sum(row["statistics"]["conversions"][at] for row in found) for at in range(7)])
+        totals.append([sum(row["statistics"]["conversions"][1 + at] for row in found) for at in range(7)])
     final, five, twenty = totals
     assert five[:2] == final[:2]  # of the 6th and the 7th, seven and six days ago; the 8th has just settled
     assert all(part < whole for part, whole in zip(five[3:], final[3:], strict=True))
@@ -201,8 +233,8 @@ def test_a_day_grows_as_days_pass(start: Callable[..., Client]) -> None:
     found = []
     for _ in range(7):
         day = rows(client, FLOWS, timeframe=days("2026-11-12", "2026-11-12"))
-        found.append(sum(row["statistics"]["conversions"][0] for row in day))
-        client.simulator._api._ahead += 86400
+        found.append(sum(row["statistics"]["conversions"][1] for row in day))
+        client.simulator.advance(86400)
     assert found[:5] == sorted(set(found[:5]))
     assert found[4] == found[5] == found[6]
 

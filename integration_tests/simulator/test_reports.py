@@ -6,6 +6,7 @@ import time
 from random import Random
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 
@@ -29,6 +30,7 @@ from integration_tests.simulator.asking import (
 from klaviyo_simulator import api
 from klaviyo_simulator.declarations import Tier
 from klaviyo_simulator.limits import Limits
+from klaviyo_simulator.reports import VALUE_STATISTICS
 from klaviyo_simulator.timeframes import INTERVALS, KEYS
 
 if TYPE_CHECKING:
@@ -79,9 +81,11 @@ def test_declarations_are_those_of_the_document(report: Report, openapi: Any) ->
 def test_answers_are_as_the_document_says(client: Client, openapi: Any, report: Report) -> None:
     for timeframe in ({"key": "last_7_days"}, WEEK):
         found = answer(client, report.path, asked(client, report, timeframe=timeframe))
-        check(openapi, report.path, found)
-        assert found["data"].keys() <= {"type", "attributes", "relationships"}
-        assert found["links"] == {"self": client.simulator.url + report.path}
+        check(openapi, report.path, {**found, "links": {"self": found["links"]["self"]}})
+        assert found["data"].keys() <= {"type", "id", "attributes", "relationships"}
+        assert UUID(found["data"]["id"])
+        ends = {"next": None, "prev": None} if report.subject in {"campaign", "flow"} else {}
+        assert found["links"] == {"self": client.simulator.url + report.path, **ends}
         for row in found["data"]["attributes"]["results"]:
             assert list(row["groupings"]) == list(report.default_groups)
             assert row["statistics"].keys() == report.statistics
@@ -158,7 +162,6 @@ def test_every_required_attribute_is_required(client: Client, report: Report) ->
         (FLOWS, "statistics", "opens"),
         (FLOWS, "interval", "day"),
         (FLOW_VALUES, "interval", "daily"),
-        (FLOWS, "conversion_metric_id", "nothing"),
         ("/api/form-values-reports", "conversion_metric_id", "nothing"),
         ("/api/segment-values-reports", "group_by", ["segment_id"]),
         (FLOWS, "group_by", ["flow_id"]),
@@ -183,12 +186,32 @@ def test_attributes_that_are_refused(client: Client, path: str, name: str, value
     assert (status, pointer) == (400, f"{ATTRIBUTES}/{name}")
 
 
-def test_metrics_without_value_are_refused(start: Callable[..., Client]) -> None:
+@pytest.mark.parametrize("path", [FLOWS, FLOW_VALUES, CAMPAIGNS])
+def test_metrics_without_values_are_refused_only_if_values_are_asked_for(
+    start: Callable[..., Client], path: str
+) -> None:
     client = start(valueless_metrics=frozenset({"Opened Email"}))
-    status, pointer, detail = refused(client, FLOWS, conversion_metric_id=metric(client, "Opened Email"))
-    assert (status, pointer) == (400, f"{ATTRIBUTES}/conversion_metric_id")
-    assert "does not support querying for values data" in detail
-    assert answer(client, FLOWS, asked(client, REPORTS[FLOWS], conversion_metric_id=metric(client, "Unsubscribed")))
+    opened = metric(client, "Opened Email")
+    counted = sorted(REPORTS[path].statistics - VALUE_STATISTICS - {"text_message_roi"})
+    timeframe = {"key": "last_30_days" if path == FLOWS else "last_365_days"}
+    assert rows(client, path, statistics=counted, conversion_metric_id=opened, timeframe=timeframe)
+    for name in ("average_order_value", "conversion_value", "revenue_per_recipient", "text_message_roi"):
+        status, pointer, detail = refused(client, path, statistics=[*counted, name], conversion_metric_id=opened)
+        assert (status, pointer) == (400, f"{ATTRIBUTES}/conversion_metric_id")
+        assert detail == "Passed in conversion metric does not support querying for values data"
+    client.simulator.switch(roi_needs_values=False)
+    assert rows(client, path, statistics=["text_message_roi"], conversion_metric_id=opened) is not None
+    assert refused(client, path, statistics=["conversion_value"], conversion_metric_id=opened)[0] == 400
+    assert answer(client, path, asked(client, REPORTS[path], conversion_metric_id=metric(client, "Unsubscribed")))
+
+
+def test_metrics_that_do_not_exist_or_are_only_listed_are_refused(client: Client) -> None:
+    for identity in ("NOPE01", metric(client, "Viewed Form")):
+        (error,) = post(
+            client, FLOWS, question(FLOWS, asked(client, REPORTS[FLOWS], conversion_metric_id=identity))
+        ).json()["errors"]
+        assert (error["status"], error["source"]) == (400, {"parameter": "filter"})
+        assert error["detail"] == f"Metric IDs ['{identity}'] do not exist."
 
 
 @pytest.mark.parametrize(
@@ -266,20 +289,20 @@ def test_the_quota_of_a_day(start: Callable[..., Client], monkeypatch: pytest.Mo
     def asked_at(second: float) -> tuple[int, str | None]:
         clock[0] = second
         found = post(client, FLOWS, body)
-        return found.status_code, found.headers.get("Retry-After") or found.headers["RateLimit-Remaining"]
+        return found.status_code, found.headers.get("Retry-After")
 
-    assert asked_at(3600) == (200, "1")
+    assert asked_at(3600) == (200, None)
     assert asked_at(3600) == (429, "1")
-    assert asked_at(3601) == (200, "0")
+    assert asked_at(3601) == (200, None)
     assert asked_at(3602) == (429, "58")
-    assert asked_at(3660) == (200, "1")
+    assert asked_at(3660) == (200, None)
     assert asked_at(3720) == (429, str(86400 - 3720))
     assert asked_at(86399) == (429, "1")
     client.simulator.switch(daily_quota=4)
-    assert asked_at(86399) == (200, "1")
-    assert asked_at(86400) == (200, "1")
+    assert asked_at(86399) == (200, None)
+    assert asked_at(86400) == (200, None)
     other = post(client, FLOW_VALUES, question(FLOW_VALUES, asked(client, REPORTS[FLOW_VALUES])))
-    assert other.headers["RateLimit-Limit"] == "2"
+    assert other.headers["RateLimit-Limit"] == "1, 1;w=1, 2;w=60, 4;w=86400"
     endpoint = client.simulator.stats()["endpoints"][FLOWS]
     assert (endpoint["requests"], endpoint["by_status"]) == (9, {"200": 5, "429": 4})
     assert client.simulator.requests(last=1)[0]["body"].startswith('{"data"')

@@ -95,6 +95,7 @@ ITEMS = [
 # Attributes that have no value in the simulator.
 NEVER = {
     ("account", "industry"),
+    ("metric-property", "sample_values"),
     ("object-type", "meta"),
     ("tracking-setting", "utm_id"),
     ("tracking-setting", "utm_term"),
@@ -122,6 +123,16 @@ def without_nullable(schema: Any) -> Any:
 
 
 def check(schemas: Any, openapi: Any, path: str, document: Any) -> None:
+    """Hold an answer against the document, but for where Klaviyo is known to answer otherwise."""
+    document["links"] = {name: link for name, link in document["links"].items() if link}
+    data = document["data"] if isinstance(document["data"], list) else [document["data"]]
+    for record in [*data, *document.get("included", [])]:
+        if record["type"] == "image" and record["attributes"]["name"] is None:
+            record["attributes"]["name"] = ""
+        for relationship in record.get("relationships", {}).values():
+            if relationship.get("data", ...) is None:
+                del relationship["data"]
+        (record.get("attributes", {}).get("predictive_analytics") or {}).pop("expected_date_of_next_order", None)
     content = openapi["paths"][path]["get"]["responses"]["200"]["content"]["application/vnd.api+json"]
     reference = {**schemas, "$ref": content["schema"]["$ref"]}
     validator = jsonschema.Draft202012Validator(reference, format_checker=FORMATS)
@@ -133,14 +144,15 @@ def check(schemas: Any, openapi: Any, path: str, document: Any) -> None:
 def test_collections(
     start: Callable[..., Client], schemas: Any, openapi: Any, path: str, given: dict[str, Any]
 ) -> None:
-    client = start(next_style="absent", profiles=100, campaigns=120)
+    client = start(profiles=100, campaigns=120)
     document = client.ask(path, given)
     while True:
+        following = document["links"].get("next")
         assert document["data"]
         check(schemas, openapi, path, document)
-        if not document["links"].get("next"):
+        if not following:
             return
-        document = client.ask(document["links"]["next"])
+        document = client.ask(following)
 
 
 @pytest.mark.parametrize(("name", "given"), ITEMS)
@@ -156,7 +168,6 @@ def test_sub_collections(
     seen = 0
     for identity in client.simulator.ids(parents):
         document = client.ask(f"/api/{parents}/{identity}/{relation}", given)
-        document["links"] = {name: link for name, link in document["links"].items() if link}
         check(schemas, openapi, f"/api/{parents}/{{id}}/{relation}", document)
         seen += len(document["data"])
         if seen > 300:
@@ -167,7 +178,6 @@ def test_sub_collections(
 def test_coupon_codes(client: Client, schemas: Any, openapi: Any) -> None:
     ids = ",".join(f'"{identity}"' for identity in client.simulator.ids("coupons"))
     document = client.ask("/api/coupon-codes", {"filter": f"any(coupon.id,[{ids}])", "include": "coupon"})
-    document["links"].pop("prev")
     check(schemas, openapi, "/api/coupon-codes", document)
 
 

@@ -24,7 +24,8 @@ def members(client: Client, kind: str = "lists", **given: Any) -> list[dict[str,
 
 @pytest.mark.parametrize("endpoint", BELOW, ids=lambda endpoint: endpoint.path)
 def test_an_unknown_parent_is_not_found(client: Client, endpoint: Any) -> None:
-    status, error = client.refusal(endpoint.path.replace("{id}", "unknown"))
+    identity = "1" if endpoint.parent == "flow-action" else "unknown"
+    status, error = client.refusal(endpoint.path.replace("{id}", identity))
     assert (status, error["code"]) == (404, "not_found")
 
 
@@ -156,7 +157,6 @@ def test_campaigns_have_one_to_three_messages_of_their_channel(client: Client) -
     for channel in ("email", "sms", "mobile_push"):
         for campaign in client.walk("/api/campaigns", {"filter": f"equals(messages.channel,'{channel}')"}):
             answer = client.ask(f"/api/campaigns/{campaign['id']}/campaign-messages")
-            assert answer["links"]["next"] is None
             assert {each["attributes"]["definition"]["channel"] for each in answer["data"]} == {channel}
             counts.add(len(answer["data"]))
     assert counts == {1, 2, 3}

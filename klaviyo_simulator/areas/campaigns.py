@@ -79,6 +79,7 @@ AREA = Area(
             scopes=("campaigns:read",),
             parent="campaign",
             includes=frozenset({"campaign", "image", "template"}),
+            bare_links=True,
         ),
         Endpoint(
             path="/api/campaign-messages/{id}",

@@ -6,7 +6,8 @@ from klaviyo_simulator.areas.common import BETWEEN, ONE_OR_SEVERAL
 from klaviyo_simulator.declarations import Area, Endpoint, Filter, Page, Relationship, ResourceType, Tier, tree
 
 _CODE_STATUSES = ("UNASSIGNED", "PROCESSING", "ASSIGNED_TO_PROFILE", "VERSION_NOT_ACTIVE", "DELETING", "USED")
-_REVIEW_STATUSES = ("published", "unpublished", "rejected", "featured", "pending", "all")
+_LISTED = ("published", "featured", "pending")
+_REVIEW_STATUSES = (*_LISTED, "unpublished", "rejected", "all")
 
 _CODE_FILTERS = {
     "expires_at": Filter.of(BETWEEN, may_be_future=True),
@@ -17,7 +18,7 @@ _CODE_FILTERS = {
 
 AREA = Area(
     types=(
-        ResourceType("coupon", "/api/coupons", tree("description external_id monitor_configuration")),
+        ResourceType("coupon", "/api/coupons", tree("description external_id monitor_configuration"), id_form=r"[^-]*"),
         ResourceType(
             "coupon-code",
             "/api/coupon-codes",
@@ -78,6 +79,8 @@ AREA = Area(
                 "review_type": Filter.of("str: eq", choices=("question", "review", "rating", "store")),
                 "verified": Filter.of("bool: eq"),
             },
+            unless_filtered={"status": _LISTED},
+            unless_switched="list_all_reviews",
             sorts=frozenset({"created", "rating", "updated"}),
             aliases={"status": "status.value"},
             includes=frozenset({"events"}),

@@ -81,6 +81,7 @@ AREA = Area(
                 "size": Filter.of("num: ge gt le lt"),
                 "hidden": Filter.of("bool: eq any[] eq[]"),
             },
+            unless_filtered={"hidden": False},
             sorts=frozenset({"format", "id", "name", "size", "updated_at"}),
         ),
         Endpoint(

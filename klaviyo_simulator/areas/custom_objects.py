@@ -43,6 +43,7 @@ AREA = Area(
             scopes=("custom-objects:read",),
             filters={"namespace": Filter.of("str: eq")},
             includes=frozenset({"current-schema", "draft-schema"}),
+            bare_links=True,
         ),
         Endpoint(
             path="/api/object-types/{id}",

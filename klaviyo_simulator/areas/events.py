@@ -14,8 +14,9 @@ AREA = Area(
             {
                 "profile": Relationship("profile", many=False, always=True),
                 "metric": Relationship("metric", many=False, always=True),
-                "attributions": Relationship("attribution"),
+                "attributions": Relationship("attribution", optional=True),
             },
+            id_form=r"\w{11}",
         ),
         ResourceType("attribution", "/api/attributions", frozenset()),
     ),

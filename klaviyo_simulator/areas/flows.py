@@ -23,6 +23,7 @@ AREA = Area(
             tree("created definition updated"),
             {"flow": Relationship("flow", many=False), "flow-messages": Relationship("flow-message")},
             open_fields=frozenset({"definition"}),
+            id_form=r"\d+",
         ),
         ResourceType(
             "flow-message",
@@ -53,6 +54,7 @@ AREA = Area(
             },
             unless_filtered={"archived": False},
             sorts=frozenset({"created", "id", "name", "status", "trigger_type", "updated"}),
+            sorts_by_date=True,
             includes=frozenset({"flow-actions", "tags"}),
         ),
         Endpoint(

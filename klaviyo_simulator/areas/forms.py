@@ -57,12 +57,14 @@ AREA = Area(
             parent="form",
             page=Page(20, 100),
             filters={
-                "form_type": Filter.of(ONE_OR_SEVERAL, choices=_TYPES),
+                "form_type": Filter.of(ONE_OR_SEVERAL, choices=_TYPES, lists_fail=True),
                 "status": Filter.of("str: eq", choices=_STATUSES),
                 "updated_at": Filter.of(BETWEEN),
                 "created_at": Filter.of(BETWEEN),
             },
             sorts=frozenset({"created_at", "updated_at"}),
+            bare_links=True,
+            unpaged=True,
         ),
     ),
 )

@@ -31,7 +31,6 @@ def _members(parent: str, more: dict[str, Filter]) -> Endpoint:
         # The reference tells it for lists only, but says that the bucket is everybody's.
         costs={("additional-fields[profile]", "predictive_analytics"): PREDICTIONS},
         shows=frozenset({"joined_group_at"}),
-        lacks=frozenset({"conversations"}),
     )
 
 
@@ -99,8 +98,10 @@ AREA = Area(
                 "created": Filter.of("dt: gt"),
                 "updated": Filter.of("dt: gt"),
                 "is_active": Filter.of("bool: eq any[] eq[]"),
-                "is_starred": Filter.of("bool: eq"),
+                "is_starred": Filter.of("bool: eq", applies=False),
             },
+            unless_filtered={"is_active": True},
+            unless_switched="list_inactive_segments",
             sorts=frozenset({"created", "id", "name", "updated"}),
             includes=frozenset({"flow-triggers", "tags"}),
         ),

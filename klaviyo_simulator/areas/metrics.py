@@ -29,7 +29,10 @@ AREA = Area(
             "mapped-metric",
             "/api/mapped-metrics",
             tree("updated"),
-            {"metric": Relationship("metric", many=False), "custom-metric": Relationship("custom-metric", many=False)},
+            {
+                "metric": Relationship("metric", many=False, optional=True),
+                "custom-metric": Relationship("custom-metric", many=False, optional=True),
+            },
         ),
     ),
     endpoints=(
@@ -59,6 +62,7 @@ AREA = Area(
             scopes=("metrics:read",),
             parent="metric",
             additional=frozenset({"sample_values"}),
+            bare_links=True,
         ),
         Endpoint(
             path="/api/custom-metrics",
@@ -66,6 +70,7 @@ AREA = Area(
             tier=Tier.S,
             scopes=("metrics:read",),
             includes=frozenset({"metrics"}),
+            bare_links=True,
         ),
         Endpoint(
             path="/api/mapped-metrics",
@@ -73,6 +78,7 @@ AREA = Area(
             tier=Tier.S,
             scopes=("metrics:read",),
             includes=frozenset({"custom-metric", "metric"}),
+            bare_links=True,
         ),
     ),
 )

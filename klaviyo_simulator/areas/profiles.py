@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from klaviyo_simulator.areas.common import BETWEEN, MEMBERSHIPS, ONE_OR_SEVERAL, PREDICTIONS
 from klaviyo_simulator.declarations import Area, Endpoint, Filter, Page, Relationship, ResourceType, Tier, tree
+from klaviyo_simulator.suppressions import LIST_SUPPRESSIONS, SUPPRESSION
 
-_MARKETING = "subscriptions.email.marketing"
-_SUPPRESSION = f"{_MARKETING}.suppression"
-_LIST_SUPPRESSIONS = f"{_MARKETING}.list_suppressions"
 _ENABLEMENT = ("AUTHORIZED", "UNAUTHORIZED", "DENIED", "PROVISIONAL", "NOT_DETERMINED")
 
 _CONSENT = "can_receive consent consent_timestamp created_timestamp last_updated metadata valid_until"
@@ -49,7 +47,7 @@ AREA = Area(
                 "lists": Relationship("list"),
                 "segments": Relationship("segment"),
                 "push-tokens": Relationship("push-token"),
-                "conversations": Relationship("conversation"),
+                "conversations": Relationship("conversation", elsewhere="conversation"),
             },
             hidden=frozenset({"subscriptions", "predictive_analytics", "joined_group_at"}),
         ),
@@ -86,18 +84,19 @@ AREA = Area(
                 "_kx": Filter.of("str: eq"),
                 "created": Filter.of("dt: gt lt"),
                 "updated": Filter.of("dt: gt lt"),
-                f"{_LIST_SUPPRESSIONS}.reason": Filter.of("str: eq", each=_LIST_SUPPRESSIONS),
-                f"{_LIST_SUPPRESSIONS}.timestamp": Filter.of(BETWEEN, each=_LIST_SUPPRESSIONS),
-                f"{_LIST_SUPPRESSIONS}.list_id": Filter.of("str: eq", each=_LIST_SUPPRESSIONS),
-                f"{_SUPPRESSION}.reason": Filter.of("str: eq", each=_SUPPRESSION),
-                f"{_SUPPRESSION}.timestamp": Filter.of(BETWEEN, each=_SUPPRESSION),
+                f"{LIST_SUPPRESSIONS}.reason": Filter.of("str: eq", each=LIST_SUPPRESSIONS),
+                f"{LIST_SUPPRESSIONS}.timestamp": Filter.of(BETWEEN, each=LIST_SUPPRESSIONS),
+                f"{LIST_SUPPRESSIONS}.list_id": Filter.of("str: eq", each=LIST_SUPPRESSIONS),
+                f"{SUPPRESSION}.reason": Filter.of("str: eq", each=SUPPRESSION),
+                f"{SUPPRESSION}.timestamp": Filter.of(BETWEEN, each=SUPPRESSION),
             },
             sorts=frozenset(
                 {
                     *("created", "email", "id", "updated"),
-                    *(f"{_LIST_SUPPRESSIONS}.timestamp", f"{_SUPPRESSION}.timestamp"),
+                    *(f"{LIST_SUPPRESSIONS}.timestamp", f"{SUPPRESSION}.timestamp"),
                 }
             ),
+            pages_by_date=True,
             includes=frozenset({"conversations", "push-tokens"}),
             additional=frozenset({"subscriptions", "predictive_analytics"}),
             costs={("additional-fields[profile]", "predictive_analytics"): PREDICTIONS},

@@ -21,7 +21,14 @@ AREA = Area(
             tier=Tier.XS,
             scopes=("webhooks:read",),
             includes=frozenset({"webhook-topics"}),
+            needs_kdp=True,
         ),
-        Endpoint(path="/api/webhook-topics", type="webhook-topic", tier=Tier.XS, scopes=("webhooks:read",)),
+        Endpoint(
+            path="/api/webhook-topics",
+            type="webhook-topic",
+            tier=Tier.XS,
+            scopes=("webhooks:read",),
+            needs_kdp=True,
+        ),
     ),
 )

@@ -20,6 +20,7 @@ class Birth(NamedTuple):
     created: int
     updated: int
     pick: Callable[[str], str | None]  # the id of some record of a type, if there is one
+    copy_template: Callable[[], str]  # makes a template that is in no list; its id
     parent: Record | None = None  # what it will belong to
 
     def times(self) -> dict[str, str]:

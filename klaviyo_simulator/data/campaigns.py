@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from klaviyo_simulator.tables import RecordTable
 
 CHANNELS = ("email", "sms", "mobile_push")
+_WITHOUT_ESTIMATION = 5  # every so many campaigns there is one
 
 
 def campaign(birth: Birth) -> Record:
@@ -97,7 +98,7 @@ def campaign_message(birth: Birth) -> Record:
     times = birth.times_at()
     attributes = {
         "definition": definition,
-        "send_times": words.or_null(random, [{"datetime": times["created_at"], "is_local": False}]),
+        "send_times": random.choice(([{"datetime": times["created_at"], "is_local": False}], [], None)),
         **times,
     }
     relations = {
@@ -117,14 +118,15 @@ class EstimationTable:
         return len(self._campaigns)
 
     def get(self, identity: str) -> Record | None:
-        """The estimation for a campaign."""
-        if self._campaigns.get(identity) is None:
+        """The estimation for a campaign; those of some campaigns never come."""
+        count = crc32(identity.encode()) % 100_000
+        if self._campaigns.get(identity) is None or count % _WITHOUT_ESTIMATION == 0:
             return None
-        return Record(identity, {"estimated_recipient_count": crc32(identity.encode()) % 100_000})
+        return Record(identity, {"estimated_recipient_count": count})
 
     def ids(self) -> list[str]:
-        """The ids of the campaigns."""
-        return self._campaigns.ids()
+        """The ids of the campaigns that have one."""
+        return [identity for identity in self._campaigns.ids() if self.get(identity)]
 
     def select(self, query: Query, after: Place | None, settings: Settings) -> Selection:
         """Nothing: estimations have no collection."""

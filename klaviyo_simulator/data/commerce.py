@@ -58,7 +58,7 @@ def coupon(birth: Birth) -> Record:
     attributes = {
         "external_id": external,
         "description": words.or_null(birth.random, f"{words.title(birth.random)} — €10"),
-        "monitor_configuration": words.or_null(birth.random, {"low_balance_threshold": 10}, 0.5),
+        "monitor_configuration": words.or_null(birth.random, {"low_balance_threshold": "100"}, 0.5),
     }
     return Record(external, attributes)
 
@@ -115,7 +115,7 @@ def _sold(birth: Birth, kind: str) -> dict[str, Any]:
         "description": words.or_null(random, words.filler(random, 120)),
         "price": random.choice((19.99, 0, 0.1 + 0.2, 1e6, None)),
         "url": words.or_null(random, f"https://shop.example.com/{external}"),
-        "image_full_url": words.or_null(random, f"https://images.example.com/{external}.png"),
+        "image_full_url": random.choice((f"https://images.example.com/{external}.png", "", None)),
         "image_thumbnail_url": words.or_null(random, f"https://images.example.com/{external}-s.png", 0.5),
         "images": random.choice(([], ["https://images.example.com/1.png"], None)),
         "custom_metadata": random.choice(({"Größe": "L", "rank": words.HUGE[0]}, {}, None)),
@@ -126,4 +126,4 @@ def _sold(birth: Birth, kind: str) -> dict[str, Any]:
 
 
 def _moment(random: Random, second: int) -> str:
-    return iso(second) if random.random() < 0.5 else iso_micro(second * SECOND)
+    return iso(second) if random.random() < 0.5 else iso_micro(second * SECOND + 437_000)

@@ -63,12 +63,14 @@ def image(birth: Birth) -> Record:
     """One image."""
     random = birth.random
     kind = random.choice(("jpeg", "png", "gif"))
+    hidden = birth.number % 5 == 4
     attributes = {
-        "name": f"{random.choice(words.PRODUCTS)} {birth.number}",
+        # Who hides an image by way of the API takes its name away.
+        "name": None if hidden and birth.number % 2 else f"{random.choice(words.PRODUCTS)} {birth.number}",
         "image_url": f"https://images.example.com/{birth.number}.{kind}",
         "format": kind,
         "size": random.randrange(1, 5_000_000),
-        "hidden": random.random() < 0.2,
+        "hidden": hidden,
         "updated_at": birth.times_at()["updated_at"],
     }
     return Record(str(100_000 + birth.number * 3), attributes)
@@ -83,6 +85,6 @@ def web_feed(birth: Birth) -> Record:
         "request_method": random.choice(("get", "post")),
         "content_type": random.choice(("json", "xml")),
         **birth.times(),
-        "status": words.or_null(random, random.choice(("ok", "disabled", "refreshing")), 0.2),
+        "status": None if birth.number % 3 == 2 else random.choice(("ok", "disabled", "refreshing")),
     }
     return Record(words.ulid(random, birth.created), attributes)

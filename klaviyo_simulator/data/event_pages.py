@@ -14,7 +14,7 @@ import numpy as np
 from klaviyo_simulator.moments import day_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -30,26 +30,32 @@ _STEP = 0x5851F42D4C957F2D  # odd, so that numbers and ids map onto each other
 _IDS: int = 2**_ID_BITS
 _BACK = pow(_STEP, -1, _IDS)
 
-_ATTRIBUTED = 5  # every so many events there is one with an attribution
+_ATTRIBUTED = 5  # every so many events there is one with an attribution,
+_ANONYMOUS = 101  # one without a profile,
+_BLANK = 3  # and one with a blank in its datetime instead of a T
 _ATTRIBUTION = f'{{"type":"attribution","id":"{0:032x}"}}'
+
+NOBODY = 2**32  # stands for the profile of events that have none
+_NOBODY = "null"
 
 # Characters that occur nowhere else mark the places of what differs.
 _ID, _SECOND, _DATETIME, _UUID, _PROFILE = "\1" * 11, "\2" * 10, "\3" * 25, "\4" * 36, "\5" * 26
 _LINKAGE = "\6" * len(_ATTRIBUTION)
 _URL = f"https://a.klaviyo.com/api/events/{_ID}"
 _HEAD = f'{{"type":"event","id":"{_ID}","attributes":{{"timestamp":{_SECOND},"event_properties":'
+_PERSON = f'{{"type":"profile","id":"{_PROFILE}"}}'
 _MIDDLE = (
     f',"datetime":"{_DATETIME}","uuid":"{_UUID}"}},"relationships":{{'
-    f'"profile":{{"data":{{"type":"profile","id":"{_PROFILE}"}},'
+    f'"profile":{{"data":{_PERSON},'
     f'"links":{{"self":"{_URL}/relationships/profile","related":"{_URL}/profile"}}}},'
     '"metric":{"data":{"type":"metric","id":"'
 )
-_TAIL = (
-    f'"}},"links":{{"self":"{_URL}/relationships/metric","related":"{_URL}/metric"}}}},'
-    f'"attributions":{{"links":{{"self":"{_URL}/relationships/attributions",'
-    f'"related":"{_URL}/attributions"}}}}}},"links":{{"self":"{_URL}"}}}},'
+_TAIL = f'"}},"links":{{"self":"{_URL}/relationships/metric","related":"{_URL}/metric"}}}}'
+_END = f'}},"links":{{"self":"{_URL}"}}}},'
+_ATTRIBUTIONS = (
+    f',"attributions":{{"links":{{"self":"{_URL}/relationships/attributions","related":"{_URL}/attributions"}}}}'
 )
-_TAIL_WITH_LINKAGE = _TAIL.replace('"attributions":{', f'"attributions":{{"data":[{_LINKAGE}],')
+_LINKED_ATTRIBUTIONS = _ATTRIBUTIONS.replace('s":{', f's":{{"data":[{_LINKAGE}],', 1)
 
 
 def _letters(text: str | bytes) -> Bytes:
@@ -98,7 +104,7 @@ class EventPages:
         self._metrics = [body.metric for body in bodies]
         # The first body of each metric stands for it.
         self._metric_at = np.array([self._metrics.index(metric) for metric in self._metrics], np.intp)
-        self._layouts = {False: _Layout(bodies, _TAIL), True: _Layout(bodies, _TAIL_WITH_LINKAGE)}
+        self._layouts = {False: _Layout(bodies, _ATTRIBUTIONS), True: _Layout(bodies, _LINKED_ATTRIBUTIONS)}
         self._profile_ids = profiles
         self._profiles = _letters("".join(profiles)).reshape(-1, len(_PROFILE))
 
@@ -119,6 +125,7 @@ class EventPages:
                 else (self._profile_ids, self.profile_of(numbers))
             )
             different, places = np.unique(which, return_index=True)
+            places, different = places[different != NOBODY], different[different != NOBODY]
             ids = (known[at] for at in different.tolist())
         return zip(places.tolist(), ids, strict=True)
 
@@ -133,53 +140,78 @@ class EventPages:
         wanted = np.array([at for at, profile in enumerate(self._profile_ids) if profile in profiles], np.uint64)
         return np.isin(self.profile_of(numbers), wanted)
 
-    def write(self, seconds: Seconds, numbers: Numbers, blank: str, linked: bool = False) -> memoryview:
+    def write(self, seconds: Seconds, numbers: Numbers, linked: bool = False) -> memoryview:
         """Some events as JSON, with commas between them; their attributions among it if they are to be linked."""
         layout = self._layouts[linked]
         page = layout.pool.take(self.body_of(numbers).astype(np.intp), axis=0)
+        ids, profiles = self._ids.of(numbers), self.profile_of(numbers)
+        (anonymous,), (attributed,) = np.nonzero(profiles == NOBODY), np.nonzero(numbers % np.uint64(_ATTRIBUTED) == 0)
+        profiles[anonymous] = 0
         columns = {
-            _ID: self._ids.of(numbers),
+            _ID: ids,
             _SECOND: _TWO[seconds[:, None] // _HUNDREDS % 100].reshape(-1, len(_SECOND)),
-            _DATETIME: _datetimes(seconds, blank),
+            _DATETIME: _datetimes(seconds, numbers),
             _UUID: _uuids(seconds, numbers),
-            _PROFILE: self._profiles[self.profile_of(numbers)],
+            _PROFILE: self._profiles[profiles],
         }
-        if linked:
-            columns[_LINKAGE] = _linkages(numbers)
         for mark, letters in columns.items():
-            whole = f"V{len(mark)}"  # seen as one item, letters are copied in half the time
-            for place in layout.places[mark]:
-                page[:, place : place + len(mark)].view(whole)[:] = letters.view(whole)
+            _overwrite(page, layout.places[mark], letters)
+        start, end = layout.person
+        page[anonymous, start:end] = _letters(_NOBODY.ljust(end - start))
+        # Rows are equally long: where there are no attributions, blanks stand for them.
+        parts = np.tile(layout.attributions, (len(attributed), 1))
+        _overwrite(parts, layout.places_in_attributions[_ID], ids[attributed])
+        if linked:
+            _overwrite(parts, layout.places_in_attributions[_LINKAGE], _linkages(numbers[attributed]))
+        page[attributed, layout.end : layout.end + parts.shape[1]] = parts
         return page.reshape(-1)[:-1].data
 
     def profile_of(self, numbers: Numbers) -> Numbers:
-        """Which profiles some events are of."""
+        """Which profiles some events are of, or `NOBODY`."""
         mixed: Numbers = numbers * np.uint64(2246822519) >> np.uint64(5)
         profiles: Numbers = mixed % np.uint64(len(self._profile_ids))
+        profiles[numbers % np.uint64(_ANONYMOUS) == 0] = NOBODY
         return profiles
 
 
 class _Layout:
     """Finished events as the rows of a matrix, and the places in them of what differs."""
 
-    def __init__(self, bodies: Sequence[Body], tail: str) -> None:
-        rows = [
-            b"".join((_HEAD.encode(), body.properties, _MIDDLE.encode(), body.metric.encode(), tail.encode()))
+    def __init__(self, bodies: Sequence[Body], attributions: str) -> None:
+        first = [
+            b"".join((_HEAD.encode(), body.properties, _MIDDLE.encode(), body.metric.encode(), _TAIL.encode()))
             for body in bodies
         ]
+        rows = [row + b" " * len(attributions) + _END.encode() for row in first]
         self.pool = _letters(b"".join(rows)).reshape(len(rows), -1)
-        self.places = {
-            mark: [found.start() for found in re.finditer(mark.encode(), rows[0])]
-            for mark in (_ID, _SECOND, _DATETIME, _UUID, _PROFILE, _LINKAGE)
-        }
+        self.places = _places(rows[0])
+        at = rows[0].index(_PERSON.encode())
+        self.person = (at, at + len(_PERSON))
+        self.end = len(first[0])
+        self.attributions = _letters(attributions)
+        self.places_in_attributions = _places(attributions.encode())
 
 
-def _datetimes(seconds: Seconds, blank: str) -> Bytes:
+def _places(row: bytes) -> dict[str, list[int]]:
+    """Where the marks of what differs begin."""
+    marks = (_ID, _SECOND, _DATETIME, _UUID, _PROFILE, _LINKAGE)
+    return {mark: [found.start() for found in re.finditer(mark.encode(), row)] for mark in marks}
+
+
+def _overwrite(rows: Bytes, places: Iterable[int], letters: Bytes) -> None:
+    """Write letters over some places of each row."""
+    whole = f"V{letters.shape[1]}"  # seen as one item, letters are copied in half the time
+    for place in places:
+        rows[:, place : place + letters.shape[1]].view(whole)[:] = letters.view(whole)
+
+
+def _datetimes(seconds: Seconds, numbers: Numbers) -> Bytes:
     days, rest = np.divmod(seconds, 86400)
     first = int(days.min())
     dates = _letters("".join(map(day_text, range(first, int(days.max()) + 1)))).reshape(-1, 10)
     letters = np.empty((len(seconds), len(_DATETIME)), np.uint8)
-    letters[:] = _letters(f"0000-00-00{blank}00:00:00+00:00")
+    letters[:] = _letters("0000-00-00T00:00:00+00:00")
+    letters[numbers % np.uint64(_BLANK) == 0, 10] = ord(" ")
     letters[:, :10] = dates[days - first]
     letters[:, 11:16] = _CLOCK[rest // 60]
     letters[:, 17:19] = _TWO[rest % 60]
@@ -198,7 +230,6 @@ def _linkages(numbers: Numbers) -> Bytes:
     letters = np.empty((len(numbers), len(_LINKAGE)), np.uint8)
     letters[:] = _letters(_ATTRIBUTION)
     letters[:, -18:-2] = _hex(numbers, 16)
-    letters[numbers % np.uint64(_ATTRIBUTED) != 0] = ord(" ")  # rows stay equally long, and JSON allows blanks
     return letters
 
 

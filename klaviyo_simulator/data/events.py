@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from klaviyo_simulator.data.event_pages import EventIds, EventPages
+from klaviyo_simulator.data.event_pages import NOBODY, EventIds, EventPages
 from klaviyo_simulator.declarations import LOWER_BOUNDS, UPPER_BOUNDS
 from klaviyo_simulator.moments import SECOND
 from klaviyo_simulator.records import Record, Related
@@ -41,7 +41,7 @@ class Columns(NamedTuple):
 
     seconds: Seconds
     bodies: Numbers  # places in `pool`
-    profiles: Numbers
+    profiles: Numbers  # places among the profiles, or `NOBODY`
     pool: Sequence[Body]
 
 
@@ -54,6 +54,7 @@ class EventTable:
         self._pages = EventPages(self._ids, bodies, profiles) if len(seconds) else None
         self._later: list[Row] = []
         self._later_seconds: dict[int, int] = {}
+        self._came: dict[int, float] = {}
         self._deleted: set[int] = set()
 
     def __len__(self) -> int:
@@ -63,13 +64,14 @@ class EventTable:
     def _made(self) -> int:
         return len(self._seconds) + len(self._later)
 
-    def add(self, second: int) -> str:
-        """One more event at a second; its id."""
+    def add(self, second: int, came: float = 0.0) -> str:
+        """One more event at a second, which came at a moment; its id."""
         if not self._pages:
             raise ValueError("an account that began without events gets none")
         number = self._made
         insort(self._later, (second, number))
         self._later_seconds[number] = second
+        self._came[number] = came
         return self._ids.texts(np.array([number], np.uint64))[0]
 
     def remove(self, identity: str) -> None:
@@ -101,10 +103,11 @@ class EventTable:
         number = self._ids.number(identity)
         return None if number is None or number >= self._made or number in self._deleted else number
 
-    def of_metric(self, metric: str, low: int, high: int) -> Columns:
-        """The events of a metric with low <= second < high."""
+    def of_metric(self, metric: str, low: int, high: int, known: float) -> Columns:
+        """The events of a metric with low <= second < high that had come by the moment `known`."""
         start, end = np.searchsorted(self._seconds, (low, high))
         later = self._later[bisect_left(self._later, (low, 0)) : bisect_left(self._later, (high, 0))]
+        later = [row for row in later if self._came[row[1]] <= known]
         seconds = np.concatenate((self._seconds[start:end], np.array([row[0] for row in later], np.int64)))
         numbers = np.concatenate(
             (np.arange(start, end, dtype=np.uint64), np.array([row[1] for row in later], np.uint64))
@@ -123,14 +126,13 @@ class EventTable:
         seconds, numbers = self._rows(query, low, high, place, size + 1)
         more = (int(seconds[size - 1]), int(numbers[size - 1])) if len(numbers) > size else None
         seconds, numbers = seconds[:size], numbers[:size]
-        blank = " " if settings.space_datetimes else "T"
         # Attributes that were asked for one by one need the records themselves.
         if query.endpoint.type in query.fields:
             rows = zip(seconds.tolist(), numbers.tolist(), strict=True)
-            return Selection([self._record(row, blank) for row in rows], more, length=len(numbers))
+            return Selection([self._record(row) for row in rows], more, length=len(numbers))
         if not self._pages or not len(numbers):
             return Selection([], more, b"")
-        body = self._pages.write(seconds, numbers, blank, "attributions" in query.includes)
+        body = self._pages.write(seconds, numbers, "attributions" in query.includes)
         return Selection([], more, body, len(numbers), _related(self._pages, query, numbers))
 
     def _rows(
@@ -182,21 +184,24 @@ class EventTable:
         return np.concatenate(found)
 
     def _test(self, conditions: Iterable[Condition], numbers: Numbers) -> NDArray[np.bool_]:
-        """Which events are there and meet the conditions; `has(profile)` and `has(metric)` are true of every one."""
+        """Which events are there and meet the conditions; `has(metric)` is true of every one."""
         passed = np.isin(numbers, np.array(list(self._deleted), np.uint64), invert=True)
         pages = self._pages
         if pages is None:
             return passed
         for condition in _tests(conditions):
+            if condition.operator == "has":
+                passed &= pages.profile_of(numbers) != NOBODY
+                continue
             values: set[Any] = set(condition.value if isinstance(condition.value, tuple) else (condition.value,))
             test = pages.with_metric if condition.field == "metric_id" else pages.with_profile
             passed &= test(numbers, values)
         return passed
 
-    def _record(self, row: Row, blank: str = "T") -> Record:
+    def _record(self, row: Row) -> Record:
         pages: EventPages = self._pages  # type: ignore[assignment] # there is no row without it
         seconds, numbers = np.array(row[:1], np.int64), np.array(row[1:], np.uint64)
-        document = json.loads(bytes(pages.write(seconds, numbers, blank)))
+        document = json.loads(bytes(pages.write(seconds, numbers)))
         relations: dict[str, Related] = {
             name: next((identity for _, identity in pages.related(name, numbers)), None)
             for name in ("profile", "metric", "attributions")
@@ -236,7 +241,7 @@ def _related(pages: EventPages, query: Query, numbers: Numbers) -> list[tuple[st
 
 
 def _tests(conditions: Iterable[Condition]) -> list[Condition]:
-    return [condition for condition in conditions if condition.field in {"metric_id", "profile_id"}]
+    return [condition for condition in conditions if condition.field in {"metric_id", "profile", "profile_id"}]
 
 
 def _bounds(conditions: Iterable[Condition], *, gt_returns_boundary: bool) -> tuple[int | None, int | None]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from klaviyo_simulator.data.birth import Birth
 
-SENDING = {"send-email": "email", "send-sms": "sms", "send-mobile-push": "push"}
+SENDING = {"send-email": "Email", "send-sms": "SMS", "send-mobile-push": "Push"}
 """The actions that have messages, and their channels."""
 
 _TRIGGERS = ("Metric", "Added to List", "Unconfigured", "Date Based", "Price Drop", None)
@@ -55,13 +55,14 @@ def flow_message(birth: Birth) -> Record:
     """One message of a flow's action."""
     random = birth.random
     identity = words.short_id(random)
-    channel = SENDING.get(birth.parent.value("definition.type"), "email") if birth.parent else "email"
+    channel = SENDING.get(birth.parent.value("definition.type"), "Email") if birth.parent else "Email"
+    template = birth.copy_template() if channel == "Email" else None
     attributes = {
         "channel": channel,
         **birth.times(),
-        "definition": words.or_null(random, _message(birth, channel, identity), 0.05),
+        "definition": words.or_null(random, _message(birth, channel, identity, template), 0.05),
     }
-    return Record(identity, attributes, {"template": birth.pick("template") if channel == "email" else None})
+    return Record(identity, attributes, {"template": template})
 
 
 def _step(random: Random, kind: str) -> dict[str, Any]:
@@ -80,13 +81,13 @@ def _step(random: Random, kind: str) -> dict[str, Any]:
     return {"links": {"next": following}, "data": {"message": message, "status": random.choice(_STATUSES)}}
 
 
-def _message(birth: Birth, channel: str, identity: str) -> dict[str, Any]:
+def _message(birth: Birth, channel: str, identity: str, template: str | None) -> dict[str, Any]:
     random = birth.random
-    own = {"name": f"{channel.title()} #{birth.number} — {words.title(random)}", "id": identity}
+    own = {"name": f"{channel} #{birth.number} — {words.title(random)}", "id": identity}
     common = {"smart_sending_enabled": random.random() < 0.8, "additional_filters": None}
-    if channel == "sms":
+    if channel == "SMS":
         return {"body": f"{random.choice(words.PRODUCTS)} ↗", "image_id": None, "shorten_links": True, **common, **own}
-    if channel == "push":
+    if channel == "Push":
         content = {"title": random.choice(words.PRODUCTS), "body": words.filler(random, 30), "sound": True}
         return {**content, "badge": False, "kv_pairs": {"big": words.HUGE[0]}, **common, **own}
     content = {
@@ -97,7 +98,7 @@ def _message(birth: Birth, channel: str, identity: str) -> dict[str, Any]:
         "bcc_email": None,
         "subject_line": f"{random.choice(words.PRODUCTS)} für {{{{ first_name }}}}",
         "preview_text": words.or_null(random, words.filler(random, 40)),
-        "template_id": birth.pick("template"),
+        "template_id": template,
         "transactional": False,
         "add_tracking_params": True,
         "custom_tracking_params": None,

@@ -36,12 +36,20 @@ def a_list(birth: Birth) -> Record:
 def segment(birth: Birth) -> Record:
     """One segment."""
     random = birth.random
-    condition = {"type": "profile-region", "in_region": False, "region": "united_states"}
+    condition: dict[str, Any] = {"type": "profile-region", "in_region": False, "region": "united_states"}
+    if birth.number % 2:
+        groups = [each] if (each := birth.pick("list")) else []
+        condition = {
+            "type": "profile-group-membership",
+            "is_member": True,
+            "group_ids": groups,
+            "timeframe_filter": None,
+        }
     attributes = {
         "name": words.title(random),
         "definition": words.or_null(random, {"condition_groups": [{"conditions": [condition]}]}),
         **birth.times(),
-        "is_active": random.random() < 0.8,
+        "is_active": birth.number % 5 != 4,
         "is_processing": random.random() < 0.1,
         "is_starred": random.random() < 0.2,
     }

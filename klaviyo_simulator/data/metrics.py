@@ -15,22 +15,31 @@ METRIC_NAMES = (
     *("Placed Order", "Ordered Product", "Viewed Product", "Added to Cart", "Checkout Started"),
     *("Received Email", "Opened Email", "Clicked Email", "Bounced Email", "Unsubscribed"),
     *("Received SMS", "Clicked SMS", "Subscribed to List", "Fulfilled Order", "Refunded Order", "Active on Site"),
+    *("Viewed Form", "Closed Form"),
 )
 MAPPINGS = (
     *("added_to_cart", "cancelled_sales", "ordered_product", "refunded_sales", "revenue"),
     *("started_checkout", "viewed_product"),
 )
-_INTEGRATIONS = (
-    {"object": "integration", "id": "0eMvjm", "name": "Shopify", "category": "eCommerce"},
-    {"object": "integration", "id": "0rG4eQ", "name": "Klaviyo", "category": "Internal"},
-    {"object": "integration", "id": "7FtS4J", "name": "API", "category": "API"},
+_INTEGRATIONS: tuple[dict[str, Any] | None, ...] = (
+    {"object": "integration", "id": "0eMvjm", "key": "shopify", "name": "Shopify", "category": "eCommerce"},
+    {"object": "integration", "id": "0rG4eQ", "key": "klaviyo", "name": "Klaviyo", "category": "Internal"},
+    {"object": "integration", "id": "7FtS4J", "key": "api", "name": "API", "category": "API"},
+    {
+        "object": "integration",
+        "id": "4kQvPx",
+        "key": "parcels",
+        "name": "Parcels",
+        "category": {"category": "Shipping", "id": 9},
+    },
+    None,
 )
-_PROPERTIES: tuple[tuple[str, str, str, list[Any]], ...] = (
-    ("$value", "Value", "numeric", [19.99, 2**63, 0]),
-    ("Items", "Items", "list", list(words.PRODUCTS[:3])),
-    ("is_gift", "Is gift?", "boolean", [True, False]),
-    ("Größe", "Größe 📏", "string", ["S", "M", 'X"L']),
-    ("ordered_at", "ordered_at", "date", []),
+_PROPERTIES = (
+    ("$value", "Value", "numeric"),
+    ("Items", "Items", "list"),
+    ("is_gift", "Is gift?", "boolean"),
+    ("Größe", "Größe 📏", "string"),
+    ("ordered_at", "ordered_at", "date"),
 )
 
 
@@ -40,7 +49,7 @@ def metric(birth: Birth) -> Record:
     attributes = {
         "name": METRIC_NAMES[number] if number < len(METRIC_NAMES) else f"Custom Metric {number} ✓",
         **birth.times(),
-        "integration": words.or_null(random, random.choice(_INTEGRATIONS), 0.05),
+        "integration": _INTEGRATIONS[number % len(_INTEGRATIONS)],
     }
     flow = birth.pick("flow") if random.random() < 0.5 else None
     return Record(words.short_id(random), attributes, {"flow-triggers": [flow] if flow else []})
@@ -48,9 +57,8 @@ def metric(birth: Birth) -> Record:
 
 def metric_property(birth: Birth) -> Record:
     """One property of a metric."""
-    name, label, kind, samples = _PROPERTIES[birth.number % len(_PROPERTIES)]
-    values = words.or_null(birth.random, list(samples), 0.1)
-    attributes = {"label": label, "property": name, "inferred_type": kind, "sample_values": values}
+    name, label, kind = _PROPERTIES[birth.number % len(_PROPERTIES)]
+    attributes = {"label": label, "property": name, "inferred_type": kind, "sample_values": None}
     return Record(words.short_id(birth.random) + str(birth.number), attributes)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from klaviyo_simulator.data import words
-from klaviyo_simulator.moments import iso
+from klaviyo_simulator.moments import SECOND, iso, iso_micro
 from klaviyo_simulator.records import Record
 
 if TYPE_CHECKING:
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from klaviyo_simulator.data.timeline import Timeline
 
 _LOOKS = 256
-_REASONS = ("HARD_BOUNCE", "INVALID_EMAIL", "SPAM_COMPLAINT", "UNSUBSCRIBE", "USER_SUPPRESSED")
+UNSUBSCRIBE = "UNSUBSCRIBE"
+_REASONS = ("HARD_BOUNCE", "INVALID_EMAIL", "SPAM_COMPLAINT", UNSUBSCRIBE, "USER_SUPPRESSED")
 
 _ENABLEMENT = ("AUTHORIZED", "UNAUTHORIZED", "DENIED", "PROVISIONAL", "NOT_DETERMINED")
 
@@ -26,7 +27,7 @@ Suppressions = list[dict[str, Any]]
 class Profile(Record):
     """A profile that keeps only what is its own; the rest it shares with all who look like it."""
 
-    __slots__ = ("_changes", "_look", "created", "last_event", "list_suppressions", "number", "suppression")
+    __slots__ = ("_changes", "_look", "consent", "created", "last_event", "list_suppressions", "number", "suppression")
 
     def __init__(self, identity: str, number: int, look: dict[str, Any], created: int, updated: int) -> None:
         super().__init__(identity, {})
@@ -36,6 +37,7 @@ class Profile(Record):
         self.last_event: int | None = None
         self.suppression: Suppressions | None = None
         self.list_suppressions: Suppressions | None = None
+        self.consent: dict[str, Any] = {}
         self._changes: dict[str, Any] = {"updated": iso(updated)}
 
     @property
@@ -68,6 +70,10 @@ class Profile(Record):
             return iso(self.created)
         if name == "email":
             return self.email
+        suppressions, _, which = name.rpartition(".")
+        if which in {"timestamp", "first"} and suppressions.startswith("subscriptions."):
+            timestamps = [each["timestamp"] for each in self.elements(suppressions)]
+            return (max if which == "timestamp" else min)(timestamps, default=None)
         return super().value(name)
 
     def elements(self, name: str) -> list[dict[str, Any]]:
@@ -76,15 +82,27 @@ class Profile(Record):
             return super().elements(name)
         return (self.list_suppressions if name.endswith("list_suppressions") else self.suppression) or []
 
+    def suppress(self, reason: str, timestamp: str) -> None:
+        """Add a suppression; that of somebody who unsubscribes ends the consent as well. `updated` stays."""
+        self.suppression = [*(self.suppression or []), {"reason": reason, "timestamp": timestamp}]
+
+    def subscribe(self, timestamp: str) -> None:
+        """Give consent, which takes back an unsubscription but no other suppression, and moves `updated`."""
+        self.suppression = [each for each in self.suppression or [] if each["reason"] != UNSUBSCRIBE]
+        self.consent = {"consent": "SUBSCRIBED", "consent_timestamp": timestamp, "last_updated": timestamp}
+
     def _subscriptions(self) -> dict[str, Any]:
-        shared = self._look["subscriptions"]
+        shared, suppression = self._look["subscriptions"], self.suppression or []
         marketing = {
             **shared["email"]["marketing"],
-            "suppression": self.suppression or [],
+            **self.consent,
+            "suppression": suppression,
             "list_suppressions": self.list_suppressions or [],
         }
-        if self.suppression:
-            marketing.update(can_receive_email_marketing=False, consent="UNSUBSCRIBED")
+        if suppression:
+            marketing |= {"can_receive_email_marketing": False, "last_updated": suppression[-1]["timestamp"]}
+        if any(each["reason"] == UNSUBSCRIBE for each in suppression):
+            marketing["consent"] = "UNSUBSCRIBED"
         return {**shared, "email": {**shared["email"], "marketing": marketing}}
 
 
@@ -131,7 +149,7 @@ class ProfileMaker:
         return self._random.choice(_REASONS)
 
     def _since(self, created: int) -> str:
-        return iso(self._timeline.later(self._random, created))
+        return iso_micro(self._timeline.later(self._random, created) * SECOND + self._random.randrange(SECOND))
 
     def _list_suppression(self, created: int) -> dict[str, Any]:
         random = self._random
@@ -222,11 +240,11 @@ def _properties(random: Random) -> dict[str, Any]:
 
 
 def _subscriptions(random: Random, timeline: Timeline) -> dict[str, Any]:
-    consent = random.choice(("SUBSCRIBED", "NEVER_SUBSCRIBED", "UNSUBSCRIBED"))
-    since = None if consent == "NEVER_SUBSCRIBED" else iso(timeline.some(random))
+    consent = random.choice(("SUBSCRIBED", "NEVER_SUBSCRIBED"))
+    since = None if consent == "NEVER_SUBSCRIBED" else iso(timeline.some(random)).replace("T", random.choice("T "))
     how = {"method": words.or_null(random, "PREFERENCE_PAGE"), "method_detail": "example.com/signup"}
     email = {
-        "can_receive_email_marketing": consent != "UNSUBSCRIBED",
+        "can_receive_email_marketing": True,
         "consent": consent,
         "consent_timestamp": since,
         "last_updated": since,
@@ -236,8 +254,17 @@ def _subscriptions(random: Random, timeline: Timeline) -> dict[str, Any]:
     }
     text = {"consent": consent, "consent_timestamp": since, **how, "last_updated": since}
     may = consent == "SUBSCRIBED"
+    tracking = {
+        "consent": consent,
+        "consent_timestamp": since,
+        "last_updated": since,
+        "created_timestamp": None,
+        "metadata": None,
+        "can_receive": may,
+        "valid_until": None,
+    }
     return {
-        "email": {"marketing": email},
+        "email": {"marketing": email, "open_tracking": tracking, "click_tracking": tracking},
         "sms": {
             "marketing": {"can_receive_sms_marketing": may, **text},
             "transactional": {"can_receive_sms_transactional": may, **text},
@@ -251,7 +278,8 @@ def _subscriptions(random: Random, timeline: Timeline) -> dict[str, Any]:
 
 def _predictions(random: Random, timeline: Timeline) -> dict[str, Any]:
     orders = random.randrange(0, 12)
-    return {
+    expected = timeline.now + random.randrange(10**7)
+    found = {
         "historic_clv": round(random.random() * 900, 2),
         "predicted_clv": round(random.random() * 100, 2),
         "total_clv": round(random.random() * 1000, 2),
@@ -260,6 +288,7 @@ def _predictions(random: Random, timeline: Timeline) -> dict[str, Any]:
         "average_days_between_orders": words.or_null(random, 30.5),
         "average_order_value": round(random.random() * 80, 2),
         "churn_probability": random.random(),
-        "expected_date_of_next_order": iso(timeline.now + random.randrange(10**7)) if orders else None,
+        "expected_date_of_next_order": iso(expected).removesuffix("+00:00"),
         "ranked_channel_affinity": random.choice((["sms", "email", "push"], None)),
     }
+    return found if orders else dict.fromkeys(found)

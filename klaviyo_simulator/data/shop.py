@@ -18,7 +18,7 @@ from klaviyo_simulator.data.profiles import ProfileMaker
 from klaviyo_simulator.data.timeline import Timeline
 from klaviyo_simulator.kinship import Families, kin_of
 from klaviyo_simulator.moments import seconds_of
-from klaviyo_simulator.tables import RecordTable, Table
+from klaviyo_simulator.tables import RecordTable, Table, TemplateTable
 
 if TYPE_CHECKING:
     from klaviyo_simulator.records import Record
@@ -37,7 +37,8 @@ class Shop:
         self._known: dict[str, list[str]] = {}
 
         account = catalog.account(self.source("account"), settings.timezone)
-        self.records = {name: RecordTable() for name in (*MAKERS, "profile")}
+        self.templates = TemplateTable()
+        self.records = {name: RecordTable() for name in (*MAKERS, "profile")} | {"template": self.templates}
         """The tables of what can be changed."""
         self.tables: dict[str, Table] = {
             **self.records,
@@ -53,7 +54,6 @@ class Shop:
         self.lists = self.records["list"]
         self.metrics = self.records["metric"]
         self.profiles = self.records["profile"]
-        self.templates = self.records["template"]
 
         stock.before_profiles(self, settings)
         self.profile_maker = ProfileMaker(self.source("profiles"), self.timeline, self.lists.ids())
@@ -73,7 +73,8 @@ class Shop:
             record = self.profile_maker.make(created, updated)
         else:
             pick = partial(self._pick, random)
-            record = MAKERS[name](Birth(random, number, created, updated, pick, of[1] if of else None))
+            copy = partial(self._copy_template, random, created)
+            record = MAKERS[name](Birth(random, number, created, updated, pick, copy, of[1] if of else None))
         self.records[name].put(record)
         if of:
             self.families.join(kin_of(of[0], name), of[1], record)
@@ -108,6 +109,14 @@ class Shop:
         if len(self._known.get(name, ())) != len(table):
             self._known[name] = table.ids()
         return self._known[name][int(place * len(table))] if len(table) else None
+
+    def _copy_template(self, random: Random, created: int) -> str:
+        """A template of the kind that flows copy for their messages: it can be read, but is in no list."""
+        number = self._made["template copy"]
+        self._made["template copy"] += 1
+        record = MAKERS["template"](Birth(random, number, created, created, partial(self._pick, random), lambda: ""))
+        self.templates.keep(record)
+        return record.id
 
     def _events(self, settings: Settings) -> EventTable:
         source = self.source("events")
