@@ -56,7 +56,7 @@ class Query:
     page_size: int
 
     def begins(self) -> list[datetime]:
-        """When the intervals begin: one before the range, those that hold it, and the one that holds its end."""
+        """When the intervals begin: one more before the range, those of the range, and the one that holds its end."""
         start, end = self.filtered.start.astimezone(self.zone), self.filtered.end
         if self.interval == "hour":
             first = start.astimezone(timezone.utc).replace(minute=0, second=0, microsecond=0) - _HOUR
@@ -99,7 +99,7 @@ def query(given: Mapping[str, Any]) -> Query:
 def rows(asked: Query, events: EventTable, now: float) -> list[dict[str, Any]]:
     """All rows: one for each combination of dimensions that occurs, or one in all.
 
-    The intervals at the edges that were not asked for hold half of what happened in them.
+    The intervals at the edges, which the range does not cover, count half of what happened in them.
     """
     filtered, begins = asked.filtered, asked.begins()
     half = (begins[1] - begins[0]) / 2

@@ -103,13 +103,13 @@ class Api:
             cursor = selection.more and self._cursors.write(query.identity(call.path), selection.more, now)
             links["next"] = query.url(base, cursor) if cursor else None
             text = queries.values(call.query).get("filter")
-            # For filtered lists, Klaviyo takes its own object's representation for a cursor.
+            # Recorded: for filtered lists, the cursor of this link is the representation of a Python object.
             links["prev"] = query.url(base, f"<Filters: {text}>") if text and base.endswith("/api/lists") else None
         body = documents.collection(query, selection, self.shop.tables, links)
         return Answer(200, body, {"Content-Type": MEDIA_TYPE}, selection.length)
 
     def _check(self, query: Query, identity: str | None) -> None:
-        """Refuse ids that can be none of their type, and metrics that cannot be filtered by."""
+        """Refuse malformed ids of some types, and filters on metrics that do not exist."""
         name = query.endpoint.parent or query.endpoint.type
         form = TYPES[name].id_form
         if identity is not None and form and not re.fullmatch(form, identity):

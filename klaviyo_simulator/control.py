@@ -39,7 +39,7 @@ class Control:
             ("POST", "subscribe"): lambda given: api.edits.subscribe(**given),
             ("POST", "unsubscribe"): lambda given: api.edits.unsubscribe(**given),
             ("POST", "advance"): lambda given: api.advance(**given),
-            ("POST", "faults"): lambda given: self.add_faults(given["faults"]),
+            ("POST", "faults"): lambda given: api.faults.add(given["faults"]),
             ("DELETE", "faults"): lambda _: api.faults.clear(),
             ("POST", "switches"): api.switch,
         }
@@ -58,10 +58,6 @@ class Control:
     def mutate_continuously(self, every: int, **changes: Any) -> None:
         """Change data after every so many requests; 0 ends it."""
         self._api.mutations.repeat(every, changes)
-
-    def add_faults(self, descriptions: list[dict[str, Any]]) -> None:
-        """Add faults by their descriptions."""
-        self._api.faults.add(descriptions)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer a request to one of these paths."""

@@ -67,7 +67,7 @@ class Edits:
             first = next(((kin.parent, parent) for kin, parent in parents if kin.sole), None)
             record = self._shop.make(name, self._shop.random, second, second, first)
             record.change(**stamp(record, moment), **(attributes or {}))
-            if visible_after > 0:  # until then it is nowhere, as if it had not been made
+            if visible_after > 0:  # no answer may show it before
                 for kin, parent in parents:
                     self._shop.families.leave(kin, parent, record)
                 self._shop.records[name].remove(record.id)
@@ -105,16 +105,10 @@ class Edits:
         at: float | None = None,
         visible_after: float = 0.0,
     ) -> None:
-        """Make records children of another, as profiles members of a list; a member's date of joining moves.
+        """Make records (`child`, `ids`) children of another (`parent`, `identity`): profiles members of a list.
 
-        Args:
-            parent: The type of the other record, and `identity` its id.
-            identity: See there.
-            child: The type of the records, and `ids` theirs.
-            ids: See there.
-            at: When they joined, in seconds since 1970.
-            visible_after: Seconds from now until any answer shows it; with a new segment it is never sooner than
-                nine minutes after the segment was created.
+        Who is one already joins again. `at` is when they join, in seconds since 1970; `visible_after` how many
+        seconds from now answers show it. Members of a new segment show nine minutes after it was created at best.
         """
         kin, record, moment = kin_of(parent, child), self._record(parent, identity), self._moment(at)
         for member in [self._record(child, each) for each in ids]:
@@ -151,7 +145,7 @@ class Edits:
             self._change("profile", profile, stamp(profile, moment))
 
     def catch_up(self) -> None:
-        """Show what was to be seen by now."""
+        """Show what is due."""
         while self._hidden and self._hidden[0][0] <= self._now():
             heappop(self._hidden)[2]()
 
@@ -164,7 +158,7 @@ class Edits:
 
     def _appear(self, name: str, record: Record, parents: list[tuple[Kin, Record]], moment: float) -> None:
         if any(kin.sole and self._table(kin.parent).get(parent.id) is None for kin, parent in parents):
-            return  # deleted while this was still to come
+            return  # the parent was deleted in the meantime
         self._change(name, record, {})
         for kin, parent in parents:
             self._join(kin, parent, record, moment)

@@ -32,8 +32,8 @@ _RATE_LIMITS = "https://developers.klaviyo.com/en/docs/rate_limits_and_error_han
 class ApiError(Exception):
     """A request that is answered with an error document.
 
-    Only refusals by what lies behind the API's gate (400, 429, and 403 with the code `forbidden`) have `links` and
-    `meta`; all errors have a `source`, which is the document's root if nothing else is to blame.
+    The documents are those of recorded answers: 400, 429 and a 403 with the code `forbidden` have `links` and
+    `meta`, the others do not. Each has a `source`: the root of the document if no place or parameter is at fault.
     """
 
     def __init__(

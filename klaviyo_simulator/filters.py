@@ -23,7 +23,7 @@ _FIELD = re.compile(r"[A-Za-z_$][\w.$-]*")
 _BARE = re.compile(r"[^,()\[\]\"'\s]+")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 ANYTHING = "anything"
-"""The operator of a condition that is met by everything."""
+"""The operator of a condition that every record meets."""
 _RANGE_MARGIN = 1.0  # seconds: bounds closer to the present than this count as future
 
 

@@ -45,7 +45,7 @@ def admit(call: Call, settings: Settings) -> tuple[Endpoint | Operation, str | N
 
 
 def permit(endpoint: Endpoint | Operation, settings: Settings) -> None:
-    """Refuse what the key may not read, or the account does not have; such requests count in the rate windows."""
+    """Refuse what the key or the account may not read; such a request counts in the rate windows."""
     if endpoint.needs_kdp and not settings.advanced_kdp:
         raise ApiError(403, "You must have Advanced KDP enabled to use this endpoint.")
     missing = [] if settings.scopes is None else [each for each in endpoint.scopes if each not in settings.scopes]
@@ -79,5 +79,5 @@ def _check_revision(headers: Mapping[str, str]) -> None:
         raise ApiError(400, f"'{revision}' is no revision of this API.", source=source)
     if revision < _OLDEST_LIVING and headers.get("X-Klaviyo-Revision-Fall-Forward-Opt-Out") == "1":
         raise ApiError(410, f"Revision '{revision}' is retired.")
-    if revision != REVISION:  # here every endpoint has the one revision; Klaviyo's have several
+    if revision != REVISION:  # the only one that the endpoints have here
         raise ApiError(404, "No valid revisions found for method")

@@ -50,12 +50,11 @@ class Usage(NamedTuple):
     remaining: int = 0  # in the burst window
 
     def headers(self) -> dict[str, str]:
-        """The headers of an answer that was not refused; they count the burst window and announce the others."""
-        return {
-            "RateLimit-Limit": self.limits,
-            "RateLimit-Remaining": str(self.remaining),
-            "RateLimit-Reset": "0",
-        }
+        """The headers of an answer that was not refused.
+
+        All recorded answers name every window, count the burst window, and have a reset of 0.
+        """
+        return {"RateLimit-Limit": self.limits, "RateLimit-Remaining": str(self.remaining), "RateLimit-Reset": "0"}
 
 
 class Limits:

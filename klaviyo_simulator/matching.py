@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from klaviyo_simulator.filters import ANYTHING
@@ -10,7 +9,7 @@ from klaviyo_simulator.records import comparable
 from klaviyo_simulator.suppressions import compared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from klaviyo_simulator.filters import Condition
     from klaviyo_simulator.records import Record
@@ -28,7 +27,7 @@ _TESTS: dict[str, Callable[[Any, Any], bool]] = {
 }
 
 
-def matcher(conditions: Iterable[Condition], settings: Settings) -> Callable[[Record], bool]:
+def matcher(conditions: Sequence[Condition], settings: Settings) -> Callable[[Record], bool]:
     """A test whether a record meets all conditions.
 
     Conditions on the elements of one list must be met by one element together. Which of several suppressions is
@@ -47,22 +46,23 @@ def matcher(conditions: Iterable[Condition], settings: Settings) -> Callable[[Re
             operator = "greater-or-equal"
         return value is not None and _TESTS[operator](value, wanted)
 
-    plain = [condition for condition in conditions if condition.each is None]
-    by_list = sorted((c for c in conditions if c.each is not None), key=lambda c: c.each or "")
-    groups = [(name or "", list(group)) for name, group in groupby(by_list, key=lambda c: c.each)]
-
-    def meets(element: dict[str, Any], group: list[Condition]) -> bool:
+    def meets(element: dict[str, Any], group: Iterable[Condition]) -> bool:
         return all(holds(c, comparable(element.get(c.field.rpartition(".")[2]))) for c in group)
 
-    def has_element(record: Record, name: str, group: list[Condition]) -> bool:
-        dates = [condition for condition in group if condition.field.endswith(".timestamp")]
-        others = [condition for condition in group if condition not in dates]
+    def has_element(record: Record, name: str, dates: list[Condition], others: list[Condition]) -> bool:
         found = [element for element in record.elements(name) if meets(element, others)]
         return any(meets(each, dates) for each in (compared(found, settings.suppression_order) if dates else found))
 
+    plain = [condition for condition in conditions if condition.each is None]
+    groups: dict[str, tuple[list[Condition], list[Condition]]] = {}
+    for condition in conditions:
+        if condition.each is not None:
+            group = groups.setdefault(condition.each, ([], []))
+            group[not condition.field.endswith(".timestamp")].append(condition)
+
     def matches(record: Record) -> bool:
         return all(holds(c, _value(record, c)) for c in plain) and all(
-            has_element(record, name, group) for name, group in groups
+            has_element(record, name, *group) for name, group in groups.items()
         )
 
     return matches

@@ -7,8 +7,6 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from klaviyo_simulator.edits import stamp
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -55,7 +53,15 @@ class Mutations:
         self._cues: list[Cue] = []
 
     def wait(self, pattern: str, times: int, action: Callable[[], object]) -> None:
-        """Do something as soon as so many requests are answered whose path and query, decoded, fit a pattern."""
+        """Call something once so many requests are answered, before the last answer is sent.
+
+            simulator.when_asked("/api/lists?*", 2, lambda: simulator.delete("list", a_list))
+
+        Args:
+            pattern: What path and query of the requests look like, decoded (`/api/flows?*equals(archived,true)*`).
+            times: How many requests.
+            action: May change data through the simulator.
+        """
         self._cues.append(Cue(pattern, times, action))
 
     def repeat(self, every: int, changes: dict[str, Any]) -> None:
@@ -108,29 +114,24 @@ class Mutations:
         singular = name.removesuffix("s")
         if action == "new":
             return [self._shop.new(singular, self._shop.random, second, second).id for _ in range(count)]
-        table = self._shop.records[singular]
-        chosen = self._choose(table, count, action)
-        ids = [record.id for record in chosen]
-        if action == "suppress":
-            for identity in ids:
-                self._edits.suppress([identity], reason=self._shop.profile_maker.reason(), at=now)
-        elif action in {"subscribe", "unsubscribe"}:
-            getattr(self._edits, action)(ids, at=now)
-        else:
-            self._apply(action, singular, chosen, now, attributes)
+        ids = [record.id for record in self._choose(self._shop.records[singular], count, action)]
+        for identity in ids:
+            self._change(action, singular, identity, now, attributes)
         return ids
 
-    def _apply(
-        self, action: str, singular: str, chosen: list[Record], now: float, attributes: dict[str, Any] | None
-    ) -> None:
-        table = self._shop.records[singular]
-        for record in chosen:
-            if action == "delete":
-                self._shop.remove(singular, record.id)
-                continue
-            record.change(**stamp(record, now), **self._change(record, action, attributes))
-            table.put(record)
-            self._shop.families.changed(singular, record)
+    def _change(self, action: str, name: str, identity: str, now: float, attributes: dict[str, Any] | None) -> None:
+        edits = self._edits
+        if action == "delete":
+            edits.delete(name, identity)
+        elif action == "suppress":
+            edits.suppress([identity], reason=self._shop.profile_maker.reason(), at=now)
+        elif action == "unsubscribe":
+            edits.unsubscribe([identity], at=now)
+        elif action == "subscribe":
+            edits.subscribe([identity], at=now)
+        else:
+            archived = {"archived": action == "archive"} if action else None
+            edits.touch(name, identity, attributes=archived or attributes, at=now)
 
     def _choose(self, table: RecordTable, count: int, action: str) -> list[Record]:
         suitable: Iterable[Record] = table.records()
@@ -140,11 +141,3 @@ class Mutations:
             suitable = (each for each in suitable if not each.elements("suppression"))
         records = list(suitable)
         return self._shop.random.sample(records, min(count, len(records)))
-
-    def _change(self, record: Record, action: str, attributes: dict[str, Any] | None) -> dict[str, Any]:
-        if action in {"archive", "unarchive"}:
-            return {"archived": action == "archive"}
-        if attributes:
-            return attributes
-        field = "first_name" if "first_name" in record.attributes else "name"
-        return {field: f"Changed {self._shop.random.randrange(10**6)}"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -78,7 +78,7 @@ class Questions:
         base: str,
     ) -> int:
         """Put the answer of a report into the data; how many rows it has on all pages."""
-        local = datetime.fromtimestamp(now, self._zone())
+        local = datetime.fromtimestamp(now, ZoneInfo(settings.timezone))
         question = report_bodies.question(given, report, local.date())
         if question.metric is not None:
             self._check_conversions(question.metric, question.statistics, settings)
@@ -88,7 +88,7 @@ class Questions:
         data["attributes"] = {"results": [row.document(question) for row in shown]}
         if report.series:
             data["attributes"]["date_times"] = rows.date_times
-        if report.relationships:
+        if report.relationships and shown:
             data["relationships"] = {
                 f"{kind}s": {
                     "data": [{"type": kind, "id": each} for each in _ids([row.groupings for row in shown], kind)],
@@ -111,7 +111,7 @@ class Questions:
         return len(rows), page
 
     def check_metrics(self, ids: Sequence[str], settings: Settings) -> list[str]:
-        """Refuse metrics that do not exist, or do so in the list of metrics only.
+        """Refuse metrics that do not exist, and those that only the list of metrics knows.
 
         Returns:
             The names of the metrics.
@@ -127,18 +127,12 @@ class Questions:
         return list(names.values())
 
     def _check_conversions(self, metric: str, statistics: Collection[str], settings: Settings) -> None:
-        """Refuse a metric without values if a statistic counts these."""
+        """Refuse a metric without values if a statistic needs them; the others are answered."""
         (name,) = self.check_metrics([metric], settings)
         counting = VALUE_STATISTICS | ({"text_message_roi"} if settings.roi_needs_values else set())
         if name in settings.valueless_metrics and counting.intersection(statistics):
             detail = "Passed in conversion metric does not support querying for values data"
             raise invalid_body(f"{report_bodies.POINTER}/conversion_metric_id", detail)
-
-    def _zone(self) -> ZoneInfo | timezone:
-        """The account's time zone."""
-        accounts = self._tables["account"]
-        account = next((accounts.get(each) for each in accounts.ids()), None)
-        return ZoneInfo(account.attributes["timezone"]) if account else timezone.utc
 
 
 def _cut(rows: list[Any], page: _Page) -> list[Any]:

@@ -158,12 +158,7 @@ def segments(cell: Cell, added: Numbers, happened: NDArray[np.bool_], before: in
     net = added - removed
     total = net.copy()
     total[:, before] = net[:, : before + 1].sum(axis=1)
-    counts = {
-        "members_added": added,
-        "members_removed": removed,
-        "net_members_changed": net,
-        "total_members": total,
-    }
+    counts = {"members_added": added, "members_removed": removed, "net_members_changed": net, "total_members": total}
     return {name: values[:, before:] for name, values in counts.items()}
 
 

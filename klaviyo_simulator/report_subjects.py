@@ -122,14 +122,10 @@ def _flow_messages(flow: Record, tables: Tables) -> Iterator[tuple[str, str, str
     """Id, name and channel of the messages of a flow."""
     for action in ids_of(flow.relations.get("flow-actions")):
         found = tables["flow-action"].get(action)
-        related = ids_of(found.relations.get("flow-messages")) if found else []
-        # Without records of messages each action is taken for one.
-        for message in related if "flow-message" in tables else [f"M{action}"]:
-            record = tables["flow-message"].get(message) if "flow-message" in tables else None
-            attributes = record.attributes if record else {}
-            derived = ("email", "email", "sms")[key_of(message) % 3]
-            name = (attributes.get("definition") or {}).get("name") or attributes.get("name") or f"Message {message}"
-            yield message, name, str(attributes.get("channel") or derived).lower()
+        for message in ids_of(found.relations.get("flow-messages")) if found else []:
+            if record := tables["flow-message"].get(message):
+                name = (record.attributes["definition"] or {}).get("name") or f"Message {message}"
+                yield message, name, record.attributes["channel"].lower()
 
 
 def _message(channel: str) -> dict[str, Any]:
@@ -148,10 +144,7 @@ def _tags(record: Record, tables: Tables) -> dict[str, list[str]]:
 
 
 def _records(tables: Tables, name: str) -> Iterator[Record]:
-    if name in tables:
-        for identity in tables[name].ids():
-            if record := tables[name].get(identity):
-                yield record
+    return (record for identity in tables[name].ids() if (record := tables[name].get(identity)))
 
 
 def _day(text: str, zone: tzinfo | None) -> date:

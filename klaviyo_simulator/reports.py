@@ -23,7 +23,7 @@ MESSAGE_STATISTICS = frozenset(
     }
 )
 VALUE_STATISTICS = frozenset({"average_order_value", "conversion_value", "revenue_per_recipient"})
-"""Statistics that a metric without values has not."""
+"""Statistics that are refused for a metric whose events have no value."""
 FORM_STATISTICS = frozenset(
     {
         *("closed_form", "closed_form_uniques", "qualified_form", "qualified_form_uniques", "submit_rate", "submits"),

@@ -1,4 +1,4 @@
-"""The options of a simulator: sizes, the key, speed, and switches for what nobody knows about Klaviyo."""
+"""The options of a simulator: sizes, the account, speed, and a switch for each behaviour that is unknown."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Settings:
     daily_quota: int = 225  # requests that each kind of report has in a day
     other_usage: float = 0.0  # share of every rate window that another client of the account uses up
 
-    # What nobody knows for sure about Klaviyo, with the harsher answer as the default.
+    # Behaviour of Klaviyo that nobody has seen, or that sources disagree about.
     events_max_page: int = 1000  # the parameter's maximum says 1000, the endpoint's prose says 200
     children_touch_parents: bool = False  # whether a change to a child moves its parents' `updated` too
     gt_returns_boundary: bool = False  # greater-than also returns what equals its bound
@@ -87,16 +87,16 @@ class Settings:
     list_all_reviews: bool = False  # /reviews lists unpublished and rejected ones without being asked for them
     refuse_status_all: bool = False  # 400 for equals(status,"all") on /reviews
     name_missing_scopes: bool = True  # a 403 says which scope the key lacks
-    sparse_drops_relationships: bool = True  # fields[…] leaves the relationships out that are not included
+    sparse_drops_relationships: bool = True  # fields[…] drops relationships that are not included
     cursor_life: float = 3 * 86400.0  # seconds until a page cursor has expired
     report_page: int = 0  # rows of reports and aggregates on one page; 0: all, or the aggregates' page_size
     gzip: bool = False  # compress for clients that ask for it; costs more time than it saves on one host
 
     def __post_init__(self) -> None:
-        """Refuse an order of suppressions that there is not.
+        """Check the settings that take one of some words.
 
         Raises:
-            ValueError: if it is none of `SUPPRESSION_ORDERS`.
+            ValueError: if `suppression_order` is none of `SUPPRESSION_ORDERS`.
         """
         if self.suppression_order not in SUPPRESSION_ORDERS:
             raise ValueError(f"suppression_order must be one of {', '.join(SUPPRESSION_ORDERS)}")

@@ -28,7 +28,7 @@ def replaced(fault: Fault) -> Answer:
     options = fault.options
     if fault.kind == "status":
         return _status(int(options["status"]), options)
-    if fault.kind == "forbidden":  # what the account has not bought, told by a sentence where a title belongs
+    if fault.kind == "forbidden":  # the account lacks an entitlement, and the title is the sentence that says so
         title = options.get("title", "Entitlement to use this endpoint not found.")
         return Answer.of(ApiError(403, options.get("detail"), code="forbidden", title=title))
     if fault.kind == "redirect":
@@ -77,22 +77,19 @@ def _foreign_next(document: dict[str, Any], options: dict[str, Any]) -> None:
     links["next"] = there._replace(netloc=options.get("host", "elsewhere.example.com")).geturl()
 
 
-def _repeat_page(document: dict[str, Any], options: dict[str, Any]) -> None:
-    del options
+def _repeat_page(document: dict[str, Any]) -> None:
     document["links"]["next"] = document["links"]["self"]
 
 
-def _circle(document: dict[str, Any], options: dict[str, Any]) -> None:
+def _circle(document: dict[str, Any]) -> None:
     """Let the second page lead back to the first; the first leads to the second anyhow."""
-    del options
     here = urlsplit(document["links"]["self"])
     query = [pair for pair in parse_qsl(here.query) if pair[0] != "page[cursor]"]
     if len(query) < len(parse_qsl(here.query)):
         document["links"]["next"] = here._replace(query=urlencode(query)).geturl()
 
 
-def _unordered(document: dict[str, Any], options: dict[str, Any]) -> None:
-    del options
+def _unordered(document: dict[str, Any]) -> None:
     data = document["data"]
     if isinstance(data, dict):  # of a report, whose records are its rows
         data = next((value for value in data["attributes"].values() if isinstance(value, list)), [])
@@ -107,13 +104,11 @@ def _missing_cursor(document: dict[str, Any], options: dict[str, Any]) -> None:
         attributes.pop(name, None)
 
 
-def _nan(document: dict[str, Any], options: dict[str, Any]) -> None:
-    del options
+def _nan(document: dict[str, Any]) -> None:
     _properties(document).update(broken=math.nan, endless=-math.inf)
 
 
-def _control_character(document: dict[str, Any], options: dict[str, Any]) -> None:
-    del options
+def _control_character(document: dict[str, Any]) -> None:
     _properties(document).update(broken=f"before{_RAW.decode()}after")
 
 
@@ -127,11 +122,11 @@ def _properties(document: dict[str, Any]) -> dict[str, Any]:
 
 _REWRITES: dict[str, Callable[[dict[str, Any], dict[str, Any]], None]] = {
     "foreign_next": _foreign_next,
-    "repeat_page": _repeat_page,
-    "circle": _circle,
-    "unordered": _unordered,
-    "nan": _nan,
-    "control_character": _control_character,
+    "repeat_page": lambda document, _: _repeat_page(document),
+    "circle": lambda document, _: _circle(document),
+    "unordered": lambda document, _: _unordered(document),
+    "nan": lambda document, _: _nan(document),
+    "control_character": lambda document, _: _control_character(document),
     "missing_cursor": _missing_cursor,
 }
 

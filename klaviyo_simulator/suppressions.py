@@ -1,4 +1,8 @@
-"""Filters on suppressions: the rules for them, and which suppression of a profile they are about."""
+"""Filters on suppressions: the rules for them, and which suppression of a profile they compare.
+
+Klaviyo's SDK changelogs of revision 2023-10-15 state the rules; that a sort is refused, and that the pages come by
+the timestamp of the suppression, was seen in a live account.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +50,7 @@ def order(conditions: Sequence[Condition], dates: int, sort: str | None, setting
 
 
 def compared(suppressions: list[dict[str, Any]], which: str) -> list[dict[str, Any]]:
-    """Those of some suppressions that a condition on their timestamp is about: one, or with "any" all."""
+    """The suppressions that a date is compared with: the latest, the first, or all of them."""
     if which == "any" or not suppressions:
         return suppressions
     pick = max if which == "latest" else min

@@ -51,7 +51,7 @@ def _head(answer: Answer, length: int, **more: str) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
-def _reset(transport: asyncio.Transport) -> None:
+async def _reset(transport: asyncio.Transport) -> None:
     """End a connection so that the other side sees a reset, not an end."""
     peer = transport.get_extra_info("socket")
     if peer is not None and not transport.is_closing():  # the other side may have gone meanwhile
@@ -59,25 +59,17 @@ def _reset(transport: asyncio.Transport) -> None:
     transport.abort()
 
 
-async def _reset_before(transport: asyncio.Transport, answer: Answer, options: dict[str, Any]) -> None:
-    del answer, options
-    _reset(transport)
-
-
-async def _reset_middle(transport: asyncio.Transport, answer: Answer, options: dict[str, Any]) -> None:
-    del options
+async def _reset_middle(transport: asyncio.Transport, answer: Answer) -> None:
     transport.write(_head(answer, len(answer.body)) + answer.body[: len(answer.body) // 2])
     await asyncio.sleep(0.05)  # a reset at once would overtake what was written
-    _reset(transport)
+    await _reset(transport)
 
 
-async def _truncated(transport: asyncio.Transport, answer: Answer, options: dict[str, Any]) -> None:
-    del options
+async def _truncated(transport: asyncio.Transport, answer: Answer) -> None:
     transport.write(_head(answer, len(answer.body)) + answer.body[: len(answer.body) // 2])
 
 
-async def _bad_gzip(transport: asyncio.Transport, answer: Answer, options: dict[str, Any]) -> None:
-    del options
+async def _bad_gzip(transport: asyncio.Transport, answer: Answer) -> None:
     packed = bytearray(gzip.compress(answer.body, 1))
     middle = len(packed) // 2
     packed[middle : middle + 8] = b"\xff" * 8
@@ -90,11 +82,6 @@ async def _gzip_bomb(transport: asyncio.Transport, answer: Answer, options: dict
     count = int(float(options.get("gigabytes", 2.0)) * 2**30) // _MEMBER
     packed = gzip.compress(b" " * _MEMBER) * count + gzip.compress(answer.body)
     transport.write(_head(answer, len(packed), Content_Encoding="gzip") + packed)
-
-
-async def _never(transport: asyncio.Transport, answer: Answer, options: dict[str, Any]) -> None:
-    del answer, options
-    await _drip(transport, b"", 0.05)
 
 
 async def _endless_headers(transport: asyncio.Transport, answer: Answer, options: dict[str, Any]) -> None:
@@ -134,12 +121,12 @@ async def _crawl(transport: asyncio.Transport, content: bytes, seconds: float) -
 
 
 _PLAYS: dict[str, Callable[[asyncio.Transport, Answer, dict[str, Any]], Awaitable[None]]] = {
-    "reset_before": _reset_before,
-    "reset_middle": _reset_middle,
-    "truncated": _truncated,
-    "bad_gzip": _bad_gzip,
+    "reset_before": lambda transport, *_: _reset(transport),
+    "reset_middle": lambda transport, answer, _: _reset_middle(transport, answer),
+    "truncated": lambda transport, answer, _: _truncated(transport, answer),
+    "bad_gzip": lambda transport, answer, _: _bad_gzip(transport, answer),
     "gzip_bomb": _gzip_bomb,
-    "never": _never,
+    "never": lambda transport, *_: _drip(transport, b"", 0.05),
     "endless_headers": _endless_headers,
     "endless_body": _endless_body,
     "slow_headers": _slow_headers,

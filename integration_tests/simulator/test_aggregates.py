@@ -156,6 +156,9 @@ def test_weeks_begin_on_monday_and_the_day_is_the_default(client: Client) -> Non
     weeks = [datetime.fromisoformat(date) for date in aggregate(client, interval="week")[0]]
     assert {date.weekday() for date in weeks} == {0}
     assert weeks[0].date().isoformat() == "2026-09-21"
+    hours = ["greater-or-equal(datetime,2026-11-09T06:30:00)", "less-than(datetime,2026-11-09T08:00:00)"]
+    found = [date[11:13] for date in aggregate(client, interval="hour", filter=hours)[0]]
+    assert found == ["05", "06", "07", "08"]
     months = aggregate(client, interval="month", timezone="America/New_York")[0]
     assert [month[:10] for month in months] == ["2026-09-01", "2026-10-01", "2026-11-01"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -154,6 +155,15 @@ def test_members_can_show_later_than_they_joined(start: Callable[..., Client]) -
     found = members(client, a_list)
     assert found.keys() == set(profiles)
     assert all(joined.startswith(PRESENT) for joined in found.values())
+
+
+def test_what_is_to_show_shows_when_its_time_has_come(start: Callable[..., Client]) -> None:
+    client = start()
+    a_list, profiles = client.simulator.ids("lists")[-1], client.simulator.ids("profiles")[:1]
+    client.simulator.join("list", a_list, "profile", profiles, visible_after=0.5)
+    assert members(client, a_list) == {}
+    time.sleep(0.6)
+    assert members(client, a_list).keys() == set(profiles)
 
 
 def test_members_of_a_new_segment_show_after_nine_minutes(start: Callable[..., Client]) -> None:

@@ -112,6 +112,15 @@ def test_the_interval_before_a_series_is_counted_in_part(
     assert sum(others) == sum(_recipients(row) for row in rows(client, FLOW_VALUES, timeframe=attributes["timeframe"]))
 
 
+def test_the_day_before_a_series_has_half_of_each_count(client: Client) -> None:
+    series = rows(client, FLOWS, timeframe=days("2026-11-14", "2026-11-15"))
+    whole = rows(client, FLOW_VALUES, timeframe=days("2026-11-13", "2026-11-13"))
+    for name in ("recipients", "message_segment_count_sum", "text_message_credit_usage_amount", "opens"):
+        halves = [row["statistics"][name] // 2 for row in whole]
+        assert [row["statistics"][name][0] for row in series] == halves
+        assert any(halves)
+
+
 def test_a_series_of_hours_begins_an_hour_early(client: Client) -> None:
     attributes = asked(client, REPORTS[FLOWS], interval="hourly", timeframe=days("2026-11-14", "2026-11-15"))
     dates = answer(client, FLOWS, attributes)["data"]["attributes"]["date_times"]

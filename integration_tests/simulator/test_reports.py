@@ -258,6 +258,12 @@ def test_relationships(client: Client) -> None:
         assert len(ids) == len(set(ids))
 
 
+def test_a_report_without_rows_relates_to_nothing(client: Client) -> None:
+    data = answer(client, FLOWS, asked(client, REPORTS[FLOWS], filter='equals(flow_id,"nothing")'))["data"]
+    assert data["attributes"]["results"] == []
+    assert "relationships" not in data
+
+
 def test_sparse_fields_and_other_parameters(client: Client) -> None:
     attributes = asked(client, REPORTS[FLOWS])
     found = answer(client, f"{FLOWS}?fields[flow-series-report]=date_times", attributes)

@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-from klaviyo_simulator.areas import (
-    account,
-    campaigns,
-    catalogs,
-    commerce,
-    content,
-    custom_objects,
-    events,
-    flows,
-    forms,
-    groups,
-    metrics,
-    profiles,
-    tags,
-    webhooks,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-AREAS = (
-    account.AREA,
-    campaigns.AREA,
-    catalogs.AREA,
-    commerce.AREA,
-    content.AREA,
-    custom_objects.AREA,
-    events.AREA,
-    flows.AREA,
-    forms.AREA,
-    groups.AREA,
-    metrics.AREA,
-    profiles.AREA,
-    tags.AREA,
-    webhooks.AREA,
+if TYPE_CHECKING:
+    from klaviyo_simulator.declarations import Area
+
+_NAMES = (
+    *("account", "campaigns", "catalogs", "commerce", "content", "custom_objects", "events", "flows", "forms"),
+    *("groups", "metrics", "profiles", "tags", "webhooks"),
 )
+AREAS: tuple[Area, ...] = tuple(import_module(f"{__name__}.{name}").AREA for name in _NAMES)
+"""All areas; each is a module here."""

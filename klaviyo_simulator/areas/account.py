@@ -6,6 +6,7 @@ from klaviyo_simulator.declarations import Area, Endpoint, Page, ResourceType, T
 
 _SOURCES = "campaign(type value) flow(type value)"
 
+
 AREA = Area(
     types=(
         ResourceType(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from klaviyo_simulator.areas.common import BETWEEN, ONE_OR_SEVERAL
 from klaviyo_simulator.declarations import Area, Endpoint, Filter, Page, Relationship, ResourceType, Tier, tree
 
@@ -11,6 +13,12 @@ _CAMPAIGN_STATUSES = (
     *("Cancelled: Smart Sending", "Draft", "Preparing to schedule", "Preparing to send"),
     *("Queued without Recipients", "Scheduled", "Sending", "Sending Segments", "Sent", "Unknown"),
     "Variations Sent",
+)
+
+_campaign = partial(Endpoint, type="campaign", tier=Tier.M, scopes=("campaigns:read",))
+_campaign_message = partial(Endpoint, type="campaign-message", tier=Tier.M, scopes=("campaigns:read",))
+_campaign_recipient_estimation = partial(
+    Endpoint, type="campaign-recipient-estimation", tier=Tier.M, scopes=("campaigns:read",)
 )
 
 AREA = Area(
@@ -44,11 +52,8 @@ AREA = Area(
         ),
     ),
     endpoints=(
-        Endpoint(
+        _campaign(
             path="/api/campaigns",
-            type="campaign",
-            tier=Tier.M,
-            scopes=("campaigns:read",),
             page=Page(100, 100),
             filters={
                 "id": Filter.of("str: any[]"),
@@ -65,34 +70,14 @@ AREA = Area(
             sorts=frozenset({"created_at", "id", "name", "scheduled_at", "updated_at"}),
             includes=frozenset({"campaign-messages", "tags"}),
         ),
-        Endpoint(
-            path="/api/campaigns/{id}",
-            type="campaign",
-            tier=Tier.M,
-            scopes=("campaigns:read",),
-            includes=frozenset({"campaign-messages", "tags"}),
-        ),
-        Endpoint(
+        _campaign(path="/api/campaigns/{id}", includes=frozenset({"campaign-messages", "tags"})),
+        _campaign_message(
             path="/api/campaigns/{id}/campaign-messages",
-            type="campaign-message",
-            tier=Tier.M,
-            scopes=("campaigns:read",),
             parent="campaign",
             includes=frozenset({"campaign", "image", "template"}),
             bare_links=True,
         ),
-        Endpoint(
-            path="/api/campaign-messages/{id}",
-            type="campaign-message",
-            tier=Tier.M,
-            scopes=("campaigns:read",),
-            includes=frozenset({"campaign", "image", "template"}),
-        ),
-        Endpoint(
-            path="/api/campaign-recipient-estimations/{id}",
-            type="campaign-recipient-estimation",
-            tier=Tier.M,
-            scopes=("campaigns:read",),
-        ),
+        _campaign_message(path="/api/campaign-messages/{id}", includes=frozenset({"campaign", "image", "template"})),
+        _campaign_recipient_estimation(path="/api/campaign-recipient-estimations/{id}"),
     ),
 )

@@ -16,6 +16,7 @@ _CODE_FILTERS = {
     "profile.id": Filter.of("str: any[] eq[]", each="profile"),
 }
 
+
 AREA = Area(
     types=(
         ResourceType("coupon", "/api/coupons", tree("description external_id monitor_configuration"), id_form=r"[^-]*"),
@@ -37,13 +38,7 @@ AREA = Area(
         ),
     ),
     endpoints=(
-        Endpoint(
-            path="/api/coupons",
-            type="coupon",
-            tier=Tier.L,
-            scopes=("coupons:read",),
-            page=Page(100, 100),
-        ),
+        Endpoint(path="/api/coupons", type="coupon", tier=Tier.L, scopes=("coupons:read",), page=Page(100, 100)),
         Endpoint(
             path="/api/coupons/{id}/coupon-codes",
             type="coupon-code",

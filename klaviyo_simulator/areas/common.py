@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from klaviyo_simulator.declarations import Cost, Tier
+from klaviyo_simulator.declarations import Cost, Filter, Tier
 
 ONE_OR_SEVERAL = "str: eq any[] eq[]"
 BETWEEN = "dt: ge gt le lt"
@@ -11,3 +11,8 @@ AT_OR_BETWEEN = "dt: eq ge gt le lt"
 PREDICTIONS = Cost("predictive_analytics", Tier.M)
 PROFILE_COUNT = Cost("profile_count", Tier.XS)
 MEMBERSHIPS = Cost("memberships", Tier.XS)
+
+
+def alike(operators: str, *names: str) -> dict[str, Filter]:
+    """Fields that are filtered in the same way."""
+    return {name: Filter.of(operators) for name in names}

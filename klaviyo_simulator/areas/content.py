@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from klaviyo_simulator.areas.common import AT_OR_BETWEEN, BETWEEN, ONE_OR_SEVERAL
+from functools import partial
+
+from klaviyo_simulator.areas.common import AT_OR_BETWEEN, BETWEEN, ONE_OR_SEVERAL, alike
 from klaviyo_simulator.declarations import Area, Endpoint, Filter, Page, ResourceType, Tier, tree
 
 _BLOCKS = (
     *("button", "coupon", "drop_shadow", "header", "horizontal_rule", "html", "image", "product"),
     *("review", "social", "spacer", "split", "table", "text", "unsupported", "video"),
+)
+
+_template = partial(Endpoint, type="template", tier=Tier.L, scopes=("templates:read",))
+_template_universal_content = partial(
+    Endpoint, type="template-universal-content", tier=Tier.L, scopes=("templates:read",)
 )
 
 AREA = Area(
@@ -29,39 +36,24 @@ AREA = Area(
         ResourceType("web-feed", "/api/web-feeds", tree("content_type created name request_method status updated url")),
     ),
     endpoints=(
-        Endpoint(
+        _template(
             path="/api/templates",
-            type="template",
-            tier=Tier.L,
-            scopes=("templates:read",),
             page=Page(10, 10),
             filters={
                 "id": Filter.of("str: any[] eq[]"),
                 "name": Filter.of("str: contains eq any[] eq[]"),
-                "created": Filter.of(AT_OR_BETWEEN),
-                "updated": Filter.of(AT_OR_BETWEEN),
+                **alike(AT_OR_BETWEEN, "created", "updated"),
             },
             sorts=frozenset({"created", "id", "name", "updated"}),
             additional=frozenset({"definition"}),
         ),
-        Endpoint(
-            path="/api/templates/{id}",
-            type="template",
-            tier=Tier.L,
-            scopes=("templates:read",),
-            additional=frozenset({"definition"}),
-        ),
-        Endpoint(
+        _template(path="/api/templates/{id}", additional=frozenset({"definition"})),
+        _template_universal_content(
             path="/api/template-universal-content",
-            type="template-universal-content",
-            tier=Tier.L,
-            scopes=("templates:read",),
             page=Page(20, 100),
             filters={
-                "id": Filter.of(ONE_OR_SEVERAL),
-                "name": Filter.of(ONE_OR_SEVERAL),
-                "created": Filter.of(BETWEEN),
-                "updated": Filter.of(BETWEEN),
+                **alike(ONE_OR_SEVERAL, "id", "name"),
+                **alike(BETWEEN, "created", "updated"),
                 "definition.content_type": Filter.of("str: eq", choices=("block", "section")),
                 "definition.type": Filter.of("str: eq", choices=_BLOCKS),
             },

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from klaviyo_simulator.declarations import Area, Endpoint, Filter, Page, Relationship, ResourceType, Tier, tree
+
+_object_type = partial(Endpoint, type="object-type", tier=Tier.S, scopes=("custom-objects:read",))
 
 AREA = Area(
     types=(
@@ -36,20 +40,14 @@ AREA = Area(
         ResourceType("data-source", "/api/data-sources", tree("description namespace title visibility")),
     ),
     endpoints=(
-        Endpoint(
+        _object_type(
             path="/api/object-types",
-            type="object-type",
-            tier=Tier.S,
-            scopes=("custom-objects:read",),
             filters={"namespace": Filter.of("str: eq")},
             includes=frozenset({"current-schema", "draft-schema"}),
             bare_links=True,
         ),
-        Endpoint(
+        _object_type(
             path="/api/object-types/{id}",
-            type="object-type",
-            tier=Tier.S,
-            scopes=("custom-objects:read",),
             includes=frozenset(
                 {"current-schema", "draft-schema", "object-types", "profile-object-types", "schema-versions"}
             ),

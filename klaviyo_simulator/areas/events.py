@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from klaviyo_simulator.areas.common import BETWEEN
+from klaviyo_simulator.areas.common import BETWEEN, alike
 from klaviyo_simulator.declarations import Area, Endpoint, Filter, Page, Relationship, ResourceType, Tier, tree
 
 AREA = Area(
@@ -30,8 +30,7 @@ AREA = Area(
             filters={
                 "metric_id": Filter.of("str: eq eq[]"),
                 "profile_id": Filter.of("str: eq"),
-                "profile": Filter.of("none: has"),
-                "metric": Filter.of("none: has"),
+                **alike("none: has", "profile", "metric"),
                 "datetime": Filter.of(BETWEEN, narrow=False),
                 "timestamp": Filter.of("num: ge gt le lt"),
             },

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from klaviyo_simulator.areas.common import AT_OR_BETWEEN, ONE_OR_SEVERAL
+from functools import partial
+
+from klaviyo_simulator.areas.common import AT_OR_BETWEEN, ONE_OR_SEVERAL, alike
 from klaviyo_simulator.declarations import Area, Endpoint, Filter, Page, Relationship, ResourceType, Tier, tree
 
 _TRIGGERS = ("Added to List", "Date Based", "Low Inventory", "Metric", "Price Drop", "Unconfigured")
+
+_flow = partial(Endpoint, type="flow", tier=Tier.S, scopes=("flows:read",))
+_flow_action = partial(Endpoint, type="flow-action", tier=Tier.S, scopes=("flows:read",))
+_flow_message = partial(Endpoint, type="flow-message", tier=Tier.S, scopes=("flows:read",))
 
 AREA = Area(
     types=(
@@ -29,27 +35,20 @@ AREA = Area(
             "flow-message",
             "/api/flow-messages",
             tree("channel created definition updated"),
-            {
-                "flow-action": Relationship("flow-action", many=False),
-                "template": Relationship("template", many=False),
-            },
+            {"flow-action": Relationship("flow-action", many=False), "template": Relationship("template", many=False)},
             open_fields=frozenset({"definition"}),
         ),
     ),
     endpoints=(
-        Endpoint(
+        _flow(
             path="/api/flows",
-            type="flow",
-            tier=Tier.S,
-            scopes=("flows:read",),
             page=Page(50, 50),
             filters={
                 "id": Filter.of("str: any[]"),
                 "name": Filter.of("str: contains ew eq sw"),
                 "status": Filter.of("str: eq"),
                 "archived": Filter.of("bool: eq"),
-                "created": Filter.of(AT_OR_BETWEEN),
-                "updated": Filter.of(AT_OR_BETWEEN),
+                **alike(AT_OR_BETWEEN, "created", "updated"),
                 "trigger_type": Filter.of("str: eq", choices=_TRIGGERS),
             },
             unless_filtered={"archived": False},
@@ -57,60 +56,35 @@ AREA = Area(
             sorts_by_date=True,
             includes=frozenset({"flow-actions", "tags"}),
         ),
-        Endpoint(
-            path="/api/flows/{id}",
-            type="flow",
-            tier=Tier.S,
-            scopes=("flows:read",),
-            includes=frozenset({"flow-actions", "tags"}),
-            additional=frozenset({"definition"}),
+        _flow(
+            path="/api/flows/{id}", includes=frozenset({"flow-actions", "tags"}), additional=frozenset({"definition"})
         ),
-        Endpoint(
+        _flow_action(
             path="/api/flows/{id}/flow-actions",
-            type="flow-action",
-            tier=Tier.S,
-            scopes=("flows:read",),
             parent="flow",
             page=Page(50, 50),
             filters={
                 "id": Filter.of("str: any[]"),
                 "action_type": Filter.of(ONE_OR_SEVERAL),
                 "status": Filter.of("str: eq"),
-                "created": Filter.of(AT_OR_BETWEEN),
-                "updated": Filter.of(AT_OR_BETWEEN),
+                **alike(AT_OR_BETWEEN, "created", "updated"),
             },
             sorts=frozenset({"action_type", "created", "id", "status", "updated"}),
             aliases={"action_type": "definition.type", "status": "definition.data.status"},
         ),
-        Endpoint(
-            path="/api/flow-actions/{id}",
-            type="flow-action",
-            tier=Tier.S,
-            scopes=("flows:read",),
-            includes=frozenset({"flow", "flow-messages"}),
-        ),
-        Endpoint(
+        _flow_action(path="/api/flow-actions/{id}", includes=frozenset({"flow", "flow-messages"})),
+        _flow_message(
             path="/api/flow-actions/{id}/flow-messages",
-            type="flow-message",
-            tier=Tier.S,
-            scopes=("flows:read",),
             parent="flow-action",
             page=Page(50, 50),
             filters={
                 "id": Filter.of("str: any[]"),
                 "name": Filter.of("str: contains ew eq sw"),
-                "created": Filter.of(AT_OR_BETWEEN),
-                "updated": Filter.of(AT_OR_BETWEEN),
+                **alike(AT_OR_BETWEEN, "created", "updated"),
             },
             sorts=frozenset({"created", "id", "name", "updated"}),
             aliases={"name": "definition.name"},
         ),
-        Endpoint(
-            path="/api/flow-messages/{id}",
-            type="flow-message",
-            tier=Tier.S,
-            scopes=("flows:read",),
-            includes=frozenset({"flow-action", "template"}),
-        ),
+        _flow_message(path="/api/flow-messages/{id}", includes=frozenset({"flow-action", "template"})),
     ),
 )

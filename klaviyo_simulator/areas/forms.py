@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from klaviyo_simulator.areas.common import BETWEEN, ONE_OR_SEVERAL
+from functools import partial
+
+from klaviyo_simulator.areas.common import BETWEEN, ONE_OR_SEVERAL, alike
 from klaviyo_simulator.declarations import Area, Endpoint, Filter, Page, Relationship, ResourceType, Tier, tree
 
 _STATUSES = ("live", "draft")
 _TYPES = ("popup", "embed", "full_page", "flyout", "banner")
+
+_form = partial(Endpoint, type="form", tier=Tier.S, scopes=("forms:read",))
 
 AREA = Area(
     types=(
@@ -25,30 +29,19 @@ AREA = Area(
         ),
     ),
     endpoints=(
-        Endpoint(
+        _form(
             path="/api/forms",
-            type="form",
-            tier=Tier.S,
-            scopes=("forms:read",),
             page=Page(20, 100),
             filters={
                 "id": Filter.of(ONE_OR_SEVERAL),
                 "name": Filter.of("str: contains eq any[] eq[]"),
                 "ab_test": Filter.of("bool: eq"),
-                "updated_at": Filter.of(BETWEEN),
-                "created_at": Filter.of(BETWEEN),
+                **alike(BETWEEN, "updated_at", "created_at"),
                 "status": Filter.of("str: eq", choices=_STATUSES),
             },
             sorts=frozenset({"created_at", "updated_at"}),
         ),
-        Endpoint(
-            path="/api/forms/{id}",
-            type="form",
-            tier=Tier.S,
-            scopes=("forms:read",),
-            shows=frozenset({"definition"}),
-            lacks=frozenset({"form-versions"}),
-        ),
+        _form(path="/api/forms/{id}", shows=frozenset({"definition"}), lacks=frozenset({"form-versions"})),
         Endpoint(
             path="/api/forms/{id}/form-versions",
             type="form-version",
@@ -59,8 +52,7 @@ AREA = Area(
             filters={
                 "form_type": Filter.of(ONE_OR_SEVERAL, choices=_TYPES, lists_fail=True),
                 "status": Filter.of("str: eq", choices=_STATUSES),
-                "updated_at": Filter.of(BETWEEN),
-                "created_at": Filter.of(BETWEEN),
+                **alike(BETWEEN, "updated_at", "created_at"),
             },
             sorts=frozenset({"created_at", "updated_at"}),
             bare_links=True,

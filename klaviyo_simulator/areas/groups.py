@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from klaviyo_simulator.areas.common import BETWEEN, ONE_OR_SEVERAL, PREDICTIONS, PROFILE_COUNT
+from functools import partial
+
+from klaviyo_simulator.areas.common import BETWEEN, ONE_OR_SEVERAL, PREDICTIONS, PROFILE_COUNT, alike
 from klaviyo_simulator.declarations import Area, Endpoint, Filter, Page, Relationship, ResourceType, Tier, tree
 
 
@@ -17,8 +19,7 @@ def _members(parent: str, more: dict[str, Filter]) -> Endpoint:
         page=Page(20, 100),
         filters={
             **more,
-            "email": Filter.of("str: any[] eq[]"),
-            "phone_number": Filter.of("str: any[] eq[]"),
+            **alike("str: any[] eq[]", "email", "phone_number"),
             "push_token": Filter.of("str: any[] eq[]", each="push-tokens"),
             "_kx": Filter.of("str: eq"),
             "joined_group_at": Filter.of(BETWEEN),
@@ -34,69 +35,53 @@ def _members(parent: str, more: dict[str, Filter]) -> Endpoint:
     )
 
 
+_list = partial(Endpoint, type="list", tier=Tier.L, scopes=("lists:read",))
+_segment = partial(Endpoint, type="segment", tier=Tier.L, scopes=("segments:read",))
+
 AREA = Area(
     types=(
         ResourceType(
             "list",
             "/api/lists",
             tree("created name opt_in_process profile_count updated"),
-            {
-                "profiles": Relationship("profile"),
-                "tags": Relationship("tag"),
-                "flow-triggers": Relationship("flow"),
-            },
+            {"profiles": Relationship("profile"), "tags": Relationship("tag"), "flow-triggers": Relationship("flow")},
             hidden=frozenset({"profile_count"}),
         ),
         ResourceType(
             "segment",
             "/api/segments",
             tree("created definition is_active is_processing is_starred name profile_count updated"),
-            {
-                "profiles": Relationship("profile"),
-                "tags": Relationship("tag"),
-                "flow-triggers": Relationship("flow"),
-            },
+            {"profiles": Relationship("profile"), "tags": Relationship("tag"), "flow-triggers": Relationship("flow")},
             open_fields=frozenset({"definition"}),
             hidden=frozenset({"profile_count"}),
         ),
     ),
     endpoints=(
-        Endpoint(
+        _list(
             path="/api/lists",
-            type="list",
-            tier=Tier.L,
-            scopes=("lists:read",),
             page=Page(10, 10),
             filters={
                 "name": Filter.of("str: any[] eq[]"),
                 "id": Filter.of(ONE_OR_SEVERAL),
-                "created": Filter.of("dt: gt"),
-                "updated": Filter.of("dt: gt"),
+                **alike("dt: gt", "created", "updated"),
             },
             sorts=frozenset({"created", "id", "name", "updated"}),
             includes=frozenset({"flow-triggers", "tags"}),
         ),
-        Endpoint(
+        _list(
             path="/api/lists/{id}",
-            type="list",
-            tier=Tier.L,
-            scopes=("lists:read",),
             includes=frozenset({"flow-triggers", "tags"}),
             additional=frozenset({"profile_count"}),
             costs={("additional-fields[list]", "profile_count"): PROFILE_COUNT},
         ),
         _members("list", {}),
-        Endpoint(
+        _segment(
             path="/api/segments",
-            type="segment",
-            tier=Tier.L,
-            scopes=("segments:read",),
             page=Page(10, 10),
             filters={
                 "name": Filter.of("str: any[] eq[]"),
                 "id": Filter.of(ONE_OR_SEVERAL),
-                "created": Filter.of("dt: gt"),
-                "updated": Filter.of("dt: gt"),
+                **alike("dt: gt", "created", "updated"),
                 "is_active": Filter.of("bool: eq any[] eq[]"),
                 "is_starred": Filter.of("bool: eq", applies=False),
             },
@@ -105,11 +90,8 @@ AREA = Area(
             sorts=frozenset({"created", "id", "name", "updated"}),
             includes=frozenset({"flow-triggers", "tags"}),
         ),
-        Endpoint(
+        _segment(
             path="/api/segments/{id}",
-            type="segment",
-            tier=Tier.L,
-            scopes=("segments:read",),
             includes=frozenset({"flow-triggers", "tags"}),
             additional=frozenset({"profile_count"}),
             costs={("additional-fields[segment]", "profile_count"): PROFILE_COUNT},

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from klaviyo_simulator.declarations import Area, Endpoint, Filter, Page, Relationship, ResourceType, Tier, tree
+
+_metric = partial(Endpoint, type="metric", tier=Tier.M, scopes=("metrics:read",))
 
 AREA = Area(
     types=(
         ResourceType(
-            "metric",
-            "/api/metrics",
-            tree("created integration name updated"),
-            {"flow-triggers": Relationship("flow")},
+            "metric", "/api/metrics", tree("created integration name updated"), {"flow-triggers": Relationship("flow")}
         ),
         ResourceType(
             "metric-property",
@@ -36,25 +37,13 @@ AREA = Area(
         ),
     ),
     endpoints=(
-        Endpoint(
+        _metric(
             path="/api/metrics",
-            type="metric",
-            tier=Tier.M,
-            scopes=("metrics:read",),
             page=Page(200),
-            filters={
-                "integration.name": Filter.of("str: eq"),
-                "integration.category": Filter.of("str: eq"),
-            },
+            filters={"integration.name": Filter.of("str: eq"), "integration.category": Filter.of("str: eq")},
             includes=frozenset({"flow-triggers"}),
         ),
-        Endpoint(
-            path="/api/metrics/{id}",
-            type="metric",
-            tier=Tier.M,
-            scopes=("metrics:read",),
-            includes=frozenset({"flow-triggers"}),
-        ),
+        _metric(path="/api/metrics/{id}", includes=frozenset({"flow-triggers"})),
         Endpoint(
             path="/api/metrics/{id}/metric-properties",
             type="metric-property",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from klaviyo_simulator.areas.common import BETWEEN, MEMBERSHIPS, ONE_OR_SEVERAL, PREDICTIONS
+from functools import partial
+
+from klaviyo_simulator.areas.common import BETWEEN, MEMBERSHIPS, ONE_OR_SEVERAL, PREDICTIONS, alike
 from klaviyo_simulator.declarations import Area, Endpoint, Filter, Page, Relationship, ResourceType, Tier, tree
 from klaviyo_simulator.suppressions import LIST_SUPPRESSIONS, SUPPRESSION
 
@@ -37,6 +39,8 @@ _SUBSCRIPTIONS = f"""
             conversational({_CONSENT} phone_number)))
 """
 
+_profile = partial(Endpoint, type="profile", tier=Tier.L, scopes=("profiles:read",))
+
 AREA = Area(
     types=(
         ResourceType(
@@ -63,27 +67,17 @@ AREA = Area(
             {"profile": Relationship("profile", many=False)},
         ),
         ResourceType(
-            "conversation",
-            "/api/conversations",
-            tree("channel"),
-            {"profile": Relationship("profile", many=False)},
+            "conversation", "/api/conversations", tree("channel"), {"profile": Relationship("profile", many=False)}
         ),
     ),
     endpoints=(
-        Endpoint(
+        _profile(
             path="/api/profiles",
-            type="profile",
-            tier=Tier.L,
-            scopes=("profiles:read",),
             page=Page(20, 100),
             filters={
-                "id": Filter.of(ONE_OR_SEVERAL),
-                "email": Filter.of(ONE_OR_SEVERAL),
-                "phone_number": Filter.of(ONE_OR_SEVERAL),
-                "external_id": Filter.of(ONE_OR_SEVERAL),
+                **alike(ONE_OR_SEVERAL, "id", "email", "phone_number", "external_id"),
                 "_kx": Filter.of("str: eq"),
-                "created": Filter.of("dt: gt lt"),
-                "updated": Filter.of("dt: gt lt"),
+                **alike("dt: gt lt", "created", "updated"),
                 f"{LIST_SUPPRESSIONS}.reason": Filter.of("str: eq", each=LIST_SUPPRESSIONS),
                 f"{LIST_SUPPRESSIONS}.timestamp": Filter.of(BETWEEN, each=LIST_SUPPRESSIONS),
                 f"{LIST_SUPPRESSIONS}.list_id": Filter.of("str: eq", each=LIST_SUPPRESSIONS),
@@ -101,11 +95,8 @@ AREA = Area(
             additional=frozenset({"subscriptions", "predictive_analytics"}),
             costs={("additional-fields[profile]", "predictive_analytics"): PREDICTIONS},
         ),
-        Endpoint(
+        _profile(
             path="/api/profiles/{id}",
-            type="profile",
-            tier=Tier.L,
-            scopes=("profiles:read",),
             includes=frozenset({"conversations", "lists", "push-tokens", "segments"}),
             additional=frozenset({"subscriptions", "predictive_analytics"}),
             costs={

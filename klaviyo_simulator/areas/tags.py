@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from klaviyo_simulator.areas.common import alike
 from klaviyo_simulator.declarations import Area, Endpoint, Filter, Page, Relationship, ResourceType, Tier, tree
 
 AREA = Area(
@@ -39,8 +40,7 @@ AREA = Area(
             page=Page(25, 25),
             filters={
                 "name": Filter.of("str: contains ew eq sw eq[]"),
-                "exclusive": Filter.of("bool: eq"),
-                "default": Filter.of("bool: eq"),
+                **alike("bool: eq", "exclusive", "default"),
             },
             sorts=frozenset({"id", "name"}),
         ),

@@ -24,11 +24,7 @@ AREA = Area(
             needs_kdp=True,
         ),
         Endpoint(
-            path="/api/webhook-topics",
-            type="webhook-topic",
-            tier=Tier.XS,
-            scopes=("webhooks:read",),
-            needs_kdp=True,
+            path="/api/webhook-topics", type="webhook-topic", tier=Tier.XS, scopes=("webhooks:read",), needs_kdp=True
         ),
     ),
 )

@@ -8,19 +8,15 @@ from zlib import crc32
 from klaviyo_simulator.data import words
 from klaviyo_simulator.moments import iso
 from klaviyo_simulator.records import Record
-from klaviyo_simulator.tables import Selection
+from klaviyo_simulator.tables import RecordTable
 
 if TYPE_CHECKING:
     from random import Random
 
-    from klaviyo_simulator.cursors import Place
     from klaviyo_simulator.data.birth import Birth
-    from klaviyo_simulator.queries import Query
-    from klaviyo_simulator.settings import Settings
-    from klaviyo_simulator.tables import RecordTable
 
 CHANNELS = ("email", "sms", "mobile_push")
-_WITHOUT_ESTIMATION = 5  # every so many campaigns there is one
+_WITHOUT_ESTIMATION = 5  # one in so many campaigns never gets an estimation
 
 
 def campaign(birth: Birth) -> Record:
@@ -108,14 +104,12 @@ def campaign_message(birth: Birth) -> Record:
     return Record(words.ulid(random, birth.created), attributes, dict(relations))
 
 
-class EstimationTable:
+class EstimationTable(RecordTable):
     """Whom campaigns would reach: one number for each of them, by its id."""
 
     def __init__(self, campaigns: RecordTable) -> None:
+        super().__init__()
         self._campaigns = campaigns
-
-    def __len__(self) -> int:
-        return len(self._campaigns)
 
     def get(self, identity: str) -> Record | None:
         """The estimation for a campaign; those of some campaigns never come."""
@@ -127,8 +121,3 @@ class EstimationTable:
     def ids(self) -> list[str]:
         """The ids of the campaigns that have one."""
         return [identity for identity in self._campaigns.ids() if self.get(identity)]
-
-    def select(self, query: Query, after: Place | None, settings: Settings) -> Selection:
-        """Nothing: estimations have no collection."""
-        del query, after, settings
-        return Selection([], None)

@@ -65,7 +65,7 @@ def image(birth: Birth) -> Record:
     kind = random.choice(("jpeg", "png", "gif"))
     hidden = birth.number % 5 == 4
     attributes = {
-        # Who hides an image by way of the API takes its name away.
+        # PATCH replaces all attributes, so an image that is hidden with it loses its name.
         "name": None if hidden and birth.number % 2 else f"{random.choice(words.PRODUCTS)} {birth.number}",
         "image_url": f"https://images.example.com/{birth.number}.{kind}",
         "format": kind,

@@ -30,9 +30,9 @@ _STEP = 0x5851F42D4C957F2D  # odd, so that numbers and ids map onto each other
 _IDS: int = 2**_ID_BITS
 _BACK = pow(_STEP, -1, _IDS)
 
-_ATTRIBUTED = 5  # every so many events there is one with an attribution,
-_ANONYMOUS = 101  # one without a profile,
-_BLANK = 3  # and one with a blank in its datetime instead of a T
+_ATTRIBUTED = 5  # one in so many events has an attribution,
+_ANONYMOUS = 101  # one has no profile,
+_BLANK = 3  # and one has a blank in its datetime instead of a T
 _ATTRIBUTION = f'{{"type":"attribution","id":"{0:032x}"}}'
 
 NOBODY = 2**32  # stands for the profile of events that have none
@@ -158,7 +158,7 @@ class EventPages:
             _overwrite(page, layout.places[mark], letters)
         start, end = layout.person
         page[anonymous, start:end] = _letters(_NOBODY.ljust(end - start))
-        # Rows are equally long: where there are no attributions, blanks stand for them.
+        # Rows are equally long, so blanks fill the place of attributions that an event does not have.
         parts = np.tile(layout.attributions, (len(attributed), 1))
         _overwrite(parts, layout.places_in_attributions[_ID], ids[attributed])
         if linked:

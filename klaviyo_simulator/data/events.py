@@ -17,7 +17,7 @@ from klaviyo_simulator.declarations import LOWER_BOUNDS, UPPER_BOUNDS
 from klaviyo_simulator.moments import SECOND
 from klaviyo_simulator.records import Record, Related
 from klaviyo_simulator.resources import TYPES
-from klaviyo_simulator.tables import Selection
+from klaviyo_simulator.tables import RecordTable, Selection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -209,24 +209,12 @@ class EventTable:
         return Record(document["id"], document["attributes"], relations)
 
 
-class AttributionTable:
-    """Attributions follow from the events that they belong to."""
-
-    def __len__(self) -> int:
-        return 0
+class AttributionTable(RecordTable):
+    """Attributions have no collection; they follow from the events that they belong to."""
 
     def get(self, identity: str) -> Record | None:
         """An attribution, which has no attributes."""
         return Record(identity, {})
-
-    def ids(self) -> list[str]:
-        """None: attributions have no collection."""
-        return []
-
-    def select(self, query: Query, after: Place | None, settings: Settings) -> Selection:
-        """Nothing: attributions have no collection."""
-        del query, after, settings
-        return Selection([], None)
 
 
 def _related(pages: EventPages, query: Query, numbers: Numbers) -> list[tuple[str, str]]:

@@ -83,11 +83,12 @@ class Profile(Record):
         return (self.list_suppressions if name.endswith("list_suppressions") else self.suppression) or []
 
     def suppress(self, reason: str, timestamp: str) -> None:
-        """Add a suppression; that of somebody who unsubscribes ends the consent as well. `updated` stays."""
-        self.suppression = [*(self.suppression or []), {"reason": reason, "timestamp": timestamp}]
+        """Add a suppression. `updated` does not move; the reason UNSUBSCRIBE ends the consent too."""
+        found = [*(self.suppression or []), {"reason": reason, "timestamp": timestamp}]
+        self.suppression = sorted(found, key=lambda each: str(each["timestamp"]))
 
     def subscribe(self, timestamp: str) -> None:
-        """Give consent, which takes back an unsubscription but no other suppression, and moves `updated`."""
+        """Give consent and remove the suppression of an unsubscription; others stay."""
         self.suppression = [each for each in self.suppression or [] if each["reason"] != UNSUBSCRIBE]
         self.consent = {"consent": "SUBSCRIBED", "consent_timestamp": timestamp, "last_updated": timestamp}
 
