@@ -125,7 +125,7 @@ class StreamReading(PartitionGenerator):
         self._remembers = incremental and horizon > 0
         self.cursor = WindowCursor(
             stream.cursor_attribute,
-            self.now,
+            self.certain_now,
             self._publish,
             horizon,
             looks_again=stream.late_events > 0,
@@ -142,8 +142,12 @@ class StreamReading(PartitionGenerator):
         return state if self.stream.is_resumable or state.get(FULL_REFRESH_DONE) else {}
 
     def now(self) -> Instant:
-        """The present, by Klaviyo's clock."""
+        """Return the present, by Klaviyo's clock."""
         return int(self.stream.client.now() * SECOND)
+
+    def certain_now(self) -> Instant:
+        """Return the present by the clock that is behind, the host's or Klaviyo's."""
+        return int(self.stream.client.certain_now() * SECOND)
 
     def generate(self) -> Iterable[Partition]:
         """The parts to begin with: a window for each partition, from its start to the present, and looks back.
@@ -188,7 +192,7 @@ class StreamReading(PartitionGenerator):
             milestones=self._milestones(),
             memories=[
                 # what a stream with a lag reads again is counted again
-                (memory if self.stream.late_events else None) or Memory(start, start, self.now())
+                (memory if self.stream.late_events else None) or Memory(start, start, self.certain_now())
                 for memory, start in zip(memories, starts, strict=False)
             ],
         )
@@ -226,7 +230,7 @@ class StreamReading(PartitionGenerator):
     def _milestones(self) -> list[Instant]:
         """Return what the partitions come to one after the other, if there are thousands of them."""
         listed_at = self.stream.listed_at()
-        listed = self.now() if listed_at is None else int(listed_at * SECOND)
+        listed = self.certain_now() if listed_at is None else int(listed_at * SECOND)
         stopped = [] if self._stored.read_through is None else [self._stored.read_through]
         return [*stopped, whole_second(listed - SETTLING)]
 
@@ -235,7 +239,7 @@ class StreamReading(PartitionGenerator):
         spans = self._stored.read_ahead(partition, stream_slice.get("query"))
         if not self._remembers:
             return spans
-        counted = hour_of(self.now() - (self.stream.late_events or self.stream.visibility_lag)) - HOUR
+        counted = hour_of(self.certain_now() - (self.stream.late_events or self.stream.visibility_lag)) - HOUR
         return [(start, min(end, counted)) for start, end in spans]
 
     def _queries(self) -> Queries | None:
@@ -282,7 +286,7 @@ class StreamReading(PartitionGenerator):
         for number, window in self.cursor.open_windows:
             stream = self.stream.query(self.slices[number])
             if stream.lower:
-                now = whole_second(self.now() - SETTLING)
+                now = whole_second(self.certain_now() - SETTLING)
                 # a server that takes no end answers one page more for each window
                 windows = count if stream.upper else count // 2
                 self.cursor.divide(number, window, opening_bounds(window.start, now, windows))

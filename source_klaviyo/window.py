@@ -59,8 +59,8 @@ class WindowPart(StreamPart):
         """The slice as requests are made from it: what is still to be read of the window."""
         window = self._window
         bounds = {"start": for_filter(window.position if self._in_order else window.start)}
-        if window.end is not None:
-            bounds["end"] = for_filter(window.end)
+        if window.end is not None and window.end <= self._reading.certain_now():
+            bounds["end"] = for_filter(window.end)  # Klaviyo refuses an end in the future
         return {**super().to_slice(), **bounds}
 
     def _read(self) -> Iterator[RecordBatch]:
@@ -83,7 +83,7 @@ class WindowPart(StreamPart):
         """
         reading, window = self._reading, self._window
         stream_slice = self.to_slice()
-        asked_for = window.end if self._stream.upper else None
+        asked_for = window.end if self._stream.upper and "end" in stream_slice else None
         one_more = False
         for page in self._pages():
             asked = int(page.asked_at * SECOND)
@@ -181,8 +181,6 @@ class WindowPart(StreamPart):
     def _end(self) -> Instant | None:
         """Where the window ends; what is dated ahead is read by the first read that gets to the present, then not."""
         window, reading = self._window, self._reading
-        if not self._stream.follows_cursor and window.end is None:
-            return reading.began  # what is found by another date later belongs to the next sync
         if (
             window.end is None
             and reading.stream.future_dated
@@ -223,7 +221,7 @@ class WindowPart(StreamPart):
             return  # behind the present there is nothing to divide
         self._page_time.add(*self._covered_by(page))
         page_time = self._page_time.microseconds
-        end = whole_second(reading.now() - SETTLING) if window.end is None else window.end
+        end = whole_second(reading.certain_now() - SETTLING) if window.end is None else window.end
         expected = max(end - window.position, 0) / page_time
         planner.page_read(id(self), page.latency, expected, min(fill, 1.0))
         count, believed = planner.windows(id(self), reading.cursor.open_count) if self._stream.lower else (1, 0.0)

@@ -334,6 +334,8 @@ class Client(KlaviyoClient):
     def now(self) -> float:
         return self.api.now / SECOND
 
+    certain_now = now
+
     def get(self, *args: Any, **options: Any) -> Page:
         asked_at = self.now()
         if self.api.gate:

@@ -9,7 +9,6 @@ import time
 from contextlib import closing, contextmanager, nullcontext
 from copy import copy
 from dataclasses import replace
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
@@ -19,6 +18,7 @@ from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
 from source_klaviyo.api.budget import Budget
+from source_klaviyo.api.clock import Clock
 from source_klaviyo.api.deadline import Deadline
 from source_klaviyo.api.discretion import without_key, without_persons
 from source_klaviyo.api.errors import QuotaUsed, RateLimited, ServerError, TransientError, UnsafeLink, error_of
@@ -49,9 +49,6 @@ OUTAGE = 600.0
 """Seconds; a request that has failed for so long is given up, however few its tries: those that time out take long."""
 PATIENCE = 3
 """How many refusals for the rate count as one failed try: someone else may be using the account."""
-DATES = 5
-"""Answers whose dates are compared, should one of them be wrong."""
-_LONGEST_SKEW = 86_400  # seconds; a clock that is wrong by more is the answer's rather than ours
 TODAY = 900.0
 """Seconds; a longer Retry-After of an endpoint with a quota of the day means that it is used up."""
 LONGEST_WAIT = 60.0
@@ -107,7 +104,7 @@ class KlaviyoClient:
         self._connections = threading.BoundedSemaphore(connections)
         self._room = threading.BoundedSemaphore(PAGES)
         self._deadline = Deadline(ANSWER)
-        self._clock = _Clock()
+        self._clock = Clock()
         self.traffic = Traffic()
         self._auth = _KeyAuth(key)
         self._session = requests.Session()
@@ -141,7 +138,11 @@ class KlaviyoClient:
 
     def now(self) -> float:
         """The time by Klaviyo's clock, as far as its answers have told it. Seconds since the epoch."""
-        return time.time() + self._clock.ahead
+        return self._clock.now()
+
+    def certain_now(self) -> float:
+        """The time by the clock that is behind, the host's or Klaviyo's. Seconds since the epoch."""
+        return self._clock.certain_now()
 
     def get(
         self,
@@ -268,7 +269,7 @@ class KlaviyoClient:
             latency = time.monotonic() - asked
             with closing(response):
                 self._learn(response, limits)
-                asked_at = self.now() - latency
+                asked_at = self.certain_now() - latency
                 with _acquired(room):
                     with self._deadline.over(response.raw):
                         answer = _taken_in(response)
@@ -280,32 +281,7 @@ class KlaviyoClient:
 
     def _learn(self, response: requests.Response, limits: Sequence[Limit]) -> None:
         self._budget.learn(limits, response.headers)
-        try:
-            date = parsedate_to_datetime(response.headers["Date"])
-        except (KeyError, ValueError, TypeError):
-            return
-        ahead = date.timestamp() - time.time()
-        # the header has whole seconds and is some latency old: less than two seconds say nothing
-        self._clock.learn(ahead if 2 < abs(ahead) < _LONGEST_SKEW else 0.0)
-
-
-class _Clock:
-    """How far Klaviyo's clock is ahead of ours, in seconds: the least of what its last answers say.
-
-    A clock that is behind makes things come again, one that is ahead would let a state promise what is yet to come.
-    """
-
-    def __init__(self) -> None:
-        self._said: tuple[float, ...] = ()
-
-    def learn(self, ahead: float) -> None:
-        """Take to heart what one more answer says."""
-        self._said = (*self._said, ahead)[-DATES:]
-
-    @property
-    def ahead(self) -> float:
-        """Seconds; 0 before the first answer."""
-        return min(self._said, default=0.0)
+        self._clock.learn(response.headers.get("Date"))
 
 
 @contextmanager

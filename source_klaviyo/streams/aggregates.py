@@ -83,7 +83,7 @@ class MetricAggregates(Periods):
     def last_midnight(self) -> Instant:
         """When the last day ended, in UTC."""
         self.shared.timezone()  # it is Klaviyo's clock that counts, which an answer tells
-        return midnight(int((self.client.now() - ENDED) * SECOND))
+        return midnight(int((self.client.certain_now() - ENDED) * SECOND))
 
     def question(self, stream_slice: Mapping[str, Any], start: Instant, end: Instant) -> dict[str, Any]:
         """What the definition says, and the time."""

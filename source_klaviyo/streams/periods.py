@@ -84,7 +84,7 @@ class Periods(KlaviyoStream, ABC):
     def last_midnight(self) -> Instant:
         """When the last day ended that is over in the account's time zone (dates are told as if it were UTC)."""
         timezone = self.shared.timezone()  # before the clock is read: the answer sets it
-        now = dt.datetime.fromtimestamp(self.client.now() - ENDED, dt.timezone.utc)
+        now = dt.datetime.fromtimestamp(self.client.certain_now() - ENDED, dt.timezone.utc)
         days = (now.date(), now.astimezone(timezone).date())
         return parse_instant(min(days).isoformat())
 

@@ -108,7 +108,7 @@ class Shared:
             for page in stream.query(part).pages(lambda part=part: part):  # type: ignore[misc]
                 ids |= dict.fromkeys(map(identity, page.resources))
         # only an answer tells Klaviyo's clock
-        self._listed_at[parent] = self._client.now() - (time.monotonic() - began)
+        self._listed_at[parent] = self._client.certain_now() - (time.monotonic() - began)
         return list(ids)
 
     def _read_timezone(self) -> dt.tzinfo:
