@@ -60,7 +60,7 @@ def test_discover_lists_every_stream_with_key_cursor_and_modes(connector: Connec
         assert stream["supported_sync_modes"] == ["full_refresh", "incremental"]
         assert stream["default_cursor_field"] == [cursor]
         assert stream["source_defined_cursor"] is True
-        assert stream["is_resumable"] is True
+        assert stream["is_resumable"] is DECLARED[name].is_resumable
 
 
 def test_check_succeeds_and_names_the_account(connector: Connector) -> None:

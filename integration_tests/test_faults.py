@@ -129,9 +129,9 @@ def at_once(shop: Simulator, monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return naps
 
 
-def read(*streams: str) -> Output:
+def read(*streams: str, **settings: Any) -> Output:
     """Read streams from the beginning."""
-    return sync(*streams, api_key=KEY, start_date="2012-01-01")
+    return sync(*streams, api_key=KEY, start_date="2012-01-01", **settings)
 
 
 def keys(output: Output, stream: str) -> set[Any]:
@@ -168,7 +168,7 @@ def test_what_does_not_pass_ends_its_stream_and_no_other(
 ) -> None:
     shop.add_faults([{**fault, "path": "/api/lists", "times": None, "after": 1}])
 
-    output = read("lists", "metrics")
+    output = read("lists", "metrics", num_workers=1)
 
     assert output.statuses("lists")[-1] == "INCOMPLETE"
     assert output.statuses("metrics")[-1] == "COMPLETE"

@@ -267,7 +267,7 @@ def test_a_stream_that_does_not_exist_costs_no_other(desk: Desk, name: str) -> N
 
     assert output.code == 1
     assert output.statuses.pop("lists") == ["STARTED", "RUNNING", "COMPLETE"]
-    assert list(output.statuses.values()) == [["INCOMPLETE"]]
+    assert list(output.statuses.values()) == [["STARTED", "INCOMPLETE"]]
     assert len(output.ids("lists")) == 3
     of_the_stream, of_the_sync = output.errors
     assert of_the_stream["stream_descriptor"]["name"] in output.statuses
@@ -284,67 +284,83 @@ def stated(blob: Any, stream: str = "lists") -> list[dict[str, Any]]:
 
 SINCE = {"updated": "2023-01-01T00:00:00+0000"}
 NO_LIST = "where a list of state messages should be"
-NO_STATE = "where the state of stream 'lists' should be"
 UNREADABLE = "The state of stream lists holds"
 
-BAD_STATE: dict[str, tuple[Any, str]] = (
-    {
-        **broken(stated(SINCE)),
-        "zero": (0, f"a number {NO_LIST}"),
-        "false": (False, f"a truth value {NO_LIST}"),
-        "an empty text": ("", f"a text {NO_LIST}"),
-        "a list of numbers": ([5], f"a number {NO_LIST}"),
-        "a message without a state": ([{"type": "STREAM"}], "a message without a state of a stream"),
-        "a message of another kind": ([{"type": "LOG", "log": {}}], "a message without a state of a stream"),
-        "no descriptor": ([{"type": "STREAM", "stream": {"stream_state": SINCE}}], "the descriptor of a stream"),
-        "a descriptor that is a text": (
-            [{"type": "STREAM", "stream": {"stream_descriptor": "lists", "stream_state": SINCE}}],
-            "a text where the descriptor of a stream should be",
-        ),
-        "no name": (stated(SINCE, stream=None), "null where the name of a stream should be"),  # type: ignore[arg-type]
-        "a stream that is a text": ([{"type": "STREAM", "stream": "lists"}], "a text where the state of a stream"),
-        "a global state that is a number": ([{"type": "GLOBAL", "global": 5}], "a number where a global state"),
-        "global states that are a text": (
-            [{"type": "GLOBAL", "global": {"stream_states": "x"}}],
-            "the state of a stream",
-        ),
-        "a state that is a text": (stated("2023-01-01"), f"a text {NO_STATE}"),
-        "a state that is a number": (stated(1_700_000_000), f"a number {NO_STATE}"),
-        "a state that is a list": (stated([]), f"a list {NO_STATE}"),
-        "a state that is false": (stated(False), f"a truth value {NO_STATE}"),
-        "the old form with a text": ({"lists": "2023-01-01"}, f"a text {NO_STATE}"),
-        "the oldest form with a number": ({"data": 5}, f"a number {NO_LIST}"),
-    }
-    | {
-        f"a cursor {json.dumps(value)[:30]}": (stated({"updated": value}), f"{UNREADABLE} {shown}")
-        for value, shown in (
-            ("yesterday", "'yesterday'"),
-            ("", "''"),
-            ("0000-00-00T00:00:00Z", "'0000-00-00T00:00:00Z'"),
-            ("2024-02-30T00:00:00Z", "'2024-02-30T00:00:00Z'"),
-            ("10000-01-01T00:00:00Z", "'10000-01-01T00:00:00Z'"),
-            ("9999-12-31T23:59:59-05:00", "'9999-12-31T23:59:59-05:00'"),
-            ("2024-01-01T00:00:00+99:99", "'2024-01-01T00:00:00+99:99'"),
-            (10**30, "1000000000000000000000000000000"),
-            (1e300, "1e+300"),
-            (float("nan"), "nan"),
-            (float("-inf"), "-inf"),
-            (-1, "-1"),
-            (True, "True"),
-            ([], "[]"),
-            ({}, "{}"),
-            (ESCAPE, r"'a\x1b[31m\n\x00b'"),
-            (HALF, r"'\ud83d'"),
-            ("x" * 100_000, "'xxx"),
-            (KEY, "'****'"),
-        )
-    }
-)
+BAD_STATE: dict[str, tuple[Any, str]] = {
+    **broken(stated(SINCE)),
+    "zero": (0, f"a number {NO_LIST}"),
+    "false": (False, f"a truth value {NO_LIST}"),
+    "an empty text": ("", f"a text {NO_LIST}"),
+    "a list of numbers": ([5], f"a number {NO_LIST}"),
+    "a message without a state": ([{"type": "STREAM"}], "a message without a state of a stream"),
+    "a message of another kind": ([{"type": "LOG", "log": {}}], "a message without a state of a stream"),
+    "no descriptor": ([{"type": "STREAM", "stream": {"stream_state": SINCE}}], "the descriptor of a stream"),
+    "a descriptor that is a text": (
+        [{"type": "STREAM", "stream": {"stream_descriptor": "lists", "stream_state": SINCE}}],
+        "a text where the descriptor of a stream should be",
+    ),
+    "no name": (stated(SINCE, stream=None), "null where the name of a stream should be"),  # type: ignore[arg-type]
+    "a stream that is a text": ([{"type": "STREAM", "stream": "lists"}], "a text where the state of a stream"),
+    "a global state that is a number": ([{"type": "GLOBAL", "global": 5}], "a number where a global state"),
+    "global states that are a text": (
+        [{"type": "GLOBAL", "global": {"stream_states": "x"}}],
+        "the state of a stream",
+    ),
+    "the oldest form with a number": ({"data": 5}, f"a number {NO_LIST}"),
+}
+BAD_STATE_OF_A_STREAM: dict[str, tuple[Any, str]] = {
+    "a state that is a text": (stated("2023-01-01"), f"{UNREADABLE} '2023-01-01'"),
+    "a state that is a number": (stated(1_700_000_000), f"{UNREADABLE} 1700000000"),
+    "a state that is a list": (stated([]), f"{UNREADABLE} []"),
+    "a state that is false": (stated(False), f"{UNREADABLE} False"),
+    "the old form with a text": ({"lists": "2023-01-01"}, f"{UNREADABLE} '2023-01-01'"),
+} | {
+    f"a cursor {json.dumps(value)[:30]}": (stated({"updated": value}), f"{UNREADABLE} {shown}")
+    for value, shown in (
+        ("yesterday", "'yesterday'"),
+        ("", "''"),
+        ("0000-00-00T00:00:00Z", "'0000-00-00T00:00:00Z'"),
+        ("2024-02-30T00:00:00Z", "'2024-02-30T00:00:00Z'"),
+        ("10000-01-01T00:00:00Z", "'10000-01-01T00:00:00Z'"),
+        ("9999-12-31T23:59:59-05:00", "'9999-12-31T23:59:59-05:00'"),
+        ("2024-01-01T00:00:00+99:99", "'2024-01-01T00:00:00+99:99'"),
+        (10**30, "1000000000000000000000000000000"),
+        (1e300, "1e+300"),
+        (float("nan"), "nan"),
+        (float("-inf"), "-inf"),
+        (-1, "-1"),
+        (True, "True"),
+        ([], "[]"),
+        ({}, "{}"),
+        (ESCAPE, r"'a\x1b[31m\n\x00b'"),
+        (HALF, r"'\ud83d'"),
+        ("x" * 100_000, "'xxx"),
+        (KEY, "'****'"),
+    )
+}
 
 
 @cases(BAD_STATE)
-def test_a_bad_state_ends_a_read(desk: Desk, content: Any, words: str) -> None:
+def test_a_state_file_that_makes_no_sense_ends_a_read(desk: Desk, content: Any, words: str) -> None:
     assert_refused(desk, desk.run("read", state=content), words)
+
+
+@cases(BAD_STATE_OF_A_STREAM)
+def test_a_bad_state_of_a_stream_ends_that_stream_and_no_other(desk: Desk, content: Any, words: str) -> None:
+    output = desk.run("read", catalog=catalog("lists", "metrics"), state=content)
+
+    of_the_stream, of_the_sync = output.errors
+    assert_sentence(of_the_stream["message"], words)
+    assert of_the_stream["stream_descriptor"]["name"] == "lists"
+    assert of_the_sync["message"].startswith("Not read: lists.")
+    assert {error["failure_type"] for error in output.errors} == {"config_error"}
+    assert output.statuses["lists"] == ["STARTED", "INCOMPLETE"]
+    assert not output.records["lists"]
+    assert not output.states["lists"]
+    assert output.statuses["metrics"][-1] == "COMPLETE"
+    assert output.records["metrics"]
+    assert output.code == 1
+    assert_quiet(desk)
 
 
 def test_a_state_that_is_cut_off_anywhere_is_refused(tmp_path: Path) -> None:

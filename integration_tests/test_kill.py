@@ -78,7 +78,9 @@ def test_a_long_read_is_not_begun_anew(tmp_path: Path) -> None:
 def families(tmp_path: Path) -> Iterator[Simulator]:
     """A shop where children take their time: long lists, page by page, and many parents with few each."""
     sizes = {"profiles": 1_200, "members": 1_000, "lists": 12, "segments": 8, "flows": 6, "forms": 9, "reviews": 350}
-    with Simulator(key=KEY, limits=False, events=10, campaigns=40, metrics=3, latency=0.2, **sizes) as simulator:
+    with Simulator(
+        key=KEY, limits=False, events=10, campaigns=40, metrics=3, latency=0.2, advanced_kdp=True, **sizes
+    ) as simulator:
         yield simulator
 
 
@@ -138,7 +140,8 @@ def test_what_has_been_read_is_put_out_before_the_end(tmp_path: Path) -> None:
 
     assert half == b""
     assert 5 < answered < 50
-    assert sum(b'"RECORD"' in line[:20] for line in lines) >= 1_000 * answered
+    # a window's last page is half full, and at most one of them for each of the first windows
+    assert sum(b'"RECORD"' in line[:20] for line in lines) >= 1_000 * (answered - 12)
 
 
 def stands_still(shop: Simulator) -> int:

@@ -39,7 +39,7 @@ LOST = {stream: scope for scope, streams in LACKING.items() for stream in stream
 def shop() -> Iterator[Simulator]:
     """A small shop with real limits, and a key for some of it."""
     sizes = {"events": 300, "profiles": 100, "campaigns": 20, "flows": 4, "forms": 4, "lists": 4, "segments": 3}
-    with Simulator(key=KEY, scopes=SCOPES, metrics=3, **sizes) as simulator:
+    with Simulator(key=KEY, scopes=SCOPES, advanced_kdp=True, metrics=3, **sizes) as simulator:
         yield simulator
 
 
@@ -67,14 +67,15 @@ def test_the_other_streams_are_complete(shop: Simulator, output: Output, stream:
 
 
 def test_tags_that_may_not_be_read_are_left_out(shop: Simulator, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The simulator lets anybody include tags; should Klaviyo not, the answer would be a 403."""
+    """The simulator lets anybody include tags; should Klaviyo not, the answer would be a 403 that names the scope."""
     tagged = ("campaigns", "flows", "lists", "segments")
-    shop.add_faults([{"kind": "status", "status": 403, "path": f"/api/{stream}", "times": 1} for stream in tagged])
+    refusal = {"kind": "forbidden", "detail": "The key lacks the scopes this endpoint needs: tags:read."}
+    shop.add_faults([{**refusal, "path": f"/api/{stream}", "times": 1} for stream in tagged])
 
     output = Connector(shop.url, tmp_path_factory.mktemp("tags")).read(*tagged)
 
-    assert shop.stats()["faults"] == {"status": len(tagged)}
+    assert shop.stats()["faults"] == {"forbidden": len(tagged)}
     assert output.code == 0, output.logs
     for stream in tagged:
         assert sorted(output.ids(stream)) == sorted(expected(shop, stream))
-        assert any(f"refuses stream {stream} what it includes (include=tags" in log for log in output.logs)
+        assert any(f"refuses stream {stream} what it asks for (include=tags" in log for log in output.logs)

@@ -16,6 +16,7 @@ from integration_tests.connector import COLLECTIONS, DECLARED, KEY, ROOT, Connec
 from integration_tests.test_sync import assert_sound
 from integration_tests.truth import expected, unlimited
 from klaviyo_simulator import Simulator
+from source_klaviyo.sync.instants import parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,11 +90,20 @@ class Sync:
         cursor = DECLARED[stream].cursor_attribute
         return {one for one, record in zip(self.output.ids(stream), records, strict=True) if record[cursor] is None}
 
+    def repeated(self, stream: str) -> set[Any]:
+        """The ids of late-coming streams whose hour is emitted again when somebody has left it."""
+        declared = DECLARED[stream]
+        cursors = [record[declared.cursor_attribute] for record in self.output.records[stream]]
+        if not declared.visibility_lag:
+            return set()
+        dates = {one: parse_instant(date) for one, date in zip(self.output.ids(stream), cursors, strict=True) if date}
+        return {one for one, date in dates.items() if date > max(dates.values()) - declared.visibility_lag}
+
 
 @pytest.fixture(scope="module")
 def shop() -> Iterator[Simulator]:
     """A shop with real limits, for all tests of this file."""
-    with Simulator(key=KEY, **SIZES) as simulator:
+    with Simulator(key=KEY, advanced_kdp=True, **SIZES) as simulator:
         yield simulator
 
 
@@ -184,12 +194,14 @@ def test_detailed_streams_hold_what_they_add(first: Sync) -> None:
             (campaign["id"], message["id"]) in first.truth["campaign_messages"]
             for message in campaign["campaign_messages"]
         )
-        assert campaign["estimated_recipient_count"] > 0
+    estimates = [one["estimated_recipient_count"] for one in first.output.records["campaigns_detailed"]]
+    # Klaviyo has no estimate of some campaigns and answers 404, which counts as nobody
+    assert first.refused.get("404", 0) <= estimates.count(0) < len(estimates) / 2
 
 
-@pytest.mark.parametrize("sync", ["first", "unchanged"])
-def test_klaviyo_refuses_no_request(request: pytest.FixtureRequest, sync: str) -> None:
-    assert request.getfixturevalue(sync).refused == {}
+def test_klaviyo_refuses_no_request_but_estimates_that_it_does_not_have(first: Sync, unchanged: Sync) -> None:
+    assert first.refused.keys() <= {"404"}
+    assert unchanged.refused == {}
 
 
 def pages(count: int, size: int = 100) -> int:
@@ -209,7 +221,6 @@ def requests_of_a_first_sync(truth: dict[str, set[Any]]) -> dict[str, int]:
     return {
         "/api/accounts": 1,
         "/api/campaigns": 3 * 6,  # campaigns, campaigns_detailed, campaign_messages: by channel, archived or not
-        "/api/campaign-recipient-estimations/{id}": count["campaigns"],
         "/api/catalog-categories": pages(count["catalog_categories"]),
         "/api/catalog-items": pages(count["catalog_items"]),
         "/api/catalog-variants": pages(count["catalog_variants"]),
@@ -250,18 +261,43 @@ def requests_of_a_first_sync(truth: dict[str, set[Any]]) -> dict[str, int]:
     }
 
 
-def test_a_first_sync_asks_for_each_page_once(first: Sync) -> None:
-    assert first.answered == requests_of_a_first_sync(first.truth)
+DIVIDED = {
+    "/api/events": 2,
+    "/api/images": 2,
+    "/api/lists": 3,
+    "/api/profiles": 2,
+    "/api/reviews": 2,
+    "/api/lists/{id}/profiles": 1,
+    "/api/segments": 6,
+    "/api/segments/{id}/profiles": 1,
+    "/api/template-universal-content": 1,
+    "/api/templates": 1,
+    "/api/web-feeds": 1,
+}
+"""The collections that several windows of time are read from at once, and how many queries read each."""
+MOST_WINDOWS = 16
+
+
+def test_a_first_sync_asks_for_each_page_once_and_where_time_is_divided_for_few_more(first: Sync) -> None:
+    answered = dict(first.answered)
+    answered.pop("/api/campaign-recipient-estimations/{id}")
+    pages = requests_of_a_first_sync(first.truth)
+
+    assert answered.keys() == pages.keys()
+    for path, count in answered.items():
+        assert pages[path] <= count <= 1.2 * pages[path] + MOST_WINDOWS * DIVIDED.get(path, 0) or count == pages[path]
 
 
 def test_a_sync_without_news_asks_once_for_each_part(unchanged: Sync) -> None:
     count = {stream: len(ids) for stream, ids in unchanged.truth.items()}
     one_page = {
         "/api/events": 2,
-        "/api/images": 1,
+        "/api/images": 2,  # visible or hidden
         "/api/lists/{id}/profiles": count["lists"],
-        "/api/profiles": 1 + 2 + pages(count["profiles"]),  # global_exclusions asks by two dates, conversations for all
+        # profiles and global_exclusions ask for what changed and who was suppressed, conversations for all
+        "/api/profiles": 2 + 2 + pages(count["profiles"]),
         "/api/reviews": 1,
+        "/api/segments": 3 * 2,  # active or not: segments, segments_detailed, and for segment_profiles
         "/api/segments/{id}/profiles": count["segments"],
         "/api/template-universal-content": 1,
         "/api/templates": 1,
@@ -283,7 +319,8 @@ def test_a_sync_after_changes_brings_these_once(first: Sync, changed: Changed, s
     ids = changed.sync.output.ids(stream)
 
     assert changed.news[stream]
-    assert set(ids) == changed.news[stream] | (first.undated(stream) & changed.sync.truth[stream])
+    news = changed.news[stream] | (first.undated(stream) & changed.sync.truth[stream])
+    assert news <= set(ids) <= news | first.repeated(stream)
     assert len(ids) == len(set(ids))
 
 

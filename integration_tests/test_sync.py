@@ -28,7 +28,7 @@ def dates(state: Any) -> Iterable[str]:
     """All texts of a state, which are all dates."""
     if isinstance(state, dict):
         for key, value in state.items():
-            if key != "partition":
+            if key not in ("partition", "query"):
                 yield from dates(value)
     elif isinstance(state, list):
         for value in state:
@@ -85,7 +85,7 @@ def test_a_second_sync_brings_what_changed_and_asks_once_for_each_part(shop: Sim
         "/api/flows": 2,
         "/api/lists": 1,
         "/api/metrics": 1,
-        "/api/profiles": 3,
+        "/api/profiles": 4,
         "/api/templates": 1,
     }
 
@@ -111,7 +111,7 @@ def test_a_full_refresh_ignores_the_state(shop: Simulator, connector: Connector)
 
 @pytest.mark.slow
 def test_a_large_account_is_read_within_the_real_limits(tmp_path: Path) -> None:
-    """100,000 events and 10,000 profiles: each once, no 400, no 429, hardly a request more than pages."""
+    """100,000 events and 10,000 profiles: each once, no 400, no 429, few requests more than pages."""
     with Simulator(key=KEY, events=100_000, profiles=10_000, latency=0.05) as shop:
         output = Connector(shop.url, tmp_path, {"disable_fetching_predictive_analytics": True}).read(
             "events", "profiles", "lists", "campaigns", mode="full_refresh"
@@ -123,5 +123,5 @@ def test_a_large_account_is_read_within_the_real_limits(tmp_path: Path) -> None:
             assert len(ids) == len(set(ids)), stream
             assert set(ids) == expected(shop, stream), stream
         assert shop.stats()["by_status"].keys() == {"200"}
-        assert requests_by_path(shop)["/api/events"] <= 105
-        assert requests_by_path(shop)["/api/profiles"] <= 105
+        for path in ("/api/events", "/api/profiles"):  # 100 pages of each; requests are plenty, time is not
+            assert requests_by_path(shop)[path] <= 150

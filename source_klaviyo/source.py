@@ -152,7 +152,8 @@ class SourceKlaviyo(AbstractSource):
                 readings.append(_reading(configured, known, states, queue, repository))
             except AirbyteTracedException as error:  # costs this stream only
                 name = filter_secrets(configured.stream.name)
-                refused.append(name)
+                refused.append(name if name in known else shown(name))
+                yield status_message(StreamDescriptor(name=name), AirbyteStreamStatus.STARTED)
                 yield error_message(str(error), FailureType.config_error, name)
                 yield status_message(StreamDescriptor(name=name), AirbyteStreamStatus.INCOMPLETE)
         if readings:
@@ -161,7 +162,7 @@ class SourceKlaviyo(AbstractSource):
             yield from _engine(readings, queue, repository, progress, told or Event())
         if refused:
             raise AirbyteTracedException(
-                message=f"Not read: {', '.join(map(shown, refused))}. The errors of these streams say why.",
+                message=f"Not read: {', '.join(refused)}. The errors of these streams say why.",
                 failure_type=FailureType.config_error,
             )
 

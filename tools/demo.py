@@ -166,7 +166,8 @@ QUESTIONS = {
 def simulator() -> Iterator[str]:
     """A simulator in a process of its own; yields its address."""
     sizes = [part for name, size in SIZES.items() for part in (f"--{name}", str(size))]
-    command = [sys.executable, "-m", "klaviyo_simulator", "--port", "0", "--key", KEY, "--latency", "0.05", *sizes]
+    options = ["--port", "0", "--key", KEY, "--latency", "0.05", "--advanced-kdp", *sizes]  # the add-on for webhooks
+    command = [sys.executable, "-m", "klaviyo_simulator", *options]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
         try:
             for line in process.stderr or ():

@@ -42,7 +42,8 @@ SIZES: dict[str, Any] = {
 
 def fixed_shop() -> Simulator:
     """The shop that the expected records are of."""
-    return Simulator(key=KEY, now=dt.datetime(2026, 1, 15, tzinfo=dt.timezone.utc), **SIZES)
+    now = dt.datetime(2026, 1, 15, tzinfo=dt.timezone.utc)
+    return Simulator(key=KEY, advanced_kdp=True, now=now, **SIZES)
 
 
 def state() -> list[dict[str, Any]]:
