@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
 import time
 from collections import defaultdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +21,6 @@ from klaviyo_simulator import Simulator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 CHILDREN = ("campaign_messages", "flow_messages", "form_versions", "list_profiles", "reviews", "segment_profiles")
@@ -61,7 +62,7 @@ def test_what_is_left_comes_with_the_next_sync(
         assert {*stopped.ids(stream), *resumed.ids(stream)} == expected(shop, stream), stream
     if number == signal.SIGTERM:
         assert half == b""
-        assert stopped.code == 128 + signal.SIGTERM
+        assert stopped.code == -signal.SIGTERM
 
 
 def test_a_long_read_is_not_begun_anew(tmp_path: Path) -> None:
@@ -84,7 +85,7 @@ def families(tmp_path: Path) -> Iterator[Simulator]:
         yield simulator
 
 
-@pytest.mark.parametrize("after", [1, 700, 2_500, 3_839])  # of 3,843; the last ones are messages of flows
+@pytest.mark.parametrize("after", [1, 700, 2_500, 3_700])  # of 3,843; then the last page is still on its way
 def test_what_is_left_of_children_comes_with_the_next_sync(families: Simulator, tmp_path: Path, after: int) -> None:
     connector = Connector(families.url, tmp_path)
     stopped, _ = read_and_stop(connector, after, signal.SIGKILL, CHILDREN)
@@ -136,12 +137,60 @@ def test_what_has_been_read_is_put_out_before_the_end(tmp_path: Path) -> None:
             process.send_signal(signal.SIGTERM)
             assert process.stdout
             *lines, half = process.stdout.read().split(b"\n")
-            assert process.wait(timeout=20) == 128 + signal.SIGTERM
+            assert process.wait(timeout=20) == -signal.SIGTERM
 
     assert half == b""
     assert 5 < answered < 50
     # a window's last page is half full, and at most one of them for each of the first windows
     assert sum(b'"RECORD"' in line[:20] for line in lines) >= 1_000 * (answered - 12)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("is_first", [False, True], ids=["a process among others", "the first process of a container"])
+def test_a_signal_ends_the_connector_as_its_callers_expect(
+    shop: Simulator, connector: Connector, number: signal.Signals, is_first: bool
+) -> None:
+    """By the signal itself; that has no effect on the first process of a container, which exits with a shell's code."""
+    shop.switch(latency=0.3)
+    connector.settings["num_workers"] = 1
+    command = connector.command("read", catalog=catalog("events", "profiles"))
+    container = ["unshare", "--pid", "--fork", "--mount-proc"]
+    if is_first and subprocess.run([*container, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("A namespace of its own takes root.")
+    with subprocess.Popen(
+        [*container, *command] if is_first else command,
+        env=connector.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        while b'"RECORD"' not in process.stdout.readline()[:20]:
+            pass
+        pid = child_of(process.pid) if is_first else process.pid
+        for _ in range(2):  # timeout(1) and others tell a process and then its group
+            os.kill(pid, number)
+        *lines, half = process.stdout.read().split(b"\n")
+        assert process.wait(timeout=20) == (128 + number if is_first else -number)
+        assert process.stderr.read() == b""
+    assert half == b""
+    assert all(json.loads(line) for line in lines)
+
+
+def child_of(pid: int) -> int:
+    """The only child of a process."""
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_reader_that_takes_nothing_does_not_hold_up_the_end(tmp_path: Path, number: signal.Signals) -> None:
+    with Simulator(key=KEY, limits=False, events=60_000, profiles=10) as shop:
+        connector = Connector(shop.url, tmp_path)
+        command = connector.command("read", catalog=catalog("events"))
+        with subprocess.Popen(command, env=connector.environment, stdout=subprocess.PIPE) as process:
+            stands_still(shop)
+            process.send_signal(number)
+            assert process.wait(timeout=20) == -number
 
 
 def stands_still(shop: Simulator) -> int:

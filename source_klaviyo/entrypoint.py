@@ -7,7 +7,7 @@ import logging
 import os
 import sys
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
 from airbyte_cdk.logger import PRINT_BUFFER
@@ -17,18 +17,18 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_klaviyo.engine import Stopped, error_message, own_error
 from source_klaviyo.memory import Memory
-from source_klaviyo.output import STDOUT, Output
+from source_klaviyo.output import STDERR, STDOUT
 from source_klaviyo.progress import Progress
 from source_klaviyo.records import RecordBatch
 from source_klaviyo.source import SourceKlaviyo
 
 if TYPE_CHECKING:
+    import io
     from collections.abc import Iterable
 
     from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification
 
-
-STDERR = 2
+    from source_klaviyo.output import Output
 
 
 class KlaviyoEntrypoint(AirbyteEntrypoint):
@@ -54,9 +54,9 @@ class KlaviyoEntrypoint(AirbyteEntrypoint):
     ) -> Iterable[AirbyteMessage]:
         """The messages of a sync; records go straight to the output, in their place."""
         counts: defaultdict[HashableStreamDescriptor, float] = defaultdict(float)
-        progress, told = Progress(), self._output.told
+        progress, stop_requested = Progress(), self._output.stop_requested
         with self._output.reading(Stopped), _shown(progress):
-            for item in self.source.read_batches(self.logger, config, catalog, state, progress, told):
+            for item in self.source.read_batches(self.logger, config, catalog, state, progress, stop_requested):
                 if isinstance(item, RecordBatch):
                     counts[HashableStreamDescriptor(name=item.stream, namespace=None)] += item.count
                     self._output.write(*item.lines)
@@ -77,8 +77,6 @@ class KlaviyoEntrypoint(AirbyteEntrypoint):
                 self._write(status)
                 return 0
             self._write(error_message(str(error), error.failure_type))
-        except BrokenPipeError:
-            pass  # nobody listens any more
         except Exception as error:  # noqa: BLE001 - whatever it is, users meet a sentence
             self._write(error_message(own_error(error), FailureType.system_error))
         else:
@@ -99,14 +97,14 @@ def _shown(progress: Progress) -> contextlib.AbstractContextManager[None]:
     return shown(progress)
 
 
-def launch(arguments: list[str]) -> NoReturn:
-    """Run one command (`spec`, `check`, `discover` or `read`, with its options) and leave."""
-    output = Output()
-    output.obey_signals()
+def launch(arguments: list[str], output: Output) -> NoReturn:
+    """Run one command (`spec`, `check`, `discover` or `read`, with its options) and exit."""
+    # whatever is printed or logged; the CDK's buffer would hold log lines back until others come
+    sys.stdout = sys.__stdout__ = cast("io.TextIOWrapper", output.text)  # type: ignore[misc]
+    PRINT_BUFFER.flush_interval = 0.0
     logging.getLogger("urllib3").propagate = False  # it warns with addresses and headers, and with tracebacks
     try:
-        with PRINT_BUFFER, contextlib.redirect_stderr(sys.__stderr__):  # the CDK would let it go to stdout as well
-            code = KlaviyoEntrypoint(SourceKlaviyo(), output).run_lines(arguments)
+        code = KlaviyoEntrypoint(SourceKlaviyo(), output).run_lines(arguments)
     except SystemExit as leaving:  # the CDK's argument parser has said what is wrong
         code = leaving.code if isinstance(leaving.code, int) else 1
-    output.leave(code)
+    output.exit(code)

@@ -5,109 +5,145 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import select
 import signal
-import sys
 import threading
-from typing import TYPE_CHECKING, NoReturn, cast
-
-from airbyte_cdk.logger import PRINT_BUFFER
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-STDOUT = 1
-PIECES = 1000
-"""How many pieces the system takes at once: 1024 on Linux."""
-PUT_OUT = 2.0
-"""Seconds that what has been read already has to be put out when the process is told to end."""
-UNREAD_AFTER = 5.0
-"""Seconds that lines being written when the process is told to end have to be taken by their reader."""
+STDOUT, STDERR = 1, 2
+MAX_PIECES = 1000
+"""Pieces that one system call takes: 1024 on Linux."""
+FLUSH_SECONDS = 2.0
+"""On a shutdown, the time for what has been read to be written."""
+READER_SECONDS = 3.0
+"""On a shutdown, the time after that for a slow reader to take the lines that are being written."""
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Output:
-    """Writes lines to stdout and, on SIGTERM or SIGINT, ends the process behind the last whole one.
+    """Writes whole lines to stdout, and ends the process behind the last one.
 
-    The CDK leaves SIGTERM alone, which does nothing at all for the first process of a container, and an
-    orderly exit would wait for workers that wait for the queue. So what has been read is put out, and the
-    process leaves. Nothing is lost: states are only ever about records before them.
+    An orderly exit would wait for workers that wait for the queue. So what has been read is written, and the process
+    ends whatever its threads are doing. Nothing is lost: a state only covers records before it.
 
     Attributes:
-        told: set when the process has been told to end.
+        stop_requested: set by SIGTERM or SIGINT.
+        text: a text stream for `print` and logging, whose lines never break a record.
     """
 
     def __init__(self) -> None:
-        self.told = threading.Event()
-        self._whole = threading.Lock()
-        self._code = 0
+        _fill_closed_descriptors()
+        self.stop_requested = threading.Event()
+        self.text = _Lines(self)
+        self._write_lock = threading.Lock()
         self._reads = False
-        self._put_out = threading.Event()
-        # the CDK's log lines, which its own buffer collects, come from any thread: they wait for the lines under way
-        sys.__stdout__ = cast("io.TextIOWrapper", _Text(self))  # type: ignore[misc]
+        self._flushed = threading.Event()
+        self._signal: int | None = None
 
-    def obey_signals(self) -> None:
-        """From now on end well when told to."""
-        told, tell = os.pipe()
-        threading.Thread(target=self._leave_when_told, args=(told,), daemon=True).start()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            # a handler may interrupt anything, so it does nothing itself
-            signal.signal(number, lambda number, _: cast("None", os.write(tell, bytes([number]))))
+    def install_signal_handlers(self) -> None:
+        """Shut down on SIGTERM and SIGINT; to be called before other threads start.
+
+        One thread waits for these signals, which all others inherit as blocked. Their default action stays in place
+        for the end.
+        """
+        for number in _SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        try:
+            threading.Thread(target=self._shut_down_on_signal, daemon=True).start()
+        except RuntimeError:  # the system lets no thread start: then the signals end the process at once
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
     def write(self, *pieces: bytes | memoryview) -> None:
-        """Write lines, each with its line break, that may be in many pieces: these are not put together before.
+        """Write lines, each with its line break, in any number of pieces, which are not joined first.
 
-        Raises:
-            BrokenPipeError: nobody reads any more.
+        If they cannot be written (disk full, reader gone), the process ends with one line on stderr.
         """
-        with self._whole:
-            for start in range(0, len(pieces), PIECES):
-                _write(pieces[start : start + PIECES])
+        with self._write_lock:
+            size = os.fstat(STDOUT).st_size
+            try:
+                for start in range(0, len(pieces), MAX_PIECES):
+                    _write(pieces[start : start + MAX_PIECES])
+            except OSError as error:
+                with contextlib.suppress(OSError):  # a file ends behind a whole line; a pipe cannot be cut
+                    os.ftruncate(STDOUT, size)
+                self._fail(error)
 
     @contextlib.contextmanager
-    def reading(self, stopped: type[Exception]) -> Iterator[None]:
-        """While this lasts, there may be something to be put out in the end; `stopped` says that it has been."""
+    def reading(self, shutdown: type[Exception]) -> Iterator[None]:
+        """While records are read: on a shutdown, wait until `shutdown` is raised, once those read are written."""
         self._reads = True
         try:
             yield
-        except stopped:
-            with contextlib.suppress(OSError, ValueError):
-                PRINT_BUFFER.flush()
-            self._put_out.set()
-            threading.Event().wait()  # for the end, of which another thread takes care
+        except shutdown:
+            self._flushed.set()
+            threading.Event().wait()  # the thread that waited for the signal ends the process
         finally:
             self._reads = False
 
-    def leave(self, code: int) -> NoReturn:
-        """Flush what is complete and end the process, whatever its threads are doing."""
-        with contextlib.suppress(OSError, ValueError):
-            PRINT_BUFFER.flush()
-        os._exit(self._code or code)
+    def exit(self, code: int) -> NoReturn:
+        """End the process at once; after SIGTERM or SIGINT as an effect of that signal, as callers expect."""
+        if self._signal is not None:
+            code = 128 + self._signal
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {self._signal})
+            os.kill(os.getpid(), self._signal)
+        os._exit(code)  # also for the first process of a container, on which these signals have no effect
 
-    def _leave_when_told(self, told: int) -> None:
-        self._code = code = 128 + os.read(told, 1)[0]
-        threading.Timer(UNREAD_AFTER, os._exit, (code,)).start()
-        self.told.set()
+    def _shut_down_on_signal(self) -> None:
+        self._signal = signal.sigwait(_SIGNALS)
+        self.stop_requested.set()
         if self._reads:
-            self._put_out.wait(PUT_OUT)
-        self._whole.acquire()
-        os._exit(code)
+            self._flushed.wait(FLUSH_SECONDS)
+        self._write_lock.acquire(timeout=READER_SECONDS)
+        self.exit(0)
+
+    def _fail(self, error: OSError) -> NoReturn:
+        if not self.stop_requested.is_set():  # otherwise the reader has asked for the end, and gone
+            message = (
+                f"Standard output cannot be written ({error.strerror}), so the connector ends here: check the disk, or "
+                "the program that reads the output, and run the command again.\n"
+            )
+            with contextlib.suppress(OSError):
+                os.write(STDERR, message.encode())
+        self.exit(1)
 
 
-class _Text(io.TextIOBase):
-    """Text on its way to the output."""
+class _Lines(io.TextIOBase):
+    """Passes whole lines on to the output: `print` writes a line and its break one after the other."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
+        self._begun = threading.local()
 
     def write(self, text: str) -> int:
-        """Write whole lines."""
-        self._output.write(text.encode())
+        """Write text; what follows the last line break waits for the thread's next one."""
+        lines, newline, self._begun.text = (getattr(self._begun, "text", "") + text).rpartition("\n")
+        if newline:
+            self._output.write(f"{lines}\n".encode())
         return len(text)
 
 
+def _fill_closed_descriptors() -> None:
+    """Keep sockets from getting the number of a standard stream that is closed: lines would be written to them."""
+    while (descriptor := os.open(os.devnull, os.O_RDONLY)) <= STDERR:
+        pass
+    os.close(descriptor)
+
+
 def _write(pieces: Sequence[bytes | memoryview]) -> None:
-    rest = memoryview(b"")
-    written = os.writev(STDOUT, pieces)
-    if written < sum(map(len, pieces)):  # a pipe takes as much as it has room for when a signal comes
-        rest = memoryview(b"".join(pieces))[written:]
+    """Write all pieces; wait for room even if stdout is set not to block, which other processes may do."""
+    written = 0
+    with contextlib.suppress(BlockingIOError):
+        written = os.writev(STDOUT, pieces)
+    if written == sum(map(len, pieces)):
+        return
+    rest = memoryview(b"".join(pieces))[written:]
+    room = select.poll()
+    room.register(STDOUT, select.POLLOUT)
     while rest:
-        rest = rest[os.write(STDOUT, rest) :]
+        room.poll()
+        with contextlib.suppress(BlockingIOError):
+            rest = rest[os.write(STDOUT, rest) :]

@@ -6,17 +6,21 @@ import json
 import sys
 from importlib.resources import files
 
+from source_klaviyo.output import Output
+
 
 def run() -> None:
     """Run the command that the command line names."""
     arguments = sys.argv[1:]
+    output = Output()
+    output.install_signal_handlers()
     if arguments == ["spec"]:
-        print(spec_message())  # noqa: T201 - this is the answer
-        return
+        output.write(f"{spec_message()}\n".encode())
+        output.exit(0)
     # importing the CDK takes two seconds, which only the other commands are worth
     from source_klaviyo.entrypoint import launch  # noqa: PLC0415
 
-    launch(arguments)
+    launch(arguments, output)
 
 
 def spec_message() -> str:
