@@ -30,7 +30,6 @@ PLATFORM = {
     "cap_drop": ["ALL"],
     "security_opt": ["no-new-privileges"],
     "read_only": True,
-    "tmpfs": {"/tmp": ""},  # noqa: S108 - the CDK keeps the config there
 }
 """As strictly as a platform may run it; the simulator listens on the machine itself."""
 PATCHES = [

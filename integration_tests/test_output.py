@@ -178,3 +178,18 @@ def test_a_pipe_that_does_not_block_is_waited_for(connector: Connector, shop: Si
     for stream in ("events", "profiles"):
         assert {*output.ids(stream)} == expected(shop, stream)
         assert output.statuses[stream][-1] == "COMPLETE"
+
+
+def test_no_file_need_be_written(connector: Connector, shop: Simulator) -> None:
+    """As in a pod whose file system is read-only, without a folder for temporary files."""
+    done = subprocess.run(
+        limited(0, connector.command("read", catalog=catalog("events"))),
+        env=connector.environment,
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    output = Output.parse(done.stdout, done.returncode, done.stderr.decode())
+
+    assert (output.code, output.errors, output.stderr) == (0, [], "")
+    assert {*output.ids("events")} == expected(shop, "events")

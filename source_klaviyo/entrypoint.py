@@ -10,8 +10,8 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
-from airbyte_cdk.logger import PRINT_BUFFER
-from airbyte_cdk.models import FailureType
+from airbyte_cdk.logger import PRINT_BUFFER, is_platform_debug_log_enabled
+from airbyte_cdk.models import AirbyteMessage, FailureType, Type
 from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
@@ -24,9 +24,10 @@ from source_klaviyo.source import SourceKlaviyo
 
 if TYPE_CHECKING:
     import io
+    from argparse import Namespace
     from collections.abc import Iterable
 
-    from airbyte_cdk.models import AirbyteMessage, ConnectorSpecification
+    from airbyte_cdk.models import ConnectorSpecification
 
     from source_klaviyo.output import Output
 
@@ -48,6 +49,28 @@ class KlaviyoEntrypoint(AirbyteEntrypoint):
     @staticmethod
     def set_up_secret_filter(config: Any, connection_specification: Any) -> None:
         """Leave it to the source's `configure`, which comes before anything can be said about the settings."""
+
+    def run(self, parsed_args: Namespace) -> Iterable[str]:
+        """The messages of one command, as lines.
+
+        The CDK's own makes a temporary folder first, which nothing here uses and a read-only machine cannot have.
+        """
+        debug = parsed_args.debug or is_platform_debug_log_enabled()
+        for logger in (self.logger, logging.getLogger("airbyte")):
+            logger.setLevel(logging.DEBUG if debug else logging.INFO)
+        self.logger.debug("Debug logs enabled")
+        yield from map(self.airbyte_message_to_string, self._messages(parsed_args))
+
+    def _messages(self, parsed: Namespace) -> Iterable[AirbyteMessage]:
+        spec = self.source.spec(self.logger)
+        if parsed.command == "spec":
+            return [AirbyteMessage(type=Type.SPEC, spec=spec)]
+        config = self.source.configure(self.source.read_config(parsed.config), temp_dir="")
+        if parsed.command == "check":
+            return self.check(spec, config)
+        if parsed.command == "discover":
+            return self.discover(spec, config)
+        return self.read(spec, config, self.source.read_catalog(parsed.catalog), self.source.read_state(parsed.state))
 
     def read(
         self, source_spec: ConnectorSpecification, config: Any, catalog: Any, state: list[Any]
