@@ -21,6 +21,7 @@ from airbyte_cdk.models import (
 )
 from airbyte_cdk.sources.concurrent_source.concurrent_source import ConcurrentSource
 from airbyte_cdk.sources.concurrent_source.stream_thread_exception import StreamThreadException
+from airbyte_cdk.sources.concurrent_source.thread_pool_manager import ThreadPoolManager
 from airbyte_cdk.sources.utils.slice_logger import DebugSliceLogger
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_message
@@ -29,6 +30,7 @@ from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 from source_klaviyo.api.client import PAGES
 from source_klaviyo.api.discretion import without_persons
 from source_klaviyo.records import RecordBatch
+from source_klaviyo.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -92,23 +94,34 @@ class PagedSource(ConcurrentSource):
             repository: what the main thread itself has to say at a stream's end, so that it comes before the status.
             progress: follows the streams.
             told: set when the process is to end: reading raises `Stopped` when the queue is empty.
+
+        Raises:
+            AirbyteTracedException: the system does not let it start enough threads.
         """
-        source = cls.create(
-            num_workers=workers,
-            initial_number_of_partitions_to_generate=generators,
+        pool = WorkerPool(workers, thread_name_prefix="workerpool")
+        # a stream that begins may wait for its windows to be read, which takes one more thread
+        threads = pool.start_threads(min(workers, generators + 1))
+        if threads < min(workers, 2):
+            raise AirbyteTracedException(
+                message="The system does not let the connector start the two threads that reading takes: raise the "
+                "limit of processes (ulimit -u, or the container's pids limit) and run the sync again.",
+                failure_type=FailureType.transient_error,
+            )
+        if threads <= min(workers - 1, generators):
+            logger.warning(
+                "The system lets the connector start only %d threads, so fewer streams are read at the same time: "
+                "raise the limit of processes (ulimit -u, or the container's pids limit).",
+                threads,
+            )
+        return cls(
+            progress,
+            told,
+            threadpool=ThreadPoolManager(pool, logger),
             logger=logger,
             slice_logger=_DiscreetSliceLogger(),
             message_repository=repository,
             queue=queue,
-        )
-        return cls(
-            progress,
-            told,
-            threadpool=source._threadpool,  # noqa: SLF001 - `create` builds its own class, whatever it is called on
-            logger=logger,
-            message_repository=repository,
-            queue=queue,
-            initial_number_partitions_to_generate=generators,
+            initial_number_partitions_to_generate=max(1, min(generators, threads - 1)),
         )
 
     def _consume_from_queue(

@@ -1,0 +1,42 @@
+"""Threads, as many as the system lets the connector start."""
+
+from __future__ import annotations
+
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+
+
+class WorkerPool(ThreadPoolExecutor):
+    """A thread pool that makes do with fewer threads if the system lets it start no more.
+
+    A container or a user may be limited in processes, and each thread counts as one. The threads that could be
+    started then do all the work, or, if there is none, the thread that submits it.
+    """
+
+    def start_threads(self, wanted: int) -> int:
+        """Start up to so many threads ahead of their work, if there are none yet.
+
+        Returns:
+            How many there are.
+        """
+        for _ in range(wanted):
+            self._adjust_thread_count()
+        for _ in self._threads:
+            self._idle_semaphore.release()  # as a thread does when it has nothing left to do
+        return len(self._threads)
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Have a thread call a function."""
+        future = super().submit(fn, *args, **kwargs)
+        if not self._threads:
+            self._work_queue.get_nowait().run()
+        return future
+
+    def _adjust_thread_count(self) -> None:
+        with contextlib.suppress(RuntimeError):  # can't start new thread
+            super()._adjust_thread_count()
