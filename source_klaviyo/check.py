@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,6 +10,7 @@ import msgspec
 from source_klaviyo.api.errors import AccessDenied, BadRequest, ConfigError, KlaviyoError, MissingScope, NotFound
 from source_klaviyo.api.page import decode_page
 from source_klaviyo.streams.shared import ACCOUNTS
+from source_klaviyo.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,7 +60,7 @@ def check(client: KlaviyoClient, streams: Sequence[KlaviyoStream]) -> None:
 
     # besides the account: one stream for each scope, the one that takes the least
     asked = {scope: min(these, key=_cost) for scope, these in by_scope.items() if scope != ACCOUNTS_SCOPE}
-    with ThreadPoolExecutor(max_workers=len(asked)) as pool:
+    with WorkerPool(len(asked)) as pool:
         refusals |= dict(zip(asked, pool.map(_refusal, asked.values()), strict=True))
     denied = {scope: error for scope, error in refusals.items() if isinstance(error, AccessDenied)}
     if len(denied) == len(by_scope):

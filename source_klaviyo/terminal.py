@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from rich.console import Console, Group
@@ -74,9 +74,13 @@ def shown(progress: Progress, console: Console | None = None) -> Iterator[None]:
         refresh_per_second=FRAMES_A_SECOND,
         redirect_stdout=False,  # belongs to Airbyte's messages
     )
-    with table:
-        console.show_cursor(True)  # whatever ends the process could not bring a hidden one back
+    with suppress(RuntimeError):  # if the system lets no thread start to draw it, it appears at the end
+        table.start()
+    console.show_cursor(True)  # whatever ends the process could not bring a hidden one back
+    try:
         yield
+    finally:
+        table.stop()
 
 
 def frame(progress: Progress, size: ConsoleDimensions) -> Group:

@@ -7,7 +7,7 @@ import re
 import sys
 from itertools import count, islice
 from queue import Queue
-from threading import Event
+from threading import Event, Thread
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -428,6 +428,18 @@ def test_the_last_state_stays_and_the_cursor_is_never_hidden_for_long(monkeypatc
     assert during.rindex("\x1b[?25h") > during.rindex("\x1b[?25l")
     assert "77" not in during
     assert "77" in text(console)[len(during) :]
+
+
+def test_the_table_appears_at_the_end_if_no_thread_can_be_started_to_draw_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(Thread, "start", refuse)
+    stage, console = full(), terminal(80)
+    with shown(stage.progress, console):
+        stage.come("list_profiles", 74)  # to the three that there are
+
+    assert "77" in text(console)
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,9 @@ class Deadline:
     def over(self, answer: urllib3.BaseHTTPResponse) -> Iterator[None]:
         """While this lasts, the answer is taken in; after the deadline, that fails as if the other side had gone."""
         if self._watching.acquire(blocking=False):  # the first answer; never released
-            threading.Thread(target=self._watch, daemon=True).start()
+            # where the system lets no thread start, only the time between bytes is limited
+            with contextlib.suppress(RuntimeError):
+                threading.Thread(target=self._watch, daemon=True).start()
         self._due[id(answer)] = time.monotonic() + self._seconds, answer
         self._some.set()
         try:

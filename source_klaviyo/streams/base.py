@@ -7,7 +7,6 @@ import logging
 import re
 import threading
 from abc import ABC
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -19,6 +18,7 @@ from source_klaviyo.api.budget import Limit
 from source_klaviyo.api.errors import BadRequest, InvalidCursor, MissingScope
 from source_klaviyo.api.page import decode_page
 from source_klaviyo.sync.instants import SECOND, for_filter, parse_instant
+from source_klaviyo.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
@@ -397,7 +397,7 @@ class Detailed(KlaviyoStream, ABC):
         self, resources: Sequence[msgspec.Raw], stream_slice: Mapping[str, Any]
     ) -> Iterable[msgspec.Raw | None]:
         """The records of a page, several asked for at once: the limit is to decide how long it takes, not latency."""
-        with ThreadPoolExecutor(DETAILS) as pool:
+        with WorkerPool(DETAILS) as pool:
             return list(pool.map(partial(self.rebuild, stream_slice=stream_slice), resources))
 
 
