@@ -354,6 +354,8 @@ def test_a_certificate_that_nobody_trusts_is_refused(untrusted: Echo, forks: For
     printed = command(forks, untrusted.url, "check", {"api_key": KEYS[0], **switches})
 
     assert "Klaviyo (localhost) cannot be reached: its certificate cannot be verified." in printed
+    assert "name its file in REQUESTS_CA_BUNDLE" in printed
+    assert "Asking again" not in printed
     assert '"status":"FAILED"' in printed
     assert not untrusted.asked
     assert_hidden(KEYS[0], "as it is", printed)

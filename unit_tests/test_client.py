@@ -505,7 +505,7 @@ def unconnected(reason: Exception) -> broken.ConnectionError:
         ),
         (broken.ConnectTimeout(POOL), "the connection timed out"),
         (broken.ReadTimeout(POOL), "no answer within 120 s"),
-        (broken.SSLError("CERTIFICATE_VERIFY_FAILED"), "its certificate cannot be verified"),
+        (broken.SSLError("[SSL: UNEXPECTED_EOF_WHILE_READING]"), "the encrypted connection failed"),
         (broken.ProxyError("Cannot connect to proxy. refused"), "the proxy refuses the connection"),
         (broken.ConnectionError(ConnectionResetError(104, "Connection reset by peer")), "the connection broke"),
         (broken.ChunkedEncodingError("IncompleteRead"), "the connection broke"),

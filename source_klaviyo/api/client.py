@@ -21,7 +21,8 @@ from source_klaviyo.api.budget import Budget
 from source_klaviyo.api.clock import Clock
 from source_klaviyo.api.deadline import Deadline
 from source_klaviyo.api.discretion import without_key, without_persons
-from source_klaviyo.api.errors import QuotaUsed, RateLimited, ServerError, TransientError, UnsafeLink, error_of
+from source_klaviyo.api.errors import QuotaUsed, RateLimited, TransientError, UnsafeLink, error_of
+from source_klaviyo.api.network import TIMEOUT, network_error
 from source_klaviyo.api.page import understood
 from source_klaviyo.api.traffic import Traffic
 
@@ -36,8 +37,6 @@ logger = logging.getLogger("airbyte")
 HOST = "https://a.klaviyo.com"
 REVISION = "2026-07-15"
 _BODY = {"Content-Type": "application/vnd.api+json"}
-TIMEOUT = (10, 120)
-"""Seconds to connect, and to wait for the next bytes of an answer."""
 ANSWER = 300.0
 """Seconds for an answer as a whole, from its first byte to its last."""
 
@@ -261,9 +260,8 @@ class KlaviyoClient:
                 response = self._session.request(
                     **question, url=url, params=params, stream=True, allow_redirects=False, timeout=TIMEOUT
                 )
-            except requests.RequestException as error:
-                kind = ServerError if isinstance(error, requests.exceptions.ReadTimeout) else TransientError
-                raise kind(_unreachable(error, urlsplit(url).hostname)) from None
+            except Exception as error:  # noqa: BLE001 - a wrong proxy variable raises nearly anything
+                raise network_error(error, url) from None
             finally:
                 self._budget.release(limits)
             latency = time.monotonic() - asked
@@ -331,23 +329,3 @@ def _wait_after(tries: int, error: TransientError) -> float:
     """
     wish = min(error.retry_after or 0.0, LONGEST_WAIT) + random.uniform(0.1, 0.5)  # noqa: S311 - no secret
     return max(wish, min(2.0 ** (tries - 1), LONGEST_WAIT) * random.uniform(0.75, 1.0))  # noqa: S311
-
-
-def _unreachable(error: requests.RequestException, host: str | None) -> str:
-    """A sentence for an answer that never came; the library's own text holds addresses and internals."""
-    text = repr(error)
-    if isinstance(error, requests.exceptions.ProxyError):
-        what = "the proxy refuses the connection"
-    elif isinstance(error, requests.exceptions.SSLError):
-        what = "its certificate cannot be verified"
-    elif isinstance(error, requests.exceptions.ConnectTimeout):
-        what = "the connection timed out"
-    elif isinstance(error, requests.exceptions.Timeout):
-        what = f"no answer within {TIMEOUT[1]} s"
-    elif "NameResolution" in text or "getaddrinfo" in text or isinstance(error, requests.exceptions.InvalidURL):
-        what = "its name cannot be resolved"
-    elif "refused" in text:
-        what = "the connection was refused"
-    else:
-        what = "the connection broke"
-    return f"Klaviyo ({host}) cannot be reached: {what}. Check network, firewall and proxy."

@@ -170,6 +170,12 @@ def error_of(
         )
     if status == 403 and is_klaviyos:
         return _access_denied(detail or error.title or "", said)
+    if status == 407:
+        return ConfigError(
+            "The proxy between here and Klaviyo does not accept the user name and password, or wants some (407): write "
+            "them into the environment variable that names it (HTTP_PROXY, HTTPS_PROXY or ALL_PROXY), as "
+            "http://user:password@host:port."
+        )
     if status == 410 or (status in {400, 404} and re.search("revision", about, re.IGNORECASE)):
         return ConfigError(
             f"Klaviyo no longer serves the API revision that this version of the connector speaks ({status}): "

@@ -1,0 +1,149 @@
+"""Why Klaviyo could not be asked: what the network, or a setting of it in the environment, did to a request."""
+
+from __future__ import annotations
+
+import os
+import re
+import ssl
+from importlib.util import find_spec
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from requests import exceptions
+from requests.utils import get_environ_proxies, select_proxy
+
+from source_klaviyo.api.errors import ConfigError, ServerError, TransientError
+
+TIMEOUT = (10, 120)
+"""Seconds to connect, and to wait for the next bytes of an answer."""
+CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+"""The variables that name trusted certificates. The first that is set counts; requests ignores SSL_CERT_FILE."""
+PROXY_FORM = "write it as http://user:password@host:port, with special characters of the password percent-encoded"
+
+_PROXY = re.compile(
+    r"""(?:(?:https?|socks4a?|socks5h?)://)?
+    (?:[^/?\#]*@)?  # user and password
+    (?:[\w.-]+|\[[0-9a-f:.]+\])(?::\d+)?/?""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_PROXY_REFUSES = frozenset({401, 403, 405})
+"""Answers of a proxy to CONNECT that stay the same until somebody changes its rules."""
+_UNTRUSTED = re.compile("self.signed certificate|unable to get (local )?issuer certificate")
+"""What OpenSSL says if the signer of a certificate is not among those trusted here."""
+
+
+class _Proxy(NamedTuple):
+    """The proxy that requests go through, and the environment variable that names it."""
+
+    address: str
+    variable: str
+
+
+def network_error(error: Exception, url: str) -> Exception:
+    """The error to raise in place of one that a request has raised.
+
+    Its message says what to do, and repeats nothing of the library's own text, which holds addresses and passwords.
+
+    Args:
+        error: what the request raised; a wrong setting can make it of nearly any type.
+        url: what was asked for.
+
+    Returns:
+        ConfigError: a setting in the environment is wrong, which no further try would change.
+        TransientError: the network has failed.
+        The error itself if it has nothing to do with the network.
+    """
+    host, proxy, text = urlsplit(url).hostname, _proxy_of(url), repr(error)
+    problem = _wrong_certificates(url) or (_wrong_proxy(proxy, host, error, text) if proxy else None)
+    if problem:
+        return ConfigError(problem)
+    if not isinstance(error, OSError):  # those of requests are of this type
+        return error
+    what = f"Klaviyo ({host}) cannot be reached: {_reason(error, text, proxy)}."
+    if "CERTIFICATE_VERIFY_FAILED" in text:
+        kind: type[Exception] = ConfigError if _UNTRUSTED.search(text) else TransientError
+        return kind(f"{what} If your network has a certificate of its own, name its file in {CERTIFICATES[0]}.")
+    kind = ServerError if isinstance(error, exceptions.ReadTimeout) else TransientError
+    return kind(f"{what} Check network, firewall and proxy.")
+
+
+def _proxy_of(url: str) -> _Proxy | None:
+    address = select_proxy(url, get_environ_proxies(url))
+    if not address:
+        return None
+    wanted = (f"{urlsplit(url).scheme}_proxy", "all_proxy")
+    named = (name for one in wanted for name, value in os.environ.items() if name.lower() == one and value == address)
+    return _Proxy(address, next(named, wanted[0].upper()))
+
+
+def _wrong_certificates(url: str) -> str | None:
+    """What is wrong with the file of trusted certificates, if a variable names one."""
+    name = next((name for name in CERTIFICATES if os.environ.get(name)), None)
+    if name is None or not url.startswith("https:"):
+        return None
+    path = os.environ[name]
+    try:
+        kind = "capath" if os.path.isdir(path) else "cafile"  # noqa: PTH112 - Path("") is a folder
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(**{kind: path})
+    except OSError as error:
+        reason = "it holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
+        return (
+            f"The environment variable {name} does not name a file of certificates that can be used ({reason}): "
+            "correct it, or unset it to trust the usual certificates."
+        )
+    return None
+
+
+def _wrong_proxy(proxy: _Proxy, host: str | None, error: Exception, text: str) -> str | None:
+    """What is wrong with the proxy or with the variable that names it, if that would fail each further request."""
+    well_formed = _PROXY.fullmatch(proxy.address)
+    if well_formed and proxy.address.lower().startswith("socks") and not find_spec("socks"):
+        return (
+            f"The environment variable {proxy.variable} names a SOCKS proxy, for which the Python package PySocks is "
+            "missing: install it, or name an HTTP proxy."
+        )
+    # an address that cannot be used fails in many ways, but not as a connection does
+    if not well_formed or isinstance(error, ValueError | TypeError):
+        return f"The environment variable {proxy.variable} holds no address of a proxy that can be used: {PROXY_FORM}."
+    status = _status(text)
+    if status == 407:
+        return (
+            f"The proxy that the environment variable {proxy.variable} names does not accept the user name and "
+            f"password, or wants some (407): {PROXY_FORM}."
+        )
+    if status in _PROXY_REFUSES:
+        return (
+            f"The proxy that the environment variable {proxy.variable} names does not let the connector through to "
+            f"{host} ({status}): have it allow this host, or list the host in NO_PROXY if no proxy is needed."
+        )
+    if isinstance(error, exceptions.ProxyError) and "WRONG_VERSION_NUMBER" in text:
+        return (
+            f"The proxy that the environment variable {proxy.variable} names does not speak HTTPS itself: begin its "
+            "address with http://."
+        )
+    return None
+
+
+def _status(text: str) -> int | None:
+    """What a proxy answered when it was asked to connect."""
+    found = re.search(r"Tunnel connection failed: (\d{3})\b", text)
+    return int(found[1]) if found else None
+
+
+def _reason(error: OSError, text: str, proxy: _Proxy | None) -> str:
+    """Why Klaviyo could not be reached, in a few words."""
+    unresolved = "NameResolution" in text or "getaddrinfo" in text
+    if isinstance(error, exceptions.ProxyError):
+        which = f"the proxy that {proxy.variable} names" if proxy else "the proxy"
+        status = _status(text)
+        what = "cannot be resolved" if unresolved else "refuses the connection"
+        return f"{which} {what}{f' ({status})' if status else ''}"
+    if isinstance(error, exceptions.SSLError):
+        return "its certificate cannot be verified" if "CERTIFICATE" in text else "the encrypted connection failed"
+    if isinstance(error, exceptions.ConnectTimeout):
+        return "the connection timed out"
+    if isinstance(error, exceptions.Timeout):
+        return f"no answer within {TIMEOUT[1]} s"
+    if unresolved or isinstance(error, exceptions.InvalidURL):
+        return "its name cannot be resolved"
+    return "the connection was refused" if "refused" in text else "the connection broke"
