@@ -200,7 +200,7 @@ def closed_port() -> int:
     ("url", "words"),
     [
         ("http://127.0.0.1:{port}", "the connection was refused"),
-        ("http://klaviyo.invalid", "its name cannot be resolved"),
+        ("https://klaviyo.invalid", "its name cannot be resolved"),
     ],
 )
 def test_where_nobody_answers_a_sentence_says_so(

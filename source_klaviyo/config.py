@@ -6,6 +6,7 @@ import os
 import re
 import time
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from source_klaviyo.sync.instants import Instant
 
 API_URL_VARIABLE = "KLAVIYO_API_URL"
+_THIS_MACHINE = frozenset({"localhost", "host.docker.internal", "host.containers.internal"})
+"""Names of the machine itself; the last two are what Docker and Podman call it inside a container."""
 DEFAULT_START_DATE = "2012-01-01T00:00:00Z"
 """Klaviyo was founded in 2012."""
 
@@ -244,7 +247,19 @@ def _api_url(value: str | None) -> str:
             f"The environment variable {API_URL_VARIABLE} must hold scheme, host and port only, "
             "such as http://127.0.0.1:8080."
         )
+    if parts.scheme == "http" and not _is_this_machine(parts.hostname or ""):
+        raise ConfigError(
+            f"The environment variable {API_URL_VARIABLE} would send the API key unencrypted: use https; http is only "
+            f"for this machine (127.0.0.1, ::1, {', '.join(sorted(_THIS_MACHINE))})."
+        )
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host in _THIS_MACHINE
 
 
 def secrets_of(settings: Mapping[str, Any]) -> list[str]:

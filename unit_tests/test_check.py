@@ -180,9 +180,9 @@ def test_an_early_start_is_none_too_early(klaviyo: Mocker, start_date: str) -> N
 
 
 def test_the_operators_address_is_asked(requests_mock: Mocker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(API_URL_VARIABLE, "http://simulator:8080")
+    monkeypatch.setenv(API_URL_VARIABLE, "https://simulator:8443")
     for url in (ACCOUNTS, *SCOPES.values()):
-        requests_mock.get(url.replace(HOST, "http://simulator:8080"), json={"data": []})
+        requests_mock.get(url.replace(HOST, "https://simulator:8443"), json={"data": []})
     assert check().status is Status.SUCCEEDED
 
 

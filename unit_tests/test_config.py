@@ -231,9 +231,13 @@ def test_a_lookback_that_makes_no_sense_is_refused(value: object) -> None:
         ("https://a.klaviyo.com", HOST),
         ("https://a.klaviyo.com/", HOST),
         ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
-        (" http://simulator:8080/\n", "http://simulator:8080"),
-        ("HTTP://simulator", "http://simulator"),
+        ("http://127.8.8.8", "http://127.8.8.8"),
+        (" http://localhost:8080/\n", "http://localhost:8080"),
+        ("HTTP://LocalHost", "http://LocalHost"),
         ("http://[::1]:8080", "http://[::1]:8080"),
+        ("http://host.docker.internal:8080", "http://host.docker.internal:8080"),
+        ("http://host.containers.internal:8080", "http://host.containers.internal:8080"),
+        ("https://simulator:8443", "https://simulator:8443"),
     ],
 )
 def test_the_environment_may_name_another_address(value: str, base: str) -> None:
@@ -267,6 +271,28 @@ def test_an_address_with_more_or_less_than_scheme_host_and_port_is_refused(value
     message = refusal({API_URL_VARIABLE: value})
     assert API_URL_VARIABLE in message
     assert "secret" not in message
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "http://a.klaviyo.com",
+        "http://simulator:8080",
+        "http://10.0.0.1:8080",
+        "http://0.0.0.0:8080",
+        "http://[fe80::1]:8080",
+        "http://localhost.example:8080",
+        "http://127.0.0.1.example",
+        "http://127.1",
+        "http://2130706433",
+        "HTTP://host.docker.internal.example",
+    ],
+)
+def test_the_key_goes_to_no_other_machine_unencrypted(value: str) -> None:
+    message = refusal({API_URL_VARIABLE: value})
+    assert f"{API_URL_VARIABLE} would send the API key unencrypted: use https" in message
+    assert "localhost" in message
+    assert "host.docker.internal" in message
 
 
 def test_no_setting_changes_the_address() -> None:
