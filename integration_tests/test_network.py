@@ -12,6 +12,8 @@ import pytest
 
 from integration_tests.connector import KEY, catalog
 from integration_tests.forks import Forks
+from source_klaviyo.api.client import KlaviyoClient
+from source_klaviyo.api.page import decode_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -205,6 +207,35 @@ def test_no_proxy_takes_a_host_out(forks: Forks, proxy: Proxy) -> None:
 
     assert "(127.0.0.1) cannot be reached: the connection was refused." in str(output.others)
     assert proxy.asked == 0
+
+
+# --- cookies --------------------------------------------------------------------------------------------
+
+
+class CookieHandler(ProxyHandler):
+    """Answers with an empty page, sets a cookie, and counts those that come back."""
+
+    def do_GET(self) -> None:
+        self.server.asked += "Cookie" in self.headers
+        self.send_response(200)
+        self.send_header("Set-Cookie", "__cf_bm=1; path=/")
+        self.send_header("Content-Length", "11")
+        self.end_headers()
+        self.wfile.write(b'{"data":[]}')
+
+
+def test_no_cookie_is_kept() -> None:
+    """Edges and company proxies set them; one that is sent back ties requests to a machine or a person."""
+    with Proxy() as server:
+        server.RequestHandlerClass = CookieHandler
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        client = KlaviyoClient(KEY, f"http://127.0.0.1:{server.server_port}")
+        for _ in range(2):
+            client.get("/api/lists", None, (), lambda body: decode_page(body, None))
+        server.shutdown()
+
+    assert server.asked == 0
+    assert not client._session.cookies
 
 
 # --- certificates ---------------------------------------------------------------------------------------

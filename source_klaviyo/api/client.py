@@ -9,6 +9,7 @@ import time
 from contextlib import closing, contextmanager, nullcontext
 from copy import copy
 from dataclasses import replace
+from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
@@ -108,6 +109,8 @@ class KlaviyoClient:
         self._auth = _KeyAuth(key)
         self._session = requests.Session()
         self._session.auth = self._auth
+        # whatever sets cookies between here and Klaviyo: none is kept, so no request depends on the one before
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
         self._session.headers.update(
             {
                 "Accept": "application/vnd.api+json",
