@@ -7,7 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -15,9 +16,6 @@ import pytest
 from integration_tests.connector import KEY, ROOT
 from integration_tests.truth import expected
 from klaviyo_simulator import Simulator
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 HOME = ROOT / "build" / "pyairbyte"
 """PyAirbyte's own environment: it wants other versions of some packages than the tests."""
@@ -30,6 +28,20 @@ COLUMNS = {
     "metrics": {"id": "VARCHAR", "updated": "TIMESTAMP", "attributes": "JSON"},
     "profiles": {"id": "VARCHAR", "updated": "TIMESTAMP", "attributes": "JSON"},
 }
+
+
+EARLY_STOPS = {
+    "discover": "assert source.discovered_catalog.streams",
+    "get_records": "records = source.get_records('events'); assert next(iter(records)); del records",
+    "get_samples": "assert len(list(source.get_samples(['events', 'lists'], limit=3)['events'])) == 3",
+}
+"""Programs that take what they want of the connector's output, and end it."""
+PROGRAM = """
+import sys, airbyte as ab
+source = ab.get_source(
+    "source-klaviyo", local_executable=sys.argv[1], config={"api_key": sys.argv[2]}, streams=["events", "lists"]
+)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +69,9 @@ def checkout(tmp_path: Path) -> Path:
     return folder
 
 
-def run(python: Path, checkout: Path, shop: Simulator, folder: Path) -> int:
-    """Run the example; how many records it has read."""
-    environment = {
+def environment(python: Path, shop: Simulator, folder: Path) -> dict[str, str]:
+    """The environment for PyAirbyte, with the simulator in the place of Klaviyo."""
+    return {
         **os.environ,
         "AIRBYTE_OFFLINE_MODE": "1",  # Airbyte's registry is not asked: the connector comes from the checkout
         "DO_NOT_TRACK": "1",
@@ -68,9 +80,19 @@ def run(python: Path, checkout: Path, shop: Simulator, folder: Path) -> int:
         "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
         "TMPDIR": str(folder),
     }
+
+
+def run(python: Path, checkout: Path, shop: Simulator, folder: Path) -> int:
+    """Run the example; how many records it has read."""
     command = [python, checkout / "examples" / "klaviyo_to_duckdb.py"]
     done = subprocess.run(
-        command, cwd=folder, env=environment, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL
+        command,
+        cwd=folder,
+        env=environment(python, shop, folder),
+        check=False,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert re.search(r"last 30 days:\n.+: [1-9]\d* events\n", done.stdout)
@@ -114,3 +136,23 @@ def test_pyairbyte_reads_in_full_and_then_what_has_changed(python: Path, checkou
             assert ids(tmp_path, stream) == sorted(expected(shop, stream)), stream
         name = f"SELECT attributes->>'$.first_name' FROM klaviyo.profiles WHERE id = '{changed}'"  # noqa: S608 - ours
         assert rows(tmp_path, name) == [("Renamed",)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("what", EARLY_STOPS)
+def test_pyairbyte_takes_an_early_stop_for_no_failure(python: Path, tmp_path: Path, what: str) -> None:
+    with Simulator(key=KEY, limits=False, events=30_000, profiles=100, lists=5) as shop:
+        done = subprocess.run(
+            [python, "-c", PROGRAM + EARLY_STOPS[what], Path(sys.executable).parent / "source-klaviyo", KEY],
+            cwd=tmp_path,
+            env=environment(python, shop, tmp_path),
+            check=False,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=120,
+        )
+
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "AirbyteSubprocessFailedError" not in done.stderr
+    assert "Traceback" not in done.stderr
