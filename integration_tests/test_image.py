@@ -207,6 +207,8 @@ def test_as_the_first_process_it_ends_soon_and_well_when_told_to(inside: Contain
     inside.write(config={"api_key": KEY, "num_workers": 1}, catalog=catalog("events", "profiles"))
     container = inside.start("read", "--config=/config/config.json", "--catalog=/config/catalog.json")
     while b'"RECORD"' not in container.logs(stderr=False):
+        container.reload()
+        assert container.status in {"created", "running"}
         time.sleep(0.1)
 
     container.stop(timeout=30)
@@ -214,6 +216,16 @@ def test_as_the_first_process_it_ends_soon_and_well_when_told_to(inside: Contain
 
     assert stopped.code == 143  # told by SIGTERM; 137 would be killed by SIGKILL
     assert stopped.records
+
+
+@pytest.mark.usefixtures("image")
+def test_it_reads_all_where_few_processes_are_allowed(inside: Container, shop: Simulator) -> None:
+    answer = inside.read(pids_limit=6)
+
+    assert (answer.code, answer.errors, answer.stderr) == (0, [], "")
+    for stream in STREAMS:
+        assert sorted(answer.ids(stream)) == sorted(expected(shop, stream))
+    assert [line for line in answer.logs if "The system lets the connector start only" in line]
 
 
 @pytest.mark.usefixtures("image")
