@@ -144,7 +144,8 @@ def test_an_attempt_that_is_stopped_anywhere_goes_on_with_few_pages_twice(
     for out, state in found[:: max(1, len(found) // 20)]:
         rest = Counter(attempt(stream, state).ids())
         assert {*out, *rest} == set(ids)
-        assert (out + rest).total() <= len(ids) + 8 * klaviyo.page_limit
+        # the pages that wait for the output with their positions, and the last second of each window
+        assert (out + rest).total() <= len(ids) + 12 * klaviyo.page_limit
     assert len([state for _, state in found if "read_ahead" in state]) > 5
 
 

@@ -31,6 +31,8 @@ SETTLING = 5 * SECOND
 """Klaviyo needs a moment to show what was just written: a state keeps this far behind the present."""
 STATE_INTERVAL = 1.0
 """Seconds between two states of a stream, at least."""
+PAGES_A_STATE, SHORT_INTERVALS = 10, 10
+"""After so many pages a state comes sooner, after that part of the interval: less is read again by who resumes."""
 PARTITIONS_A_STATE = 100
 """A state of so many partitions comes each second, a longer one less often."""
 MOST_SPANS = 100
@@ -92,6 +94,7 @@ class WindowCursor(Cursor):
         self.notes: dict[str, Any] = {}
         self._published: Mapping[str, Any] | None = None
         self._published_at = 0.0
+        self._pages = 0
         self._made_in = 0.0
         self._lock = threading.RLock()
 
@@ -179,6 +182,7 @@ class WindowCursor(Cursor):
         """All records of the window before `position` are on their way out."""
         with self._lock:
             self._timelines[number].advance(window, position)
+            self._pages += 1
             self._publish_news()
 
     def promise_no_more_than(self, latest: Instant) -> None:
@@ -320,16 +324,17 @@ class WindowCursor(Cursor):
         self._made_in = time.monotonic() - began
         if state != self._published:
             self._publish(state)
-            self._published, self._published_at = state, time.monotonic()
+            self._published, self._published_at, self._pages = state, time.monotonic(), 0
 
     def _is_due(self) -> bool:
         # a state of thousands of partitions, or of hours in many, is long: it comes less often
         listed = 0 if self._order else len(self._partitions)
         length = max(1.0, listed / PARTITIONS_A_STATE, self._made_in / MAKING_A_STATE)
+        interval = STATE_INTERVAL if self._pages < PAGES_A_STATE else STATE_INTERVAL / SHORT_INTERVALS
         return (
             self._cursor_field is not None
             and self._resumable
-            and time.monotonic() - self._published_at >= STATE_INTERVAL * length
+            and time.monotonic() - self._published_at >= interval * length
         )
 
     def ensure_at_least_one_state_emitted(self) -> None:

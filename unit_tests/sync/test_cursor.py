@@ -188,6 +188,15 @@ def test_states_are_no_more_frequent_than_the_interval(monkeypatch: pytest.Monke
     assert stage.seconds == [1, 11, 21, 31]
 
 
+def test_after_many_pages_a_state_comes_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module.time, "monotonic", lambda: clock)
+    stage = Stage()
+    for page in range(1, 101):
+        clock = 100 + page / 50
+        stage.cursor.advance(0, stage.window(), START + page * SECOND)
+    assert stage.seconds == [1, *range(11, 101, module.PAGES_A_STATE)]
+
+
 def test_a_state_that_takes_long_to_make_comes_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """One of half a second each ten seconds, so that the making takes a twentieth of the time."""
     now = [100.0]
@@ -203,7 +212,7 @@ def test_a_state_that_takes_long_to_make_comes_less_often(monkeypatch: pytest.Mo
     for second in range(1, 36):
         now[0] = max(now[0], 100.0 + second)
         stage.cursor.advance(0, stage.window(), START + second * SECOND)
-    assert stage.seconds == [1, 12, 23, 34]
+    assert stage.seconds == [1, 11, 21, 31]
 
 
 @pytest.mark.parametrize("interval", [0.0, 1.0, 1e9])
