@@ -63,7 +63,7 @@ setup(
         "pendulum>=3,<4",  # parses every date form Klaviyo and old states hold
         "requests>=2.32,<3",  # HTTP; a new major is to be looked at
         "rich>=13.7,<16",  # draws the progress of a read for a person at a terminal
-        "urllib3>=2.3,<3",  # errors of bodies that break while they are read, and an end to those that crawl
+        "urllib3>=2.6,<3",  # decompresses no more than it is asked for; errors of bodies that break while they are read
     ],
     extras_require={"dev": [*SIMULATOR, *DEMO, *TESTS]},
     entry_points={"console_scripts": ["source-klaviyo=source_klaviyo.run:run"]},

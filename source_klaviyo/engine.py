@@ -27,7 +27,6 @@ from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_message
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_klaviyo.api.client import PAGES
 from source_klaviyo.api.discretion import without_persons
 from source_klaviyo.records import RecordBatch
 from source_klaviyo.worker_pool import WorkerPool
@@ -45,8 +44,8 @@ logger = logging.getLogger("airbyte")
 
 POLL = 0.5
 """Seconds with nothing to put out after which to look whether something is to be said, or to end."""
-QUEUE_SIZE = 10
-"""Items between the workers and the output; an item is a page at most, so this bounds the memory."""
+LAST_BATCHES = 8
+"""Items put out after the process has been told to end, besides those in the queue: workers were about to add them."""
 
 
 class Stopped(Exception):  # noqa: N818 - a name that reads well where it is raised
@@ -138,7 +137,7 @@ class PagedSource(ConcurrentSource):
             if queue.empty() and _all_ended(concurrent_stream_processor):
                 return
             if self._told.is_set():
-                waiting = queue.qsize() + PAGES if waiting is None else waiting - 1
+                waiting = len(queue.queue) + LAST_BATCHES if waiting is None else waiting - 1
                 if queue.empty() or waiting <= 0:
                     raise Stopped
             line = self._progress.line()
@@ -182,6 +181,8 @@ class PagedSource(ConcurrentSource):
         else:
             logger.debug("Unexpected error in stream %s", stream, exc_info=error)
             message, kind = own_error(error), FailureType.system_error
+        # the processor keeps the error, and the frames of its traceback would keep the page that they were about
+        error.__cause__ = error.__context__ = error.__traceback__ = None
         if repeated:
             yield _log(f"Stream {stream}: {message}")
         else:

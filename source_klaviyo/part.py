@@ -80,4 +80,6 @@ class StreamPart(Partition, ABC):
             resources, cursors = [resources[place] for place in keep], [cursors[place] for place in keep]
         with understood():
             records = zip(stream.rebuild_all(resources, stream_slice), cursors, strict=True)
-            return RecordBatch.build(stream.name, stream.cursor_attribute, records, stream.root(stream_slice))
+            return RecordBatch.build(
+                stream.name, stream.cursor_attribute, records, stream.root(stream_slice), page.size
+            )

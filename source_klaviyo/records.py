@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
+from queue import Queue
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,6 +13,14 @@ from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage, Type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+
+QUEUE_BYTES = 16_000_000
+"""Bytes of finished lines between the workers and the output."""
+BATCH_BYTES = 10_000
+"""Bytes that a batch takes in addition to its lines."""
+OTHER_ITEMS = 10
+"""States and partitions that fill the queue: a state of many partitions takes megabytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +33,13 @@ class RecordBatch:
         lines: `count` RECORD messages, one a line, as the CDK would print them; in pieces, most of which are
             the answer's own bytes, not copied. Whoever has written them clears them: the CDK's reader keeps
             the batch until it has the next one.
+        size: bytes that the lines take in memory, about.
     """
 
     stream: str
     count: int
     lines: list[bytes | memoryview]
+    size: int = 0
 
     @classmethod
     def build(
@@ -37,6 +48,7 @@ class RecordBatch:
         cursor_field: str | None,
         records: Iterable[tuple[bytes | msgspec.Raw | None, bytes]],
         root: Mapping[str, Any] | None = None,
+        size: int = 0,
     ) -> RecordBatch:
         """Wrap each resource, with its cursor copied to the top level.
 
@@ -49,6 +61,7 @@ class RecordBatch:
             records: pairs of a resource (a JSON object, not empty, on one line; None is left out) and its
                 cursor as JSON.
             root: what each of the records holds at its top level besides.
+            size: bytes that the page of the records takes in memory; 0 if nobody knows.
         """
         head = b'{"type":"RECORD","record":{"stream":"%s","data":' % stream.encode()
         middle = b',"%s":' % cursor_field.encode() if cursor_field else b""
@@ -65,10 +78,44 @@ class RecordBatch:
         if lines:
             lines[0:1] = [head, lines[0]]
             lines[-1] = lines[-1][: -len(head)]
-        return cls(stream, len(lines) // 2, lines)
+        return cls(stream, len(lines) // 2, lines, size or sum(map(len, lines)))
 
     def messages(self) -> Iterator[AirbyteMessage]:
         """The same records as messages, for those who iterate over the source in Python."""
         for line in b"".join(self.lines).splitlines():
             record = json.loads(line)["record"]
             yield AirbyteMessage(type=Type.RECORD, record=AirbyteRecordMessage(**record))
+
+
+class BatchQueue(Queue[Any]):
+    """A queue that is full when its batches take this many bytes, or when it holds ten other items.
+
+    An item is taken as long as the queue is not full, however large the item is.
+
+    Args:
+        size: bytes.
+    """
+
+    def __init__(self, size: int = QUEUE_BYTES) -> None:
+        super().__init__(size)
+
+    # the hooks of the standard library's queue for other ways to count; it calls them under its lock
+
+    def _init(self, maxsize: int) -> None:
+        super()._init(maxsize)
+        self._bytes = 0
+
+    def _qsize(self) -> int:
+        return self._bytes
+
+    def _put(self, item: Any) -> None:
+        super()._put(item)
+        self._bytes += self._weight(item)
+
+    def _get(self) -> Any:
+        item = super()._get()
+        self._bytes -= self._weight(item)
+        return item
+
+    def _weight(self, item: Any) -> int:
+        return item.size + BATCH_BYTES if isinstance(item, RecordBatch) else self.maxsize // OTHER_ITEMS

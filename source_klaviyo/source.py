@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from queue import Queue
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
@@ -31,10 +30,10 @@ from source_klaviyo.api.client import KlaviyoClient
 from source_klaviyo.api.errors import ConfigError, KlaviyoError
 from source_klaviyo.check import check
 from source_klaviyo.config import Config, secrets_of, shown
-from source_klaviyo.engine import QUEUE_SIZE, PagedSource, error_message
+from source_klaviyo.engine import PagedSource, error_message
 from source_klaviyo.progress import Progress
 from source_klaviyo.reading import READERS, StreamReading, as_traced
-from source_klaviyo.records import RecordBatch
+from source_klaviyo.records import BatchQueue, RecordBatch
 from source_klaviyo.streams import STREAMS, KlaviyoStream
 from source_klaviyo.streams.shared import Shared
 
@@ -143,7 +142,7 @@ class SourceKlaviyo(AbstractSource):
         known: dict[str, Stream] = {stream.name: stream for stream in self.streams(config)}
         _warn_of_states(state or [], known)
         states = ConnectorStateManager(state)
-        queue: Queue[Any] = Queue(QUEUE_SIZE)
+        queue = BatchQueue()
         repository = InMemoryMessageRepository()
         readings: list[StreamReading] = []
         refused: list[str] = []
@@ -171,7 +170,7 @@ def _reading(
     configured: ConfiguredAirbyteStream,
     known: Mapping[str, Stream],
     states: ConnectorStateManager,
-    queue: Queue[Any],
+    queue: BatchQueue,
     repository: MessageRepository,
 ) -> StreamReading:
     """Return a configured stream, ready to be read.
@@ -209,7 +208,7 @@ def _streams(config: Config, client: KlaviyoClient) -> list[KlaviyoStream]:
 
 
 def _engine(
-    readings: list[StreamReading], queue: Queue[Any], repository: MessageRepository, progress: Progress, told: Event
+    readings: list[StreamReading], queue: BatchQueue, repository: MessageRepository, progress: Progress, told: Event
 ) -> Iterator[Any]:
     # each stream has workers of its own, and one that tells them what to read: a slow limit never keeps another
     # waiting; how many requests are under way at once is the client's business

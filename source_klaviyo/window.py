@@ -28,6 +28,8 @@ logger = logging.getLogger("airbyte")
 
 THIN = 0.05
 """The share of a page that may come again to know the end of a window that is cut."""
+MAX_KNOWN = 10_000
+"""Records of the last second that are remembered; where there are more, they may come twice."""
 
 
 class WindowPart(StreamPart):
@@ -48,6 +50,7 @@ class WindowPart(StreamPart):
         self._in_order = self._stream.ordered and self._stream.is_dated(reading.slices[number])
         self._falling = self._stream.newest_first
         self._edge = _Edge()
+        self._sizes = self._stream.page_sizes()
         self._held = held
         self._reached = window.start
         self._last: Instant | None = None
@@ -120,8 +123,9 @@ class WindowPart(StreamPart):
                 reading.planner.page_read(id(self), page.latency, 0.0, fill=0.0)
             if beyond:
                 return False
-            is_cut = window.end != asked_for and self._stream.upper and self._in_order
-            if is_cut and page.next and self._edge.is_thin(page):
+            is_cut = window.end != asked_for and self._stream.upper
+            is_outdated = self._sizes.is_outdated and self._stream.lower
+            if (is_cut or is_outdated) and self._in_order and page.next and self._edge.is_thin(page):
                 return True
             del page, batch  # are not to be held while the next page is read
         return False
@@ -161,7 +165,7 @@ class WindowPart(StreamPart):
     def _pages(self) -> Iterator[Page]:
         """The window's pages; none of a parent that has been deleted in between."""
         try:
-            yield from self._stream.pages(self._rest)
+            yield from self._stream.pages(self._rest, self._sizes)
         except (NotFound, UnknownMetric) as error:
             if not self._stream.root(self.to_slice()):
                 raise
@@ -245,22 +249,29 @@ class WindowPart(StreamPart):
 
 
 class _Edge:
-    """The records of the last second that have been read: they come again when one asks from that second on."""
+    """The records of the last second that have been read: they come again when one asks from that second on.
+
+    Of a second with more than MAX_KNOWN records, all may come twice: nothing is lost, and memory does not grow.
+    """
 
     def __init__(self) -> None:
         self._second: Instant | None = None
         self._known: set[int] = set()
         self._again = False
+        self._too_many = False
 
     def move(self, page: Page, last: Instant) -> None:
         """A page has been read, in order, up to its last record."""
         second = whole_second(last)
         if second != self._second:
-            self._second, self._known, self._again = second, set(), False
+            self._second, self._known, self._again, self._too_many = second, set(), False, False
+        if self._too_many:
+            return
         for resource, cursor in zip(reversed(page.resources), reversed(page.cursors), strict=True):
             if (instant_of(cursor) or second) < second:
                 break
             self._known.add(hash(bytes(resource)))
+        self._too_many = len(self._known) > MAX_KNOWN
 
     def is_thin(self, page: Page) -> bool:
         """Whether little of a page comes again when one asks from here: thousands may have come in one second."""
@@ -268,9 +279,9 @@ class _Edge:
 
     def comes_again_from(self, position: Instant | None) -> bool:
         """One asks from this position on, or (None) for all of the window: whether what comes again is known."""
-        self._again = position is not None and position == self._second
+        self._again = position is not None and position == self._second and not self._too_many
         if not self._again:
-            self._second, self._known = None, set()
+            self._second, self._known, self._too_many = None, set(), False
         return self._again
 
     def beyond(self, page: Page, keep: Sequence[int]) -> Sequence[int]:

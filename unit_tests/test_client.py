@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
 import http.client
 import json
 import logging
 import re
 import traceback
+import weakref
 from datetime import datetime, timezone
 from email.utils import format_datetime
 from functools import partial
@@ -21,11 +23,13 @@ import urllib3
 from requests import exceptions as broken
 
 from source_klaviyo.api.budget import Budget, Limit, Tier
-from source_klaviyo.api.client import HOST, LONGEST_WAIT, PATIENCE, TRIES, KlaviyoClient
+from source_klaviyo.api.client import HOST, LONGEST_WAIT, PATIENCE, TOO_LARGE_TRIES, TRIES, KlaviyoClient
 from source_klaviyo.api.errors import (
     AccessDenied,
+    AnswerTooLarge,
     BadRequest,
     ConfigError,
+    DamagedAnswer,
     InvalidKey,
     KlaviyoError,
     NotFound,
@@ -34,7 +38,8 @@ from source_klaviyo.api.errors import (
     TransientError,
     UnsafeLink,
 )
-from source_klaviyo.api.page import decode_page
+from source_klaviyo.api.memory import Hold
+from source_klaviyo.api.page import RECORD_BYTES, decode_page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,6 +52,7 @@ if TYPE_CHECKING:
 KEY = "pk_0123456789abcdefMARKED"
 URL = f"{HOST}/api/events"
 LIMITS = (Limit("events", Tier(1000, 10_000)),)
+DECODE = partial(decode_page, cursor_attribute="datetime")
 PAGE = {"data": [{"type": "event", "id": "1", "attributes": {"datetime": "2026-11-20T10:00:00+00:00"}}]}
 EDGE = "<!DOCTYPE html>\n<html><head><title>Just a moment...</title></head></html>"
 
@@ -86,7 +92,7 @@ class Conversation:
         self.client = KlaviyoClient(KEY, base_url, tries=tries, budget=self.budget, sleep=self.waits.append)
 
     def get(self, address: str = "/api/events", params: Mapping[str, str] | None = None) -> Page:
-        return self.client.get(address, params, LIMITS, partial(decode_page, cursor_attribute="datetime"))
+        return self.client.get(address, params, LIMITS, DECODE)
 
     def error(self) -> KlaviyoError:
         with pytest.raises(KlaviyoError) as raised:
@@ -152,10 +158,12 @@ def test_a_compressed_page_is_decompressed(requests_mock: Mocker, talk: Conversa
     assert talk.get().cursors == [b'"2026-11-20T10:00:00+00:00"']
 
 
-def test_an_answer_is_not_waited_for_without_end(requests_mock: Mocker, talk: Conversation) -> None:
-    requests_mock.get(URL, json=PAGE)
+def test_an_answer_is_waited_for_longer_with_each_try(requests_mock: Mocker, talk: Conversation) -> None:
+    requests_mock.get(URL, [{"json": PAGE}, *[{"exc": broken.ReadTimeout}] * 6, {"json": PAGE}])
     talk.get()
-    assert requests_mock.last_request.timeout == (10, 120)
+    talk.get()
+    timeouts = [request.timeout for request in requests_mock.request_history]
+    assert timeouts == [(10, seconds) for seconds in (30, 10, 20, 40, 80, 120, 120, 120)]
 
 
 @pytest.mark.parametrize("base", ["http://127.0.0.1:8080", "http://127.0.0.1:8080/", "https://proxy.example"])
@@ -344,6 +352,31 @@ def test_the_tries_take_about_four_minutes(requests_mock: Mocker, talk: Conversa
     assert max(talk.waits) <= LONGEST_WAIT
 
 
+def test_who_asks_may_say_how_many_tries_it_takes(requests_mock: Mocker, talk: Conversation) -> None:
+    requests_mock.get(URL, status_code=503)
+    with pytest.raises(ServerError, match="Given up after 2 tries"):
+        talk.client.get(URL, None, LIMITS, DECODE, tries=2)
+    assert requests_mock.call_count == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        ({"content": b"{"}, DamagedAnswer),
+        ({"raw": raw(ConnectionResetError(104, "Connection reset by peer"))}, DamagedAnswer),
+        ({"status_code": 500}, ServerError),
+        ({"exc": broken.ReadTimeout}, ServerError),
+        ({"exc": broken.ConnectionError}, TransientError),
+    ],
+    ids=["no JSON", "breaks off", "500", "no answer", "no connection"],
+)
+def test_what_fails_again_and_again_says_whether_smaller_pages_may_help(
+    requests_mock: Mocker, answer: dict[str, Any], kind: type[KlaviyoError]
+) -> None:
+    requests_mock.get(URL, **answer)
+    assert type(Conversation(tries=2).error()) is kind
+
+
 def test_one_try_means_none_again(requests_mock: Mocker) -> None:
     requests_mock.get(URL, status_code=503)
     talk = Conversation(tries=1)
@@ -480,6 +513,119 @@ def test_the_budget_learns_from_every_answer(requests_mock: Mocker, talk: Conver
     assert [headers.get("RateLimit-Remaining") for headers in talk.budget.learnt] == ["5", None]
 
 
+# --- how much is taken in -------------------------------------------------------------------------------
+
+
+def test_an_answer_that_is_too_large_is_asked_for_some_times_and_then_an_error(
+    requests_mock: Mocker, talk: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("source_klaviyo.api.request.MAX_ANSWER_BYTES", 100)
+    requests_mock.get(URL, content=b" " * 101)
+    with pytest.raises(AnswerTooLarge):
+        talk.client.get(URL, None, LIMITS, DECODE, most=100)
+    assert requests_mock.call_count == TOO_LARGE_TRIES
+
+
+def test_an_answer_that_is_too_large_once_is_asked_for_again(
+    requests_mock: Mocker, talk: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests_mock.get(URL, [{"content": b" " * 1_000}, {"json": PAGE}])
+    monkeypatch.setattr("source_klaviyo.api.request.MAX_ANSWER_BYTES", 900)
+    page = talk.client.get(URL, None, LIMITS, DECODE, most=900)
+    assert len(page.resources) == 1
+
+
+def test_an_answer_that_can_be_asked_for_in_smaller_pages_is_an_error_at_once(
+    requests_mock: Mocker, talk: Conversation
+) -> None:
+    requests_mock.get(URL, content=b" " * 101)
+    with pytest.raises(AnswerTooLarge), talk.client.page(URL, None, LIMITS, DECODE, most=100):
+        pass
+    assert requests_mock.call_count == 1
+
+
+def test_a_page_is_counted_in_the_memory_budget_as_long_as_it_is_needed(
+    requests_mock: Mocker, talk: Conversation
+) -> None:
+    requests_mock.get(URL, json=PAGE)
+    with talk.client.page(URL, None, LIMITS, DECODE) as page:
+        assert talk.client._memory._used == page.size == len(json.dumps(PAGE)) + RECORD_BYTES
+    assert talk.client._memory._used == 0
+
+
+@pytest.mark.parametrize("answer", [{"content": b"{"}, {"status_code": 503}, {"status_code": 400}])
+def test_an_answer_that_failed_is_not_counted_while_its_next_try_is_waited_for(
+    requests_mock: Mocker, answer: dict[str, Any]
+) -> None:
+    used = []
+    talk = Conversation(tries=3)
+    talk.client._sleep = lambda _: used.append(talk.client._memory._used)
+    requests_mock.get(URL, **answer)
+    with pytest.raises(KlaviyoError), talk.client.page(URL, None, LIMITS, DECODE):
+        pass
+    assert set(used) <= {0}
+    assert talk.client._memory._used == 0
+
+
+class Decoded:
+    """Something that is made of an answer, and can be watched."""
+
+
+def test_what_was_made_of_an_answer_that_failed_is_gone_while_its_next_try_is_waited_for(
+    requests_mock: Mocker,
+) -> None:
+    made: list[weakref.ref[Decoded]] = []
+    alive: list[int] = []
+
+    def decode(_: bytes) -> Page:
+        part = Decoded()
+        made.append(weakref.ref(part))
+        try:
+            raise ValueError
+        except ValueError as error:
+            raise DamagedAnswer("No.") from error
+
+    talk = Conversation(tries=3)
+    talk.client._sleep = lambda _: alive.append(sum(one() is not None for one in made))
+    requests_mock.get(URL, json=PAGE)
+    gc.disable()  # the garbage collector may not come for long
+    try:
+        with pytest.raises(DamagedAnswer) as raised:
+            talk.client.get(URL, None, LIMITS, decode)
+        assert alive == [0, 0]
+        assert not any(one() for one in made)
+    finally:
+        gc.enable()
+    assert raised.value.__context__ is None
+    assert raised.value.__cause__ is None
+
+
+def test_no_request_is_made_while_the_output_is_stalled(
+    requests_mock: Mocker, talk: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[int] = []
+    monkeypatch.setattr(Hold, "wait_while_stalled", lambda _: made.append(requests_mock.call_count))
+    requests_mock.get(URL, [{"status_code": 503}, {"json": PAGE}])
+    talk.get()
+    assert made == [0, 1]
+
+
+def test_waits_for_memory_do_not_count_as_failures(
+    requests_mock: Mocker, talk: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A destination may pause for hours, in which all connections break."""
+    now = [0.0]
+
+    def wait(hold: Hold) -> None:
+        now[0] += 3_600
+        hold.waited += 3_600
+
+    monkeypatch.setattr("source_klaviyo.api.client.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(Hold, "wait_while_stalled", wait)
+    requests_mock.get(URL, [{"content": b"{"}, {"content": b"{"}, {"json": PAGE}])
+    assert len(talk.get().resources) == 1
+
+
 # --- when no answer comes -------------------------------------------------------------------------------
 
 POOL = urllib3.HTTPSConnectionPool("a.klaviyo.com")
@@ -504,7 +650,7 @@ def unconnected(reason: Exception) -> broken.ConnectionError:
             "the connection was refused",
         ),
         (broken.ConnectTimeout(POOL), "the connection timed out"),
-        (broken.ReadTimeout(POOL), "no answer within 120 s"),
+        (broken.ReadTimeout(POOL), "no answer within 30 s"),
         (broken.SSLError("[SSL: UNEXPECTED_EOF_WHILE_READING]"), "the encrypted connection failed"),
         (broken.ProxyError("Cannot connect to proxy. refused"), "the proxy refuses the connection"),
         (broken.ConnectionError(ConnectionResetError(104, "Connection reset by peer")), "the connection broke"),

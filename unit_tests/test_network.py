@@ -29,7 +29,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_certificate_whose_signer_is_not_trusted_here_stays_so(said: str, kind: type[Exception]) -> None:
-    error = network_error(exceptions.SSLError(f"[SSL: CERTIFICATE_VERIFY_FAILED] verify failed: {said}"), URL)
+    error = network_error(exceptions.SSLError(f"[SSL: CERTIFICATE_VERIFY_FAILED] verify failed: {said}"), URL, 30)
 
     assert type(error) is kind
     assert str(error) == (
@@ -39,22 +39,22 @@ def test_a_certificate_whose_signer_is_not_trusted_here_stays_so(said: str, kind
 
 
 def test_an_answer_that_does_not_come_is_the_servers_error() -> None:
-    assert type(network_error(exceptions.ReadTimeout(), URL)) is ServerError
+    assert type(network_error(exceptions.ReadTimeout(), URL, 30)) is ServerError
 
 
 @pytest.mark.parametrize("error", [ConnectionResetError(104, "reset"), OSError("Too many open files")])
 def test_an_error_of_the_system_may_pass(error: OSError) -> None:
-    assert type(network_error(error, URL)) is TransientError
+    assert type(network_error(error, URL, 30)) is TransientError
 
 
 @pytest.mark.parametrize("error", [ValueError("what"), TypeError("what"), KeyError("what")])
 def test_what_has_nothing_to_do_with_the_network_stays_what_it_is(error: Exception) -> None:
-    assert network_error(error, URL) is error
+    assert network_error(error, URL, 30) is error
 
 
 def test_the_proxy_of_another_scheme_is_not_blamed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "no address of a proxy")
-    error = network_error(exceptions.ConnectionError("refused"), URL)
+    error = network_error(exceptions.ConnectionError("refused"), URL, 30)
 
     assert type(error) is TransientError
     assert "HTTP_PROXY" not in str(error)
@@ -73,7 +73,7 @@ def test_the_proxy_of_another_scheme_is_not_blamed(monkeypatch: pytest.MonkeyPat
 )
 def test_an_address_of_a_proxy_may_have_several_forms(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.setenv("HTTPS_PROXY", address)
-    error = network_error(exceptions.ProxyError("refused"), URL)
+    error = network_error(exceptions.ProxyError("refused"), URL, 30)
 
     assert type(error) is TransientError
     assert "the proxy that HTTPS_PROXY names refuses the connection." in str(error)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_klaviyo.api.errors import TransientError
+from source_klaviyo.api.errors import DamagedAnswer
 from source_klaviyo.api.page import Page, decode_item, decode_page
 
 
@@ -165,6 +165,56 @@ def test_half_of_a_surrogate_pair_gives_way_in_names_and_cursors_too() -> None:
     assert page.cursors == [rb'"\ufffd"']
 
 
+@pytest.mark.parametrize(
+    ("sent", "emitted"),
+    [
+        ("NaN", "null"),
+        ("Infinity", "null"),
+        ("-Infinity", "null"),
+        ('[NaN,{"a":-Infinity},1]', '[null,{"a":null},1]'),
+        ('"NaN"', '"NaN"'),
+        (r'[NaN,"\\",NaN,"\"NaN, Infinity\"",NaN]', r'[null,"\\",null,"\"NaN, Infinity\"",null]'),
+        ('{"NaN":NaN}', '{"NaN":null}'),
+    ],
+)
+def test_numbers_that_json_has_no_words_for_become_null(sent: str, emitted: str) -> None:
+    page = decode(f'{{"data":[{{"id":"1","n":12345678901234567890123,"x":{sent}}}]}}')
+    assert [bytes(found).decode() for found in page.resources] == [
+        f'{{"id":"1","n":12345678901234567890123,"x":{emitted}}}'
+    ]
+
+
+def test_a_cursor_that_is_no_number_is_none() -> None:
+    assert decode('{"data":[{"id":"1","attributes":{"updated":NaN}}]}').cursors == [b"null"]
+
+
+@pytest.mark.parametrize("code", range(0x20))
+def test_control_characters_within_texts_are_escaped(code: int) -> None:
+    body = '{"data":[{"id":"1","?":"a?b\\n?"}]}'.replace("?", chr(code))
+    (resource,) = resources(body)
+    assert not any(byte < 0x20 for byte in resource)
+    assert json.loads(resource) == {"id": "1", chr(code): f"a{chr(code)}b\n{chr(code)}"}
+
+
+def test_what_is_repaired_is_repaired_at_once_and_all_else_stays() -> None:
+    body = '{"data":\n[{"id":"1",\t"t":"ü\x01\\ud83d\\u00fc","n":NaN},\r\n{"id":"2"}]}'
+    assert resources(body) == [
+        '{"id":"1",\t"t":"ü\\u0001\\ufffd\\u00fc","n":null}'.encode(),
+        b'{"id":"2"}',
+    ]
+
+
+def test_a_good_page_is_not_repaired(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("source_klaviyo.api.page._repaired", None)
+    assert resources('{"data":[{"id":"1","t":"NaN \\u0000 ü"}]}') == ['{"id":"1","t":"NaN \\u0000 ü"}'.encode()]
+
+
+def test_a_body_that_cannot_be_repaired_takes_no_longer_than_it_is_long() -> None:
+    for body in (b'{"data":[' + b'"\\' * 300_000, b'"' * 500_001, b"\\" * 500_000, b'{"data":["' + b"x" * 2_000_000):
+        with pytest.raises(DamagedAnswer):
+            decode_page(body, None)
+
+
 # --- what is no page ------------------------------------------------------------------------------------
 
 GOOD = b'{"data":[{"id":"1","attributes":{"updated":"2026-11-20T10:00:00Z"}}],"links":{"next":null}}'
@@ -192,8 +242,9 @@ DAMAGED = {
     "UTF-8 of half a surrogate pair": b'{"data":[{"id":"1","t":"\xed\xa0\xbd"}]}',
     "UTF-8 cut in a character": b'{"data":[{"id":"1","t":"\xc3"}]}',
     "another encoding": '{"data":[{"id":"1","t":"ü"}]}'.encode("utf-16"),
-    "a control character in a text": b'{"data":[{"id":"1","t":"\x00"}]}',
-    "no JSON number": b'{"data":[{"id":"1","n":NaN}]}',
+    "a control character outside a text": b'{"data":[{"id":"1",\x00"t":""}]}',
+    "a name for a number that nobody uses": b'{"data":[{"id":"1","n":nan}]}',
+    "an escaped line break of its own": b'{"data":[{"id":"1","t":"\\\n"}]}',
     "an unknown escape": rb'{"data":[{"id":"1","t":"\q"}]}',
     "more after the end": b'{"data":[]}{"data":[]}',
     "nested without end": b'{"data":[{"id":"1","a":' + b"[" * 100_000 + b"]" * 100_000 + b"}]}",
@@ -203,26 +254,26 @@ DAMAGED = {
 @pytest.mark.parametrize("attribute", ["updated", None])
 @pytest.mark.parametrize("body", DAMAGED.values(), ids=DAMAGED)
 def test_what_is_no_page_is_asked_for_again(body: bytes, attribute: str | None) -> None:
-    with pytest.raises(TransientError, match=r"^Klaviyo's answer is damaged or incomplete .*\.$"):
+    with pytest.raises(DamagedAnswer, match=r"^Klaviyo's answer is damaged or incomplete .*\.$"):
         decode_page(body, attribute)
 
 
 @pytest.mark.parametrize("body", [b'{"data":null}', b'{"data":{}}', b'{"data":[]}', b"{}", b'{"data":{"id":"1"}'])
 def test_what_is_no_single_resource_is_asked_for_again(body: bytes) -> None:
-    with pytest.raises(TransientError, match="damaged"):
+    with pytest.raises(DamagedAnswer, match="damaged"):
         decode_item(body)
 
 
 @pytest.mark.parametrize("length", range(len(GOOD)))
 def test_a_page_cut_off_anywhere_is_no_page(length: int) -> None:
     assert decode(GOOD).cursors == [b'"2026-11-20T10:00:00Z"']
-    with pytest.raises(TransientError):
+    with pytest.raises(DamagedAnswer):
         decode(GOOD[:length])
 
 
 @given(st.binary(max_size=200))
 def test_no_bytes_break_anything_but_the_page(body: bytes) -> None:
-    with pytest.raises(TransientError):
+    with pytest.raises(DamagedAnswer):
         decode(body)
-    with pytest.raises(TransientError):
+    with pytest.raises(DamagedAnswer):
         decode(b'{"data":[' + body + b"<")

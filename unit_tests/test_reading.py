@@ -8,12 +8,12 @@ import random
 import threading
 from collections import Counter
 from itertools import pairwise
-from queue import Queue
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from airbyte_cdk.models import AirbyteStreamStatus, FailureType, Type
 
+from source_klaviyo.records import BatchQueue
 from source_klaviyo.source import SourceKlaviyo
 from source_klaviyo.sync.cursor import SETTLING
 from source_klaviyo.sync.instants import DAY, SECOND, for_filter, for_state, parse_instant
@@ -720,12 +720,12 @@ def test_who_empties_the_queue_never_waits_for_room_in_it(
 ) -> None:
     putters: set[int] = set()
 
-    class Watched(Queue[Any]):
+    class Watched(BatchQueue):
         def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
             putters.add(threading.get_ident())
             super().put(item, block, timeout)
 
-    monkeypatch.setattr("source_klaviyo.source.Queue", Watched)
+    monkeypatch.setattr("source_klaviyo.source.BatchQueue", Watched)
     monkeypatch.setattr("source_klaviyo.sync.cursor.STATE_INTERVAL", 1e9)
     monkeypatch.setattr("source_klaviyo.sync.cursor.time.monotonic", lambda: 0.0)
     break_after_a_page(klaviyo)

@@ -10,41 +10,58 @@ from contextlib import closing, contextmanager, nullcontext
 from copy import copy
 from dataclasses import replace
 from http.cookiejar import DefaultCookiePolicy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 import requests
-import urllib3
-from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
 
+from source_klaviyo.api.body import MAX_ANSWER_BYTES, read_body
 from source_klaviyo.api.budget import Budget
 from source_klaviyo.api.clock import Clock
-from source_klaviyo.api.deadline import Deadline
+from source_klaviyo.api.deadline import LimitedAdapter, receiving
 from source_klaviyo.api.discretion import without_key, without_persons
-from source_klaviyo.api.errors import QuotaUsed, RateLimited, TransientError, UnsafeLink, error_of
-from source_klaviyo.api.network import TIMEOUT, network_error
-from source_klaviyo.api.page import understood
+from source_klaviyo.api.errors import (
+    AnswerTooLarge,
+    KlaviyoError,
+    QuotaUsed,
+    RateLimited,
+    TransientError,
+    UnsafeLink,
+    error_of,
+)
+from source_klaviyo.api.memory import MemoryBudget
+from source_klaviyo.api.network import network_error
+from source_klaviyo.api.page import RECORD_BYTES, understood
+from source_klaviyo.api.request import Request
+from source_klaviyo.api.timeouts import Timeouts
 from source_klaviyo.api.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from source_klaviyo.api.budget import Limit
+    from source_klaviyo.api.memory import Hold
     from source_klaviyo.api.page import Page
 
 logger = logging.getLogger("airbyte")
 
 HOST = "https://a.klaviyo.com"
 REVISION = "2026-07-15"
-_BODY = {"Content-Type": "application/vnd.api+json"}
+TIMEOUT = (10, 120)
+"""Seconds to connect, and the most to wait for an answer's head, and for each next piece of its body."""
 ANSWER = 300.0
-"""Seconds for an answer as a whole, from its first byte to its last."""
+"""Seconds for a body as a whole, from its first byte to its last."""
 
-PAGES = 8
-"""Large pages taken in at once, from the first byte to the output's queue."""
+SMALL_BYTES = 1_000_000
+"""Bytes of an answer to `get` that are not counted in the memory budget.
+
+The caller may hold a page, and must not wait for memory held by others who wait as well.
+"""
 TRIES = 11
 """How often a request is made that fails for a passing reason; with the waits between, about four minutes."""
+TOO_LARGE_TRIES = 3
+"""Attempts for an answer that is too large and cannot be asked for in smaller pages."""
 OUTAGE = 600.0
 """Seconds; a request that has failed for so long is given up, however few its tries: those that time out take long."""
 PATIENCE = 3
@@ -102,8 +119,8 @@ class KlaviyoClient:
         self._budget = budget or Budget()
         self._sleep = sleep
         self._connections = threading.BoundedSemaphore(connections)
-        self._room = threading.BoundedSemaphore(PAGES)
-        self._deadline = Deadline(ANSWER)
+        self._memory = MemoryBudget()
+        self._timeouts = Timeouts()
         self._clock = Clock()
         self.traffic = Traffic()
         self._auth = _KeyAuth(key)
@@ -121,7 +138,7 @@ class KlaviyoClient:
                 "X-Klaviyo-Revision-Fall-Forward-Opt-Out": "1",
             }
         )
-        adapter = HTTPAdapter(pool_maxsize=connections)
+        adapter = LimitedAdapter(pool_maxsize=connections)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
 
@@ -153,7 +170,11 @@ class KlaviyoClient:
         limits: Sequence[Limit],
         decode: Callable[[bytes], Page],
         body: object = None,
-        room: threading.Semaphore | None = None,
+        *,
+        expected: int = 0,
+        most: int = MAX_ANSWER_BYTES,
+        tries: int | None = None,
+        hold: Hold | None = None,
     ) -> Page:
         """Ask for one page, again and again if need be.
 
@@ -163,41 +184,20 @@ class KlaviyoClient:
             limits: the quotas this request draws on.
             decode: makes a page of an answer's body; a TransientError of it is worth another try.
             body: what a report is asked with (by POST, which reads only), as a value of JSON.
-            room: what to acquire before an answer is taken in; whoever gets the page releases it.
+            expected: bytes that the answer is likely to have; 0 if nothing is known.
+            most: bytes; if less than MAX_ANSWER_BYTES, a larger answer is an error at once, since the caller can ask
+                for smaller pages.
+            tries: how often a request that fails for a passing reason is made; None for as often as usual.
+            hold: what counts the memory of the page; without it, only a large answer is counted, while it is read.
 
         Raises:
+            DamagedAnswer: the last of all tries brought an answer that breaks off or cannot be decoded.
+            AnswerTooLarge: the answer has more bytes than `most`.
             KlaviyoError: the answer is an error that no further try would mend, or too many tries failed.
         """
-        url = self.own_url(address)
-        failed = refused = 0
-        since: float | None = None
-        while True:
-            try:
-                return self._get_once(url, params, limits, decode, body, room)
-            except QuotaUsed:
-                raise
-            except RateLimited as error:
-                if error.retry_after is not None and error.retry_after > TODAY and self._budget.close_day(limits):
-                    continue
-                refused += 1
-                reason: TransientError = error
-            except TransientError as error:
-                failed += 1
-                reason = error
-            since = time.monotonic() if since is None else since
-            if time.monotonic() - since > OUTAGE or failed + refused // PATIENCE >= self._tries:
-                tries = failed + refused
-                if tries == 1:
-                    raise reason
-                raise type(reason)(f"{reason} Given up after {tries} tries: run the sync again later.")
-            wait = _wait_after(failed + refused, reason)
-            limited = isinstance(reason, RateLimited)
-            if limited:
-                self._budget.pause(limits, wait)
-            self.traffic.again(limited=limited)
-            logger.info("%s Asking again in %.0f s.", reason, wait)
-            with self.traffic.waiting() if limited else nullcontext():
-                self._sleep(wait)
+        request = Request(self.own_url(address), params, limits, decode, body, expected, most, tries)
+        with nullcontext(hold) if hold else self._memory.hold(free=SMALL_BYTES) as held:
+            return self._ask(request, held)
 
     @contextmanager
     def page(
@@ -206,19 +206,51 @@ class KlaviyoClient:
         params: Mapping[str, str] | None,
         limits: Sequence[Limit],
         decode: Callable[[bytes], Page],
+        **options: Any,
     ) -> Iterator[Page]:
-        """Ask for one page as `get` does, and hold one of the few places for pages.
+        """Ask for one page as `get` does, and count it in the memory budget as long as it is needed.
 
-        Answers wait in the system's buffers until there is room: memory does not grow with the requests under way.
+        Answers wait in the system's buffers until there is memory: it does not grow with the requests under way.
 
         Raises:
             KlaviyoError: as `get`.
         """
-        page = self.get(address, params, limits, decode, room=self._room)
-        try:
-            yield page
-        finally:
-            self._room.release()
+        with self._memory.hold() as hold:
+            yield self.get(address, params, limits, decode, hold=hold, **options)
+
+    def _ask(self, request: Request, hold: Hold) -> Page:
+        """Make a request until it succeeds.
+
+        Raises:
+            KlaviyoError: as `get`.
+        """
+        failed = refused = 0
+        since: float | None = None
+        while True:
+            answer = self._try(request, hold, failed)
+            if not isinstance(answer, KlaviyoError):
+                return answer
+            if not isinstance(answer, TransientError) or isinstance(answer, QuotaUsed):
+                raise answer
+            limited = isinstance(answer, RateLimited)
+            if limited and (answer.retry_after or 0.0) > TODAY and self._budget.close_day(request.limits):
+                continue
+            refused, failed = refused + limited, failed + (not limited)
+            # waits for memory are nobody's failure
+            now = time.monotonic() - hold.waited
+            since = now if since is None else since
+            if now - since > OUTAGE or failed + refused // PATIENCE >= self._tries_for(request, answer):
+                tries = failed + refused
+                if tries == 1 or isinstance(answer, AnswerTooLarge):
+                    raise answer
+                raise type(answer)(f"{answer} Given up after {tries} tries: run the sync again later.")
+            wait = _wait_after(failed + refused, answer)
+            if limited:
+                self._budget.pause(request.limits, wait)
+            self.traffic.again(limited=limited)
+            logger.info("%s Asking again in %.0f s.", answer, wait)
+            with self.traffic.waiting() if limited else nullcontext():
+                self._sleep(wait)
 
     def discreet(self, text: str) -> str:
         """What Klaviyo says, fit for a log: without the key, and without what tells of a person."""
@@ -244,73 +276,62 @@ class KlaviyoClient:
             )
         return f"{self._base_url}{parts.path}{'?' if parts.query else ''}{parts.query}"
 
-    def _get_once(
-        self,
-        url: str,
-        params: Mapping[str, str] | None,
-        limits: Sequence[Limit],
-        decode: Callable[[bytes], Page],
-        body: object,
-        room: threading.Semaphore | None,
-    ) -> Page:
-        question = {"method": "GET"} if body is None else {"method": "POST", "json": body, "headers": _BODY}
+    def _tries_for(self, request: Request, error: TransientError) -> int:
+        if isinstance(error, AnswerTooLarge):
+            return 1 if request.can_be_smaller else TOO_LARGE_TRIES
+        return request.tries or self._tries
+
+    def _try(self, request: Request, hold: Hold, failures: int) -> Page | KlaviyoError:
+        """Make a request once.
+
+        An error is returned without its traceback and causes: their frames would keep the answer in memory for as
+        long as the error is kept, and until the garbage collector finds the circle that they are part of.
+        """
+        try:
+            return self._get_once(request, hold, failures)
+        except KlaviyoError as error:
+            hold.resize(0)
+            error.__cause__ = error.__context__ = None
+            return error.with_traceback(None)
+
+    def _get_once(self, request: Request, hold: Hold, failures: int) -> Page:
+        limits = request.limits
+        hold.wait_while_stalled()
         with self.traffic.waiting():
             self._budget.acquire(limits)
         self.traffic.sent(limits)
+        patience = min(self._timeouts.seconds(limits, failures), TIMEOUT[1])
         with self._connections:
             asked = time.monotonic()
             try:
-                response = self._session.request(
-                    **question, url=url, params=params, stream=True, allow_redirects=False, timeout=TIMEOUT
-                )
+                with receiving(patience, patience, request.most):
+                    response = self._session.request(
+                        **request.options, stream=True, allow_redirects=False, timeout=(TIMEOUT[0], patience)
+                    )
+            except KlaviyoError:
+                raise
             except Exception as error:  # noqa: BLE001 - a wrong proxy variable raises nearly anything
-                raise network_error(error, url) from None
+                raise network_error(error, request.url, patience) from None
             finally:
                 self._budget.release(limits)
             latency = time.monotonic() - asked
             with closing(response):
                 self._learn(response, limits)
                 asked_at = self.certain_now() - latency
-                with _acquired(room):
-                    with self._deadline.over(response.raw):
-                        answer = _taken_in(response)
-                    refusal = error_of(response.status_code, response.headers, answer, self._auth.hidden)
-                    if refusal is not None:
-                        raise refusal
-                    with understood():
-                        return replace(decode(answer), asked_at=asked_at, latency=latency)
+                answer = read_body(response.raw, hold, request.expected, request.most, ANSWER, patience)
+                refusal = error_of(response.status_code, response.headers, answer, self._auth.hidden)
+                if refusal is not None:
+                    raise refusal
+                with understood():
+                    page = request.decode(answer)
+                self._timeouts.learn(limits, latency)
+                size = len(answer) + RECORD_BYTES * len(page.resources)
+                hold.resize(size)
+                return replace(page, asked_at=asked_at, latency=latency, size=size)
 
     def _learn(self, response: requests.Response, limits: Sequence[Limit]) -> None:
         self._budget.learn(limits, response.headers)
         self._clock.learn(response.headers.get("Date"))
-
-
-@contextmanager
-def _acquired(room: threading.Semaphore | None) -> Iterator[None]:
-    """Acquire a place, to be kept unless something goes wrong."""
-    if room is None:
-        yield
-        return
-    room.acquire()
-    try:
-        yield
-    except BaseException:
-        room.release()
-        raise
-
-
-def _taken_in(response: requests.Response) -> bytes:
-    """The body of an answer, decompressed.
-
-    Raises:
-        TransientError: it broke off.
-    """
-    try:
-        # `response.content` would read the body in small pieces
-        body: bytes = response.raw.read(decode_content=True)
-        return body
-    except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-        raise TransientError(f"Klaviyo's answer broke off while it was read ({type(error).__name__}).") from None
 
 
 def _place(parts: SplitResult) -> tuple[str, int | None]:

@@ -7,6 +7,8 @@
     │       └── MissingScope         a scope is missing, as Klaviyo says or may mean
     ├── TransientError       worth another try: 408, 5xx, network, a body that makes no sense
     │   ├── ServerError          5xx
+    │   ├── DamagedAnswer        an answer that breaks off, or is no JSON:API document
+    │   ├── AnswerTooLarge       more bytes than are taken in
     │   ├── RateLimited          429
     │   └── QuotaUsed            the requests of the day are used up
     ├── BadRequest           400: Klaviyo refuses the question
@@ -69,7 +71,7 @@ class MissingScope(AccessDenied):
 class TransientError(KlaviyoError):
     """Worth another try; `retry_after` is Klaviyo's wish in seconds, None when it does not say."""
 
-    failure = "transient"
+    failure: ClassVar[Failure] = "transient"
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -78,6 +80,21 @@ class TransientError(KlaviyoError):
 
 class ServerError(TransientError):
     """5xx, or no answer for long: the question may be more than Klaviyo can bear."""
+
+
+class DamagedAnswer(TransientError):  # noqa: N818
+    """An answer breaks off or cannot be decoded. If each try of a request ends so, a smaller page may succeed."""
+
+
+class AnswerTooLarge(TransientError):  # noqa: N818
+    """An answer has more bytes than are taken in: ask for fewer records at once."""
+
+    failure = "system"
+
+    @classmethod
+    def than(cls, most: int) -> AnswerTooLarge:
+        """Build the error for an answer of more bytes than these."""
+        return cls(f"Klaviyo's answer is larger than {most / 1e6:.0f} MB, the most that is read at once.")
 
 
 class RateLimited(TransientError):  # noqa: N818

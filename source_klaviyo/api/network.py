@@ -14,8 +14,6 @@ from requests.utils import get_environ_proxies, select_proxy
 
 from source_klaviyo.api.errors import ConfigError, ServerError, TransientError
 
-TIMEOUT = (10, 120)
-"""Seconds to connect, and to wait for the next bytes of an answer."""
 CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 """The variables that name trusted certificates. The first that is set counts; requests ignores SSL_CERT_FILE."""
 PROXY_FORM = "write it as http://user:password@host:port, with special characters of the password percent-encoded"
@@ -39,7 +37,7 @@ class _Proxy(NamedTuple):
     variable: str
 
 
-def network_error(error: Exception, url: str) -> Exception:
+def network_error(error: Exception, url: str, waited: float) -> Exception:
     """The error to raise in place of one that a request has raised.
 
     Its message says what to do, and repeats nothing of the library's own text, which holds addresses and passwords.
@@ -47,6 +45,7 @@ def network_error(error: Exception, url: str) -> Exception:
     Args:
         error: what the request raised; a wrong setting can make it of nearly any type.
         url: what was asked for.
+        waited: seconds, for an answer that did not come.
 
     Returns:
         ConfigError: a setting in the environment is wrong, which no further try would change.
@@ -59,7 +58,7 @@ def network_error(error: Exception, url: str) -> Exception:
         return ConfigError(problem)
     if not isinstance(error, OSError):  # those of requests are of this type
         return error
-    what = f"Klaviyo ({host}) cannot be reached: {_reason(error, text, proxy)}."
+    what = f"Klaviyo ({host}) cannot be reached: {_reason(error, text, proxy, waited)}."
     if "CERTIFICATE_VERIFY_FAILED" in text:
         kind: type[Exception] = ConfigError if _UNTRUSTED.search(text) else TransientError
         return kind(f"{what} If your network has a certificate of its own, name its file in {CERTIFICATES[0]}.")
@@ -130,7 +129,7 @@ def _status(text: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def _reason(error: OSError, text: str, proxy: _Proxy | None) -> str:
+def _reason(error: OSError, text: str, proxy: _Proxy | None, waited: float) -> str:
     """Why Klaviyo could not be reached, in a few words."""
     unresolved = "NameResolution" in text or "getaddrinfo" in text
     if isinstance(error, exceptions.ProxyError):
@@ -143,7 +142,7 @@ def _reason(error: OSError, text: str, proxy: _Proxy | None) -> str:
     if isinstance(error, exceptions.ConnectTimeout):
         return "the connection timed out"
     if isinstance(error, exceptions.Timeout):
-        return f"no answer within {TIMEOUT[1]} s"
+        return f"no answer within {waited:g} s"
     if unresolved or isinstance(error, exceptions.InvalidURL):
         return "its name cannot be resolved"
     return "the connection was refused" if "refused" in text else "the connection broke"

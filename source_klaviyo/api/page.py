@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from source_klaviyo.api.errors import TransientError
+from source_klaviyo.api.errors import DamagedAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
@@ -49,9 +49,15 @@ class _Item(msgspec.Struct):
 _PIECE = 1 << 13  # bytes
 NULL = msgspec.Raw(b"null")
 
-# any escape in a JSON string: a whole surrogate pair, (half of one), or another one
-_HALF_CHARACTER = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+RECORD_BYTES = 600
+"""What a record takes in memory besides its own bytes: the objects that say where it and its cursor are."""
+
+# a whole string, or what JavaScript and Python write for numbers that JSON has no words for
+# (a string that does not end goes to the end: to look for its end from each of its quotes would take hours)
+_STRING_OR_NO_NUMBER = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)|-?Infinity|NaN', re.DOTALL)
+# within a string, any escape: a whole surrogate pair, (half of one), or another one; or (a character to be escaped)
+_HALF_OR_CONTROL = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)|([\x00-\x1f])",
     re.DOTALL,
 )
 
@@ -72,9 +78,23 @@ def _check_text(body: bytes) -> None:
     decode(b"", final=True)
 
 
-def _whole_character(escape: re.Match[bytes]) -> bytes:
-    """U+FFFD for half of a surrogate pair: JavaScript lets one into a string, no destination takes it."""
-    return rb"\ufffd" if escape.group(1) else escape.group(0)
+def _repaired(body: bytes) -> bytes:
+    """Replace what is not JSON, but what servers are known to send all the same.
+
+    Half of a surrogate pair becomes U+FFFD: JavaScript lets one into a string, no destination takes it. NaN and
+    Infinity become null, and control characters within strings are escaped.
+    """
+    return _STRING_OR_NO_NUMBER.sub(_repaired_token, body)
+
+
+def _repaired_token(token: re.Match[bytes]) -> bytes:
+    return _HALF_OR_CONTROL.sub(_repaired_character, token[0]) if token[0].startswith(b'"') else b"null"
+
+
+def _repaired_character(found: re.Match[bytes]) -> bytes:
+    if found[2]:
+        return rb"\u%04x" % ord(found[2])
+    return rb"\ufffd" if found[1] else found[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +110,7 @@ class Page:
         spans: for resources that several instants place, all of them; see `sync/selection.py`, `select_spans`.
         asked_at: when it was asked for, by Klaviyo's clock; seconds since the epoch.
         latency: seconds from the question to the answer's first byte.
+        size: bytes that the page takes in memory, about.
     """
 
     resources: list[msgspec.Raw]
@@ -100,12 +121,13 @@ class Page:
     spans: list[list[Instant] | None] = field(default_factory=list)
     asked_at: float = 0.0
     latency: float = 0.0
+    size: int = 0
 
     @property
-    def marks(self) -> list[str | int]:
-        """What no other page of a slice has: its way on, and a number of its first and last resource."""
+    def marks(self) -> list[int]:
+        """What no other page of a slice has, as numbers: its way on, and its first and last resource."""
         ends = [hash((bytes(self.resources[0]), bytes(self.resources[-1])))] if self.resources else []
-        return [*([self.next] if self.next else []), *ends]
+        return [*([hash(self.next)] if self.next else []), *ends]
 
 
 def decode_document(body: bytes, kind: type[T]) -> T:
@@ -116,9 +138,9 @@ def decode_document(body: bytes, kind: type[T]) -> T:
         kind: a struct of the parts that are wanted; parts that are `Raw` are safe to be printed on one line.
 
     Raises:
-        TransientError: it is not such a document, or not complete.
+        DamagedAnswer: it is not such a document, or not complete.
     """
-    return _decode(_text(body), kind)[0]
+    return _decode(body, kind)[0]
 
 
 def decode_page(body: bytes, cursor_attribute: str | None) -> Page:
@@ -129,11 +151,12 @@ def decode_page(body: bytes, cursor_attribute: str | None) -> Page:
         cursor_attribute: the attribute whose values `cursors` is to hold; None for no cursors.
 
     Raises:
-        TransientError: it is not the JSON:API document of a collection, or not complete.
+        DamagedAnswer: it is not the JSON:API document of a collection, or not complete.
     """
-    document, body = _decode(_text(body), _Document)
-    # looked at in all resources at once, which takes less than one by one
-    resources, _ = _decode(body, _resources(cursor_attribute))
+    document, body = _decode(body, _Document)
+    with understood():
+        # all resources at once, which takes less time than one by one
+        resources = _decoder(_resources(cursor_attribute))(body)
     cursors: list[bytes] = []
     if cursor_attribute is not None:
         cursors = [bytes(getattr(one.attributes, cursor_attribute, NULL)) for one in resources.data]
@@ -144,7 +167,7 @@ def decode_item(body: bytes) -> Page:
     """Decode the body of a single resource, as a page of one.
 
     Raises:
-        TransientError: it is not the JSON:API document of a resource, or not complete.
+        DamagedAnswer: it is not the JSON:API document of a resource, or not complete.
     """
     resource = decode_document(body, _Item).data
     cursors_of([resource], None)
@@ -155,7 +178,7 @@ def cursors_of(resources: list[msgspec.Raw], attribute: str | None) -> list[byte
     """Each resource's value of an attribute, as JSON; `null` where it is missing, nothing for no attribute.
 
     Raises:
-        TransientError: something is no JSON:API resource.
+        DamagedAnswer: something is no JSON:API resource.
     """
     decode = _decoder(_resource(attribute))
     with understood():
@@ -163,31 +186,25 @@ def cursors_of(resources: list[msgspec.Raw], attribute: str | None) -> list[byte
     return [bytes(getattr(one.attributes, attribute, NULL)) for one in found] if attribute is not None else []
 
 
-def _text(body: bytes) -> bytes:
-    """The body on one line, its characters checked.
-
-    Raises:
-        TransientError: it is no text.
-    """
-    with understood():
-        _check_text(body)
-    # a line of output must not hold a line break; within JSON strings they are always escaped
-    return body.replace(b"\n", b" ").replace(b"\r", b" ")
-
-
 def _decode(body: bytes, kind: type[T]) -> tuple[T, bytes]:
-    """The document, and the body that it was decoded from: another one if there were half characters in it.
+    """Return the document, and the body that it was decoded from: on one line, with whole characters.
 
     Raises:
-        TransientError: it is not such a document.
+        DamagedAnswer: it is not such a document.
     """
     decode: Callable[[bytes], T] = _decoder(kind)  # type: ignore[arg-type]
     with understood():
+        _check_text(body)
         try:
-            return decode(body), body
+            document = decode(body)
         except msgspec.DecodeError:
-            mended = _HALF_CHARACTER.sub(_whole_character, body)
-            return decode(mended), mended
+            body = _repaired(body)
+            document = decode(body)
+        if b"\n" in body or b"\r" in body:
+            # a line of output must not hold a line break; what could be decoded has none within a string
+            body = body.replace(b"\n", b" ").replace(b"\r", b" ")
+            document = decode(body)
+        return document, body
 
 
 @cache
@@ -213,9 +230,9 @@ def understood() -> Iterator[None]:
     """Take what cannot be decoded for damage on the way.
 
     Raises:
-        TransientError: an answer, or a part of one, is not what it should be.
+        DamagedAnswer: an answer, or a part of one, is not what it should be.
     """
     try:
         yield
     except (UnicodeError, RecursionError, msgspec.MsgspecError) as error:
-        raise TransientError("Klaviyo's answer is damaged or incomplete (no JSON:API document in it).") from error
+        raise DamagedAnswer("Klaviyo's answer is damaged or incomplete (no JSON:API document in it).") from error

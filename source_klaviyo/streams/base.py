@@ -14,9 +14,12 @@ from urllib.parse import quote
 
 from airbyte_cdk.sources.streams.http import HttpStream
 
+from source_klaviyo.api.body import MAX_ANSWER_BYTES, MAX_PAGE_BYTES
 from source_klaviyo.api.budget import Limit
-from source_klaviyo.api.errors import BadRequest, InvalidCursor, MissingScope
+from source_klaviyo.api.errors import AnswerTooLarge, BadRequest, InvalidCursor, MissingScope
 from source_klaviyo.api.page import decode_page
+from source_klaviyo.api.page_size import PageSize
+from source_klaviyo.api.repeats import Repeats
 from source_klaviyo.sync.instants import SECOND, for_filter, parse_instant
 from source_klaviyo.worker_pool import WorkerPool
 
@@ -43,7 +46,6 @@ EMPTY_PAGES = 1_000
 """So many pages without a record, one after the other, have no end."""
 RESTARTS = 5
 """How often in a row a slice may be begun again without having got further."""
-
 DETAILS = 5
 """Records of a page about which more is asked at once."""
 
@@ -118,6 +120,7 @@ class KlaviyoStream(HttpStream, ABC):
         self.adaptations = 0
         self.query_starts: Mapping[str, Instant] = {}  # where each query begins in this sync
         self._adapting = threading.Lock()
+        self._sizes = PageSize()
 
     @property
     def url_base(self) -> str:
@@ -218,7 +221,7 @@ class KlaviyoStream(HttpStream, ABC):
         if self.sortable and self.cursor_attribute:
             params["sort"] = f"{'-' if self.newest_first else ''}{self.cursor_attribute}"
         if self.page_size is not None:
-            params["page[size]"] = str(self.page_size)
+            params["page[size]"] = str((stream_slice or {}).get("page_size", self.page_size))
         return params
 
     def conditions(self, stream_slice: Mapping[str, Any]) -> list[str]:
@@ -253,44 +256,67 @@ class KlaviyoStream(HttpStream, ABC):
         """
         address: str | None = f"/api/{self.path(stream_slice=stream_slice)}"
         params: Mapping[str, str] | None = self.request_params(stream_slice=stream_slice)
+        asked = int(params.get("page[size]", 0)) if params else 0
         while address:
-            with self._page(address, params) as page:
+            with self._page(address, params, asked) as page:
                 address, params = page.next, None
                 yield page
             del page  # is not to be held while the next one is read
 
-    def _page(self, address: str, params: Mapping[str, str] | None) -> AbstractContextManager[Page]:
-        return self.client.page(address, params, self.limits, self.decode)
+    def _page(self, address: str, params: Mapping[str, str] | None, asked: int) -> AbstractContextManager[Page]:
+        most = MAX_PAGE_BYTES if asked > 1 else MAX_ANSWER_BYTES
+        expected = int(asked * self._sizes.record)
+        return self.client.page(address, params, self.limits, self.decode, expected=expected, most=most)
 
-    def pages(self, rest: Callable[[], Mapping[str, Any]]) -> Iterator[Page]:
+    def page_sizes(self) -> PageSize:
+        """Return what finds the page size of a slice, with what is known of the stream's records."""
+        return PageSize(self._sizes)
+
+    def pages(self, rest: Callable[[], Mapping[str, Any]], sizes: PageSize | None = None) -> Iterator[Page]:
         """The pages of a slice, begun again when Klaviyo wants to be asked otherwise or has lost its place.
 
         Args:
-            rest: what is still to be read of the slice, at the beginning and whenever it is begun again.
+            rest: what is still to be read of the slice, at the beginning and whenever it is begun again; with a
+                `page_size`, no more records are asked for at once.
+            sizes: finds the page size, and says when the one in use is outdated.
 
         Raises:
             KlaviyoError: what no further try would mend.
         """
-        stream_slice, restarts = rest(), 0
+        stream_slice, restarts, sizes = rest(), 0, sizes or self.page_sizes()
         while True:
-            adaptations, seen, empty = self.adaptations, set[str | int](), 0
+            adaptations, repeats, empty = self.adaptations, Repeats(), 0
             try:
-                for page in self.read_pages(stream_slice):
+                for page in self.read_pages(self._sized(stream_slice, sizes)):
+                    sizes.learn(page.size, len(page.resources))
+                    self._sizes = sizes
                     empty = 0 if page.resources or self.sparse else empty + 1
-                    if page.next and (empty > EMPTY_PAGES or not seen.isdisjoint(page.marks)):
+                    if (repeats.noticed(page.marks) or empty > EMPTY_PAGES) and page.next:
                         raise InvalidCursor("Klaviyo answers with the same page again and again.")
-                    seen.update(page.marks)
                     yield page
                     del page
                 return
-            except (BadRequest, MissingScope) as refusal:
+            except (AnswerTooLarge, BadRequest, MissingScope) as refusal:
                 before, stream_slice = stream_slice, rest()
                 # what is left changes when the answer tells that the host's clock is fast
-                again = isinstance(refusal, InvalidCursor) or stream_slice != before
-                if not (again or self.adapt_to(refusal, adaptations)) or restarts >= RESTARTS:
+                again = stream_slice != before or self._asks_otherwise(refusal, sizes, adaptations)
+                if not again or restarts >= RESTARTS:
                     raise
                 restarts = restarts + 1 if stream_slice == before else 0
                 logger.info("%s Stream %s goes on from %s.", refusal, self.name, stream_slice.get("start", "there"))
+
+    def _sized(self, stream_slice: Mapping[str, Any], sizes: PageSize) -> Mapping[str, Any]:
+        """The slice with the page size to ask for, if the endpoint has such a parameter."""
+        most = stream_slice.get("page_size", self.page_size)
+        return stream_slice if self.page_size is None else {**stream_slice, "page_size": sizes.ask(most)}
+
+    def _asks_otherwise(self, refusal: KlaviyoError, sizes: PageSize, adaptations: int) -> bool:
+        if not isinstance(refusal, AnswerTooLarge):
+            return isinstance(refusal, InvalidCursor) or self.adapt_to(refusal, adaptations)
+        if self.page_size is not None and sizes.step_down():
+            return True
+        what = "An answer" if self.page_size is None else "A single record"
+        raise AnswerTooLarge(f"{what} of stream {self.name} is too large: {refusal} Deselect the stream.")
 
     def adapt_to(self, refusal: KlaviyoError, adaptations: int) -> bool:
         """Ask for less than the best where Klaviyo refuses it; whether there is a point in asking again.
@@ -389,7 +415,7 @@ class Detailed(KlaviyoStream, ABC):
     """A collection of whose records `rebuild` asks Klaviyo for more, one by one."""
 
     @contextmanager
-    def _page(self, address: str, params: Mapping[str, str] | None) -> Iterator[Page]:
+    def _page(self, address: str, params: Mapping[str, str] | None, asked: int) -> Iterator[Page]:
         # a page that may be held for minutes takes no place from others
         yield self.client.get(address, params, self.limits, self.decode)
 

@@ -1,0 +1,70 @@
+"""How many records to ask for at once: as many as the endpoint takes, fewer where they are large."""
+
+from __future__ import annotations
+
+PAGE_BYTES = 4_000_000
+"""What a page takes in memory where records are large."""
+TOLERANCE = 2
+"""Change the size only if pages are this many times too large, or sizes this many times too small."""
+FADING = 0.5
+"""What remains of the estimate of a record's size after each page of smaller records."""
+STEP_DOWN = 10
+"""How large an answer is that was too large to be read is not known: ask for a tenth of the records."""
+
+
+class PageSize:
+    """The page size of one slice, adapted while one thread reads it.
+
+    Args:
+        before: the page size of another slice of the stream, to start with what is known of the records.
+
+    Attributes:
+        record: bytes that a record takes in memory, as far as recent pages tell; 0 before the first.
+        fitting: records that make a page of PAGE_BYTES; None as long as no page was too large.
+    """
+
+    def __init__(self, before: PageSize | None = None) -> None:
+        self.record: float = before.record if before else 0.0
+        self.fitting: int | None = before.fitting if before else None
+        self._asked = self._most = 0
+        # a cap, and the number of records it is for: those that made an answer too large are among them
+        self._caps: list[tuple[int, int]] = []
+
+    def ask(self, most: int) -> int:
+        """Return the page size to ask for, where the endpoint takes `most` records."""
+        self._most = most
+        self._asked = self._best()
+        return self._asked
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether another size suits better than the one that was asked for."""
+        return self._asked != self._best()
+
+    def learn(self, size: int, records: int) -> None:
+        """Note a page.
+
+        Args:
+            size: bytes that the page takes in memory; 0 if nobody knows.
+            records: how many came.
+        """
+        self._caps = [(cap, left - records) for cap, left in self._caps if left > records]
+        count = min(self._asked, records)
+        if not count or not size:
+            return
+        self.record = max(size / count, self.record * FADING)
+        fitting = max(1, int(PAGE_BYTES / self.record))
+        if size > TOLERANCE * PAGE_BYTES:
+            self.fitting = min(fitting, self._asked)
+        elif self.fitting is not None and fitting >= TOLERANCE * self.fitting:
+            self.fitting = fitting
+
+    def step_down(self) -> bool:
+        """Ask for fewer records after an answer that was too large; returns False if it was for a single one."""
+        if self._asked <= 1:
+            return False
+        self._caps.append((self._asked // STEP_DOWN or 1, self._asked))
+        return True
+
+    def _best(self) -> int:
+        return min([self._most, *([self.fitting] if self.fitting else []), *(cap for cap, _ in self._caps)])

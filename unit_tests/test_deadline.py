@@ -1,0 +1,179 @@
+"""The limits of what is received: an answer that never ends is over in time, however it goes on."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from contextlib import contextmanager, suppress
+from itertools import repeat
+from typing import TYPE_CHECKING
+
+import pytest
+import requests
+import urllib3
+
+from source_klaviyo.api.budget import XL, Limit
+from source_klaviyo.api.client import KlaviyoClient
+from source_klaviyo.api.deadline import LimitedAdapter, receiving
+from source_klaviyo.api.errors import AnswerTooLarge
+from source_klaviyo.api.page import decode_page
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+SECONDS = 0.3
+"""What an answer may take here."""
+HANGS = 10.0
+"""Whoever waits so long waits for ever."""
+MOST = 1_000_000
+TIMEOUTS = (requests.RequestException, urllib3.exceptions.ReadTimeoutError)
+
+GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+
+
+@contextmanager
+def server(*answers: Iterable[bytes]) -> Iterator[str]:
+    """A server that sends the pieces of an answer, the next one to each request; to the last one again and again."""
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def talk(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            while True:
+                asked = b""
+                while not asked.endswith(b"\r\n\r\n"):
+                    piece = connection.recv(1 << 16)
+                    if not piece:
+                        return
+                    asked += piece
+                for part in waiting.pop(0) if len(waiting) > 1 else waiting[0]:
+                    connection.sendall(part)
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                threading.Thread(target=talk, args=(listening.accept()[0],), daemon=True).start()
+
+    waiting = list(answers)
+    threading.Thread(target=serve, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        listening.close()
+
+
+def dripping(head: bytes, drop: bytes) -> Iterator[bytes]:
+    yield head
+    for one in repeat(drop):
+        time.sleep(0.02)
+        yield one
+
+
+def session(**proxies: str) -> requests.Session:
+    made = requests.Session()
+    made.trust_env = False
+    made.proxies = proxies
+    for scheme in ("http://", "https://"):
+        made.mount(scheme, LimitedAdapter())
+    return made
+
+
+def ask(asking: requests.Session, url: str, seconds: float = SECONDS, idle: float = SECONDS) -> bytes:
+    with receiving(seconds, idle, MOST), asking.get(url, stream=True, timeout=(HANGS, HANGS)) as response:
+        body: bytes = response.raw.read(MOST, decode_content=True)
+        return body
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+NEVER_ENDING = {
+    "no answer": (b"", b""),
+    "a status line letter by letter": (b"HTTP/1.1 200 ", b"x"),
+    "a header letter by letter": (b"HTTP/1.1 200 OK\r\nX: ", b"x"),
+    "continue for ever": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "a body byte by byte": (b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"x"),
+    "a chunk byte by byte": (CHUNKED + b"ffff\r\n", b"x"),
+    "small chunks for ever": (CHUNKED, b"1\r\nx\r\n"),
+    "the size of a chunk letter by letter": (CHUNKED + b"1;", b"x"),
+    "trailers for ever": (CHUNKED + b"2\r\n{}\r\n0\r\n", b"X: x\r\n"),
+}
+
+
+@pytest.mark.parametrize("parts", NEVER_ENDING.values(), ids=NEVER_ENDING)
+def test_an_answer_that_never_ends_times_out(parts: tuple[bytes, bytes]) -> None:
+    with server(dripping(*parts)) as url:
+        began = time.monotonic()
+        with pytest.raises(TIMEOUTS, match="timed out"):
+            ask(session(), url)
+        assert time.monotonic() - began < HANGS
+
+
+def test_a_pause_longer_than_allowed_ends_an_answer_that_has_time_left() -> None:
+    def pausing() -> Iterator[bytes]:
+        yield b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n{"
+        time.sleep(HANGS)
+
+    with server(pausing()) as url:
+        began = time.monotonic()
+        with pytest.raises(TIMEOUTS, match="timed out"):
+            ask(session(), url, seconds=2 * HANGS, idle=SECONDS)
+        assert time.monotonic() - began < HANGS
+
+
+def test_a_proxy_that_answers_letter_by_letter_times_out() -> None:
+    with server(dripping(b"HTTP/1.1 200 OK\r\nX: ", b"x")) as url, pytest.raises(TIMEOUTS, match="timed out"):
+        ask(session(http=url), "http://klaviyo.invalid/")
+
+
+def test_a_proxy_that_opens_a_tunnel_letter_by_letter_times_out() -> None:
+    with server(dripping(b"HTTP/1.1 200 OK\r\nX: ", b"x")) as url, pytest.raises(TIMEOUTS, match="timed out"):
+        ask(session(https=url), "https://klaviyo.invalid/")
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000), (CHUNKED, b"1;" + b"x" * 60_000 + b"\r\nx\r\n")],
+    ids=["in its head", "in its body"],
+)
+def test_more_bytes_than_allowed_are_an_error_whatever_they_say(parts: tuple[bytes, bytes]) -> None:
+    with server(dripping(*parts)) as url, pytest.raises(AnswerTooLarge, match="larger than 1 MB"):
+        ask(session(), url, HANGS, HANGS)
+
+
+def test_a_connection_is_used_again_after_a_good_answer() -> None:
+    with server([GOOD]) as url:
+        asking = session()
+        bodies = [ask(asking, url) for _ in range(3)]
+        assert bodies == [b"{}"] * 3
+        (pool,) = asking.get_adapter(url).poolmanager.pools._container.values()
+        assert pool.num_connections == 1
+
+
+def test_the_limits_of_one_answer_are_not_those_of_the_next() -> None:
+    with server([GOOD]) as url:
+        asking = session()
+        assert ask(asking, url) == b"{}"
+        time.sleep(2 * SECONDS)
+        assert ask(asking, url) == b"{}"
+
+
+def test_without_limits_a_connection_is_as_any_other() -> None:
+    with server([GOOD]) as url:
+        assert session().get(url, timeout=HANGS).json() == {}
+
+
+@pytest.mark.parametrize("parts", NEVER_ENDING.values(), ids=NEVER_ENDING)
+def test_the_client_asks_again_for_an_answer_that_does_not_end(
+    parts: tuple[bytes, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("source_klaviyo.api.timeouts.FIRST_SECONDS", SECONDS)
+    monkeypatch.setattr("source_klaviyo.api.timeouts.MIN_SECONDS", SECONDS)
+    monkeypatch.setattr("source_klaviyo.api.client.ANSWER", SECONDS)
+    naps: list[float] = []
+    good = b'HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\n{"data":[{"id":"1"}]}'
+    with server(dripping(*parts), [good]) as url:
+        client = KlaviyoClient("pk_made_up", url, sleep=naps.append)
+        began = time.monotonic()
+        page = client.get("/api/events", None, (Limit("events", XL),), lambda body: decode_page(body, None))
+        assert time.monotonic() - began < HANGS
+    assert len(page.resources) == 1
+    assert len(naps) == 1

@@ -1,0 +1,77 @@
+"""The last second that was read: what comes again is known, in memory that does not grow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from source_klaviyo import window
+from source_klaviyo.api.page import Page
+from source_klaviyo.sync.instants import SECOND, for_filter
+from source_klaviyo.window import _Edge
+from unit_tests.fake_api import NOW, FakeKlaviyo, Request, sync
+
+HOUR = NOW - NOW % (3600 * SECOND) - 24 * 3600 * SECOND
+
+
+def page(first: int, count: int, instant: int = HOUR) -> Page:
+    resources = [msgspec.Raw(b'{"id":"%d"}' % number) for number in range(first, first + count)]
+    return Page(resources, [f'"{for_filter(instant)}"'.encode()] * count)
+
+
+def test_what_is_remembered_of_a_second_does_not_grow_with_its_records() -> None:
+    edge = _Edge()
+    for first in range(0, 20 * window.MAX_KNOWN, 1_000):
+        edge.move(page(first, 1_000), HOUR)
+    assert len(edge._known) <= window.MAX_KNOWN + 1_000
+
+
+def test_a_second_with_few_records_is_known_when_it_comes_again() -> None:
+    edge = _Edge()
+    edge.move(page(0, 3), HOUR)
+    assert edge.comes_again_from(HOUR)
+    assert edge.beyond(page(0, 5), range(5)) == [3, 4]
+
+
+def test_a_second_with_too_many_records_is_not_known_when_it_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(window, "MAX_KNOWN", 2)
+    edge = _Edge()
+    edge.move(page(0, 3), HOUR)
+    assert not edge.comes_again_from(HOUR)
+    assert list(edge.beyond(page(0, 5), range(5))) == [0, 1, 2, 3, 4]
+
+
+def test_the_second_behind_one_with_too_many_records_is_known_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(window, "MAX_KNOWN", 2)
+    edge = _Edge()
+    edge.move(page(0, 3), HOUR)
+    edge.move(page(3, 1, HOUR + SECOND), HOUR + SECOND)
+    assert edge.comes_again_from(HOUR + SECOND)
+    assert edge.beyond(page(3, 2), range(2)) == [1]
+
+
+@pytest.mark.parametrize(("most", "twice"), [(1_000, 0), (5, 16)])
+def test_of_a_second_with_too_many_records_none_is_lost_or_counted_twice(
+    klaviyo: FakeKlaviyo, monkeypatch: pytest.MonkeyPatch, most: int, twice: int
+) -> None:
+    monkeypatch.setattr(window, "MAX_KNOWN", most)
+    ids = klaviyo.add("events", *({"datetime": for_filter(HOUR)} for _ in range(30)))
+    klaviyo.page_limit, klaviyo.may_refuse = 4, True
+
+    def expire(_: Request) -> None:
+        if len(klaviyo.requests) == 5:
+            klaviyo.expire()
+
+    klaviyo.before = expire
+    output = sync("events")
+    assert output.raised is None
+    assert set(output.ids()) == set(ids)
+    assert len(output.ids()) == 30 + twice
+    assert hours(output.states("events")[-1]) == {30}
+
+
+def hours(state: dict[str, Any]) -> set[int]:
+    """The numbers of events that a state knows of recent hours."""
+    return {count for entry in state["recent_hours"] for count, _ in entry["hours"].values()}

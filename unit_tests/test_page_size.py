@@ -1,0 +1,143 @@
+"""The page size: as large as the endpoint takes, unless the records are large."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from source_klaviyo.api.page_size import PAGE_BYTES, TOLERANCE, PageSize
+
+MOST = 1000
+
+
+def read(size: PageSize, record: int, *, pages: int = 1) -> list[int]:
+    """Read full pages of records of one size, each with the best page size; those that were asked for."""
+    asked = []
+    for _ in range(pages):
+        asked.append(size.ask(MOST))
+        size.learn(asked[-1] * record, asked[-1])
+    return asked
+
+
+def test_small_records_come_in_the_largest_pages() -> None:
+    assert set(read(PageSize(), 5_000, pages=50)) == {MOST}
+
+
+def test_large_records_come_in_pages_of_bearable_size() -> None:
+    assert read(PageSize(), 100_000, pages=50) == [MOST] + [PAGE_BYTES // 100_000] * 49
+
+
+def test_records_larger_than_a_page_come_one_by_one() -> None:
+    assert read(PageSize(), 50_000_000, pages=3) == [MOST, 1, 1]
+
+
+def test_pages_grow_again_within_a_few_when_records_are_small_again() -> None:
+    size = PageSize()
+    assert read(size, 1_000_000, pages=3)[-1] == 4
+    assert read(size, 1_000, pages=12)[-1] == MOST
+
+
+def test_one_large_record_among_small_ones_changes_nothing() -> None:
+    size = PageSize()
+    for _ in range(10):
+        assert size.ask(MOST) == MOST
+        size.learn((MOST - 1) * 1_000 + PAGE_BYTES, MOST)
+
+
+@given(st.integers(1, 400_000), st.floats(0.6, 1.0))
+def test_sizes_that_vary_a_little_do_not_change_the_page_size_again_and_again(record: int, least: float) -> None:
+    size = PageSize()
+    read(size, record, pages=2)
+    asked = []
+    for turn in range(20):
+        asked.append(size.ask(MOST))
+        size.learn(int(asked[-1] * record * (least if turn % 2 else 1.0)), asked[-1])
+    assert set(asked) == {asked[0]}
+
+
+def test_large_records_that_come_with_every_other_page_are_not_forgotten_between_them() -> None:
+    size = PageSize()
+    read(size, 40_000)
+    for turn in range(20):
+        asked = size.ask(MOST)
+        assert asked * 40_000 <= TOLERANCE * PAGE_BYTES
+        size.learn(asked * (40_000 if turn % 2 else 1_000), asked)
+
+
+@given(st.lists(st.tuples(st.integers(1, 3_000_000), st.integers(1, 20)), min_size=1, max_size=10))
+def test_whatever_comes_a_page_is_too_large_only_when_records_have_become_larger(runs: list[tuple[int, int]]) -> None:
+    size = PageSize()
+    for record, pages in runs:
+        asked = read(size, record, pages=pages)
+        assert not [one for one in asked[1:] if one > 1 and one * record > TOLERANCE * PAGE_BYTES]
+        assert all(1 <= one <= MOST for one in asked)
+
+
+def test_a_few_records_at_the_end_of_a_window_say_nothing_of_full_pages() -> None:
+    size = PageSize()
+    size.ask(MOST)
+    size.learn(5 * 500_000, 5)
+    assert size.ask(MOST) == MOST
+
+
+def test_an_answer_that_was_too_large_is_asked_for_in_tenths_down_to_one_record() -> None:
+    size = PageSize()
+    asked = [size.ask(MOST)]
+    while size.step_down():
+        asked.append(size.ask(MOST))
+    assert asked == [1000, 100, 10, 1]
+    assert size.ask(MOST) == 1
+
+
+def test_pages_grow_only_behind_the_records_that_made_an_answer_too_large() -> None:
+    """They lie among those that were asked for; to ask for many of them before would fail again and again."""
+    size = PageSize()
+    for most in (MOST, 100, 10):
+        assert size.ask(MOST) == most
+        assert size.step_down()
+    assert read(size, 1_000, pages=10) == [1] * 10
+    assert read(size, 1_000, pages=9) == [10] * 9
+    assert read(size, 1_000, pages=9) == [100] * 9
+    assert size.ask(MOST) == MOST
+
+
+def test_endpoints_that_take_fewer_records_are_asked_for_no_more() -> None:
+    size = PageSize()
+    read(size, 40_000)
+    assert size.ask(20) == 20
+    assert size.ask(MOST) == 100
+
+
+def test_a_size_is_outdated_when_another_suits_better() -> None:
+    size = PageSize()
+    size.ask(MOST)
+    assert not size.is_outdated
+    size.learn(MOST * 40_000, MOST)
+    assert size.is_outdated
+    size.ask(MOST)
+    assert not size.is_outdated
+
+
+def test_the_next_slice_begins_with_what_is_known_of_the_records() -> None:
+    first = PageSize()
+    read(first, 40_000)
+    assert PageSize(first).ask(MOST) == 100
+    assert PageSize(first).record == 40_000
+
+
+def test_the_next_slice_does_not_have_the_records_that_made_an_answer_too_large() -> None:
+    first = PageSize()
+    first.ask(MOST)
+    first.step_down()
+    assert PageSize(first).ask(MOST) == MOST
+
+
+def test_pages_without_records_and_endpoints_without_a_page_size_say_nothing() -> None:
+    size = PageSize()
+    size.ask(MOST)
+    size.learn(100_000_000, 0)
+    assert not size.is_outdated
+    without = PageSize()
+    without.learn(100_000_000, 50)
+    assert not without.is_outdated
+    assert without.record == 0

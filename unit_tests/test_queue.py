@@ -1,0 +1,120 @@
+"""The queue between the workers and the output: full when its batches take so many bytes."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from queue import Empty, Full
+from typing import Any
+
+import pytest
+from airbyte_cdk.sources.concurrent_source.stream_thread_exception import StreamThreadException
+
+from source_klaviyo.engine import PagedSource
+from source_klaviyo.records import BATCH_BYTES, OTHER_ITEMS, BatchQueue, RecordBatch
+
+HANGS = 10.0
+"""Seconds; whoever waits so long waits for ever."""
+SIZE = 10 * BATCH_BYTES
+
+
+def batch(size: int) -> RecordBatch:
+    return RecordBatch("events", 1, [b"{}\n"], size)
+
+
+def fill(queue: BatchQueue, item: Any) -> int:
+    """Put an item again and again until the queue is full; how many it took."""
+    taken = 0
+    while True:
+        try:
+            queue.put(item, block=False)
+        except Full:
+            return taken
+        taken += 1
+
+
+def test_large_batches_fill_it_sooner_than_small_ones() -> None:
+    assert fill(BatchQueue(SIZE), batch(0)) == 10
+    assert fill(BatchQueue(SIZE), batch(4 * BATCH_BYTES)) == 2
+    assert fill(BatchQueue(SIZE), batch(100 * SIZE)) == 1
+
+
+def test_it_holds_ten_other_items() -> None:
+    assert fill(BatchQueue(SIZE), "a state") == OTHER_ITEMS
+
+
+def test_who_waits_for_room_goes_on_when_there_is_some() -> None:
+    queue = BatchQueue(SIZE)
+    queue.put(batch(SIZE))
+    writer = threading.Thread(target=queue.put, args=(batch(1),), daemon=True)
+    writer.start()
+    assert queue.get(timeout=HANGS).size == SIZE
+    writer.join(HANGS)
+    assert not writer.is_alive()
+    assert queue.get(block=False).size == 1
+
+
+def test_what_comes_first_goes_first_and_an_empty_queue_is_empty() -> None:
+    queue = BatchQueue(SIZE)
+    items = [batch(1), "a state", batch(0)]
+    for item in items:
+        queue.put(item)
+    assert not queue.empty()
+    assert [queue.get(block=False) for _ in items] == items
+    assert queue.empty()
+    with pytest.raises(Empty):
+        queue.get(block=False)
+
+
+def test_lines_that_are_cleared_meanwhile_change_nothing() -> None:
+    queue = BatchQueue(SIZE)
+    held = batch(SIZE)
+    queue.put(held)
+    held.lines.clear()
+    queue.get()
+    assert queue.empty()
+
+
+def test_a_batch_weighs_what_its_page_takes_or_else_its_lines() -> None:
+    records = [(b'{"id":"1"}', b'"x"'), (b'{"id":"2"}', b'"y"')]
+    assert RecordBatch.build("s", "updated", records, size=5_000).size == 5_000
+    built = RecordBatch.build("s", "updated", records)
+    assert built.size == sum(map(len, built.lines)) > 100
+
+
+class Processor:
+    """What the engine says of failures to the CDK, which keeps them."""
+
+    def __init__(self) -> None:
+        self._exceptions_per_stream_name: dict[str, list[Exception]] = {}
+
+    def _flag_exception(self, stream: str, error: Exception) -> None:
+        self._exceptions_per_stream_name.setdefault(stream, []).append(error)
+
+
+class Page:
+    """What a frame holds."""
+
+
+def test_an_error_that_is_kept_keeps_no_page() -> None:
+    pages: list[weakref.ref[Page]] = []
+
+    def fail() -> None:
+        page = Page()
+        pages.append(weakref.ref(page))
+        try:
+            raise ValueError
+        except ValueError as error:
+            raise RuntimeError("no") from error
+
+    def caught() -> StreamThreadException:
+        try:
+            fail()
+        except RuntimeError as error:
+            return StreamThreadException(error, "events")
+        raise AssertionError
+
+    processor = Processor()
+    list(PagedSource._handle_failure(caught(), processor))  # type: ignore[arg-type]
+    assert len(processor._exceptions_per_stream_name["events"]) == 1
+    assert pages[0]() is None

@@ -1,0 +1,65 @@
+"""Pages that come again are noticed, however many there are, in memory that does not grow."""
+
+from __future__ import annotations
+
+import tracemalloc
+from itertools import chain, count, cycle, islice
+from typing import TYPE_CHECKING
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from source_klaviyo.api.repeats import RECENT_PAGES, Repeats
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def noticed_after(pages: Iterable[int]) -> int:
+    """How many pages are read until one is noticed."""
+    repeats = Repeats()
+    return next(read for read, page in enumerate(pages, 1) if repeats.noticed([page, -page - 1]))
+
+
+@given(st.integers(0, 2_000), st.integers(1, 1_000))
+def test_pages_that_go_round_in_a_circle_are_noticed(before: int, length: int) -> None:
+    pages = chain(range(before), cycle(range(before, before + length)))
+    assert noticed_after(pages) <= 3 * (before + length) + 1
+
+
+def test_a_page_that_comes_again_soon_is_noticed_at_once() -> None:
+    for distance in (1, 2, RECENT_PAGES):
+        pages = chain(range(5_000), islice(count(5_000 - distance), 1))
+        assert noticed_after(pages) == 5_001
+
+
+def test_one_mark_in_common_is_enough() -> None:
+    repeats = Repeats()
+    assert not repeats.noticed([1, 2])
+    assert repeats.noticed([3, 2])
+
+
+def test_pages_that_all_differ_are_not_noticed() -> None:
+    repeats = Repeats()
+    assert not any(repeats.noticed([2 * page, 2 * page + 1]) for page in range(10_000))
+
+
+def test_pages_without_marks_are_not_noticed() -> None:
+    repeats = Repeats()
+    assert not any(repeats.noticed([]) for _ in range(10))
+
+
+def test_memory_does_not_grow_with_the_number_of_pages() -> None:
+    repeats = Repeats()
+    pages = count()
+
+    def read(number: int) -> None:
+        for page in islice(pages, number):
+            repeats.noticed([hash((page, "next")), hash((page, "ends"))])
+
+    read(2 * RECENT_PAGES)
+    tracemalloc.start()
+    read(20_000)
+    grown, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert grown < 100_000
