@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -277,3 +279,37 @@ def test_no_bytes_break_anything_but_the_page(body: bytes) -> None:
         decode(body)
     with pytest.raises(DamagedAnswer):
         decode(b'{"data":[' + body + b"<")
+
+
+FIRST_TOGETHER = """
+import sys, threading
+import msgspec
+from source_klaviyo.api.page import Linked, decode_document
+
+sys.setswitchinterval(1e-6)
+for _ in range(300):
+    class Inner(msgspec.Struct):
+        id: str
+
+    class Document(Linked, kw_only=True):
+        data: list[Inner]
+
+    together = threading.Barrier(4)
+
+    def decode():
+        together.wait()
+        decode_document(b'{"data":[{"id":"1"}],"links":{"next":"x"}}', Document)
+
+    threads = [threading.Thread(target=decode) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+"""
+
+
+def test_threads_may_decode_the_first_documents_of_a_kind_together() -> None:
+    """An unprepared struct that two threads meet at once ended the process with a segmentation fault."""
+    done = subprocess.run([sys.executable, "-c", FIRST_TOGETHER], check=False, capture_output=True, timeout=60)
+
+    assert (done.returncode, done.stderr) == (0, b"")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -48,6 +49,7 @@ class _Item(msgspec.Struct):
 
 _PIECE = 1 << 13  # bytes
 NULL = msgspec.Raw(b"null")
+_preparing = threading.Lock()
 
 RECORD_BYTES = 600
 """What a record takes in memory besides its own bytes: the objects that say where it and its cursor are."""
@@ -209,7 +211,9 @@ def _decode(body: bytes, kind: type[T]) -> tuple[T, bytes]:
 
 @cache
 def _decoder(kind: Hashable) -> Callable[[bytes], Any]:
-    return msgspec.json.Decoder(kind).decode
+    # msgspec prepares a struct when it meets it first; another thread that meets it then too ends the process (SIGSEGV)
+    with _preparing:
+        return msgspec.json.Decoder(kind).decode
 
 
 @cache

@@ -82,6 +82,9 @@ class _Messages(msgspec.Struct):
     data: list[Identifier] | None = None
 
 
+_decode_messages = msgspec.json.Decoder(_Messages | None).decode
+
+
 class CampaignsDetailed(Detailed, _ByChannel):
     """Campaigns with their messages, which come with the page, and an estimate of recipients, one request each."""
 
@@ -97,7 +100,7 @@ class CampaignsDetailed(Detailed, _ByChannel):
     @staticmethod
     def _with_messages(resource: msgspec.Raw, messages: Mapping[str, msgspec.Raw]) -> msgspec.Raw:
         relationships = members(members(resource).get("relationships", b"null"))
-        messages_of = msgspec.json.decode(relationships.get("campaign-messages", b"{}"), type=_Messages | None)
+        messages_of = _decode_messages(relationships.get("campaign-messages", b"{}"))
         related = (messages_of.data if messages_of else None) or []
         found = [
             with_old_columns(messages[message.id], CAMPAIGN_MESSAGE) for message in related if message.id in messages

@@ -75,6 +75,10 @@ class _Related(msgspec.Struct):
     data: list[Identifier] | Identifier | None = None
 
 
+_decode_identifier = msgspec.json.Decoder(Identifier).decode
+_decode_related = msgspec.json.Decoder(_Related | None).decode
+
+
 class _Parent(msgspec.Struct):
     id: str
     attributes: dict[str, msgspec.Raw] | None = None
@@ -108,7 +112,7 @@ class Included(Unfiltered, ABC):
         """The included resources, each with its parent's id."""
         document = decode_document(body, _Document)
         parents = {child: parent for parent in document.data for child in self._children(parent)}
-        found = [(resource, msgspec.json.decode(resource, type=Identifier)) for resource in document.included]
+        found = [(resource, _decode_identifier(resource)) for resource in document.included]
         pairs = [(resource, parents.get(child.id)) for resource, child in found if child.type == self.type]
         resources = [with_members(resource, {self.key: parent and parent.id}) for resource, parent in pairs]
         cursors = cursors_of(resources, self.cursor_attribute)
@@ -123,6 +127,6 @@ class Included(Unfiltered, ABC):
 
     def _children(self, parent: _Parent) -> list[str]:
         raw = (parent.relationships or {}).get(self.relationship)
-        related = msgspec.json.decode(raw, type=_Related | None) if raw else None
+        related = _decode_related(raw) if raw else None
         data = related.data if related else None
         return [child.id for child in (data if isinstance(data, list) else [data]) if child]

@@ -82,6 +82,9 @@ class _Reference(msgspec.Struct, gc=False):
     id: str
 
 
+_decode_references = msgspec.json.Decoder(list[_Reference] | _Reference | None).decode
+
+
 class EventsDetailed(Events):
     """Events with what is included merged into their relationships: the metric's name, the attributions' own."""
 
@@ -103,7 +106,7 @@ class EventsDetailed(Events):
         relationships = members(parts.get("relationships", b"null"))
         for name, relationship in relationships.items():
             related = members(relationship)
-            data = msgspec.json.decode(related.get("data", b"null"), type=list[_Reference] | _Reference | None)
+            data = _decode_references(related.get("data", b"null"))
             if data is None:
                 continue
             merged = [
