@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -14,7 +15,7 @@ from source_klaviyo.sync.instants import for_filter, parse_instant
 from source_klaviyo.sync.selection import instant_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, MutableMapping
+    from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 
     from source_klaviyo.api.budget import Limit
     from source_klaviyo.api.errors import KlaviyoError
@@ -95,6 +96,7 @@ class SuppressedProfiles(KlaviyoStream):
         self._of = stream  # which the constructor of the base asks for its name
         self._filters = True
         self._emitted: set[int] = set()
+        self._batch = _Batch()
         super().__init__(stream.config, stream.client, stream.shared)
 
     @property
@@ -178,8 +180,26 @@ class SuppressedProfiles(KlaviyoStream):
         suppressions = profile.suppressions or []
         if len(suppressions) > 1:
             key = hash((profile.id, *suppressions))
-            if key in self._emitted:
+            if key in self._emitted or key in self._batch.keys:
                 return None
-            if len(self._emitted) < MOST_REMEMBERED:
-                self._emitted.add(key)
+            self._batch.keys.add(key)
         return self._of.rebuild(resource, stream_slice)
+
+    def rebuild_all(
+        self, resources: Sequence[msgspec.Raw], stream_slice: Mapping[str, Any]
+    ) -> Iterable[msgspec.Raw | None]:
+        """Return the records of a page, in its order."""
+        self._batch.keys = set()
+        return super().rebuild_all(resources, stream_slice)
+
+    def batch_queued(self) -> None:
+        """Let other windows leave out what this one found: no state comes before it any more."""
+        if len(self._emitted) < MOST_REMEMBERED:
+            self._emitted |= self._batch.keys
+
+
+class _Batch(threading.local):
+    """The profiles with several suppressions in the batch that a thread is about to emit."""
+
+    def __init__(self) -> None:
+        self.keys: set[int] = set()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import random
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from airbyte_cdk.models import Type
 
+from source_klaviyo.source import SourceKlaviyo
 from source_klaviyo.sync.cursor import SETTLING
 from source_klaviyo.sync.instants import DAY, SECOND, for_filter, for_state, parse_instant
 from unit_tests.fake_api import NOW, FakeKlaviyo, Output, Request, sync
@@ -162,3 +165,19 @@ def test_who_is_suppressed_again_while_pages_are_read_is_not_lost(klaviyo: FakeK
     second = sync("global_exclusions", state={"global_exclusions": first.states("global_exclusions")[-1]})
     assert set(first.ids()) | set(second.ids()) == wanted(klaviyo, "global_exclusions")
     assert second.ids() == [row["id"]]
+
+
+def test_a_profile_is_left_to_another_window_only_when_that_one_has_emitted_it(klaviyo: FakeKlaviyo) -> None:
+    """A state that says "read" must not come before the record, which another reader holds."""
+    stream = next(one for one in SourceKlaviyo().streams({"api_key": "pk_x"}) if one.name == "global_exclusions")
+    window = stream.query({"query": "suppressed"})
+    row = msgspec.Raw(json.dumps({"id": "1", "attributes": profile(START, START + DAY, START + 2 * DAY)}).encode())
+
+    def emits(*rows: msgspec.Raw) -> list[bool]:
+        return [one is not None for one in window.rebuild_all(rows, {"query": "suppressed"})]
+
+    with ThreadPoolExecutor(1) as another:
+        assert emits(row, row) == [True, False]
+        assert another.submit(emits, row).result() == [True]
+        window.batch_queued()
+        assert another.submit(emits, row).result() == [False]
