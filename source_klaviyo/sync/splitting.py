@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MINUTE_SECONDS = 60.0
 YOUNGEST_WINDOW = 3 * 3600 * SECOND
 """The age at which the youngest of the first windows begins."""
-MAX_OPENING_WINDOWS = 12
+MAX_OPENING_WINDOWS = 14
 OPENING_SHARE = 0.01
 """The share of a minute's requests that the first windows may take."""
 
@@ -34,26 +34,26 @@ MIN_PAGES = 0.8
 MIN_PAGES_IF_SCARCE, ENOUGH_PAGES_IF_SCARCE, NEAR_LARGEST = 6.0, 40.0, 0.6
 """Where the minute's quota decides, only a window is divided that seems to hold the first number of pages, and the
 second or nearly as many as the largest."""
-LONG_PAGES = 2.5
+LONG_PAGES = 4.0
 """Pages. A window that seems to hold as many may cost more than the usual share of requests, while they are plenty."""
 
-SPARE_READERS, READERS_PER_REQUEST = 3, 1.2
+SPARE_READERS, READERS_PER_REQUEST = 2, 1.2
 """Readers beyond those that the rate takes at the present latency: some are always busy with the page they have."""
 PAGES_BELIEVED = 2.0
 """Pages to come that are believed in for each that has been read."""
-PARTIAL_PAGE = 0.5
-"""The share of a window's last page that is empty, on average."""
+PARTIAL_PAGE, PAGE_BEYOND = 0.5, 1.0
+"""The share of a window's last page that is empty, on average; and what a server sends besides that takes no end."""
 WASTE_IF_SCARCE = 0.025
 """Requests that may be spent on pages that are not full, for each page, where the minute's quota decides."""
-WASTE, WASTE_AT_ONCE, WASTE_OF_MINUTE = 0.1, 16, 0.03
+WASTE, WASTE_AT_ONCE, WASTE_OF_MINUTE = 0.25, 16, 0.02
 """The same where it does not: for each page, and besides at once, but no more than a share of the minute's quota."""
 SMALL_QUOTA, WASTE_OF_SMALL_QUOTA = 500, 0.06
 """Requests a minute; of such a quota no larger share is spent on pages that are not full."""
 WASTE_FOR_LONG = 0.4
 """What is spent besides, for each page, on windows of many pages."""
-MOSTLY, WASTE_IF_IDLE = 0.5, 0.04
+MOSTLY, WASTE_IF_IDLE = 0.5, 0.02
 """If most of the readers that the rate takes are idle, so much is spent besides: somebody reads a long window alone."""
-RELIABLE = 4.0
+RELIABLE = 3.0
 """An estimate so many times as high as what is believed says nothing of how the records are spread."""
 GROWTH = 2.5
 """By which factor windows grow longer whose records may lie anywhere."""
@@ -105,10 +105,16 @@ class SplitPlanner:
         self._pages = 0.0
         self._wasted = 0.0
 
-    def opening_windows(self, partitions: int) -> int:
-        """Return how many windows to begin each partition of a first read with."""
+    def opening_windows(self, partitions: int, *, ends: bool = True) -> int:
+        """Return how many windows to begin each partition of a first read with.
+
+        Args:
+            partitions: how many there are.
+            ends: whether the server takes the end of a window.
+        """
         share = int(OPENING_SHARE * self._steady) + 1
-        return max(1, min(self._max_readers, self._burst, share, MAX_OPENING_WINDOWS) // max(partitions, 1))
+        most = min(self._max_readers, self._burst, share, MAX_OPENING_WINDOWS)
+        return max(1, (most if ends else most // 2) // max(partitions, 1))
 
     def opened(self, reader: int) -> None:
         """Note one of the first windows: before each has shown a page, little is known of where the records lie."""
@@ -148,12 +154,13 @@ class SplitPlanner:
         with self._lock:
             return sum(self._expected.values())
 
-    def windows(self, reader: int, open_windows: int) -> tuple[int, float]:
+    def windows(self, reader: int, open_windows: int, cost: float = PARTIAL_PAGE) -> tuple[int, float]:
         """Return into how many windows to divide what a reader has left, and how many pages of it are believed in.
 
         Args:
             reader: who asks.
             open_windows: windows being read or waiting to be.
+            cost: requests that a window costs besides its pages.
         """
         with self._lock:
             own = self._expected.get(reader, 0.0)
@@ -172,19 +179,33 @@ class SplitPlanner:
             # useful is what makes no window take longer than all the rest, and leaves no slot unused
             as_long_as_the_rest = own * latency / max(expected / rate, latency, 1e-9)
             idle = max(readers - open_windows, 0.0)
-            affordable = self._affordable(own, expected, believed, open_windows)
+            affordable = self._affordable(own, expected, believed) - cost * open_windows
+            share = own / expected
             if idle > MOSTLY * readers:
                 affordable += WASTE_IF_IDLE * (self._pages + believed)
-            share = own / expected
+                affordable = max(affordable, cost * believed * share / ENOUGH_PAGES_IF_SCARCE)
             count = min(
                 max(math.ceil(as_long_as_the_rest), math.ceil(1 + idle * share)),
                 1 + self._max_readers - open_windows,
-                1 + int(affordable / PARTIAL_PAGE),
+                1 + int(affordable / cost),
                 int(believed * share / (MIN_PAGES_IF_SCARCE / 2 if scarce else MIN_PAGES)),
             )
             return max(1, count), believed * share
 
-    def _affordable(self, own: float, expected: float, believed: float, open_windows: int) -> float:
+    def leaves_room(self, open_windows: int, cost: float = PARTIAL_PAGE) -> bool:
+        """Return whether one more window may be read, although nobody knows what it holds.
+
+        Args:
+            open_windows: windows being read or waiting to be.
+            cost: requests that a window costs besides its pages.
+        """
+        with self._lock:
+            expected = sum(self._expected.values())
+            believed = min(expected, PAGES_BELIEVED * self._pages)
+            affordable = self._affordable(0.0, expected, believed) - cost * open_windows
+            return open_windows < self._max_readers and affordable >= cost and self._load() <= BUSY
+
+    def _affordable(self, own: float, expected: float, believed: float) -> float:
         """Return how many requests may be spent on pages that are not full."""
         total = self._pages + believed
         left = 0.97 * self._steady - total
@@ -196,24 +217,88 @@ class SplitPlanner:
             plenty = min(plenty, WASTE_IF_SCARCE / 2 * self._steady + 0.1 * self._pages)
         if own >= LONG_PAGES and self._pages + expected < 0.7 * self._steady:
             plenty += WASTE_FOR_LONG * total
-        return max(WASTE_IF_SCARCE * total, plenty) - self._wasted - PARTIAL_PAGE * open_windows
+        return max(WASTE_IF_SCARCE * total, plenty) - self._wasted
 
 
 class PageTime:
-    """How much time a page of a window covers, taken from its last pages."""
+    """How much time a page of a window covers, taken from its last pages.
+
+    Pages of one and the same second are no part of it: they come of an import, and say nothing of the time behind it.
+    """
 
     def __init__(self) -> None:
         self._covered: deque[Instant] = deque(maxlen=PAGES_OF_DENSITY)
 
     def add(self, first: Instant, last: Instant) -> None:
         """Note a page by its first and its last record."""
-        self._covered.append(max(last - first, SECOND))
+        if whole_second(first) != whole_second(last):
+            self._covered.append(max(last - first, SECOND))
 
     @property
-    def microseconds(self) -> int:
-        """The time that the next page may cover; a page of much denser records counts more than those before it."""
+    def microseconds(self) -> int | None:
+        """The time that the next page may cover, None if nobody knows.
+
+        A page of much denser records counts more than those before it.
+        """
+        if not self._covered:
+            return None
         average = sum(self._covered) / len(self._covered)
         return int(math.sqrt(average * min(self._covered[-1], average)))
+
+
+class WindowPlan:
+    """What the pages of one window tell of what is left of it, and where to divide it.
+
+    Args:
+        planner: that of the stream.
+        reader: who reads the window.
+        ends: whether the server takes the end of a window.
+    """
+
+    def __init__(self, planner: SplitPlanner, reader: int, *, ends: bool) -> None:
+        self._cost = PARTIAL_PAGE if ends else PARTIAL_PAGE + PAGE_BEYOND
+        self._planner = planner
+        self._reader = reader
+        self._page_time = PageTime()
+        self._dense: Instant | None = None
+
+    def bounds(self, first: Instant, last: Instant, end: Instant, latency: float, open_windows: int) -> list[Instant]:
+        """Note a page that another one follows, and return where to divide what is left of the window.
+
+        Args:
+            first: the instant of the page's first record.
+            last: that of its last record.
+            end: where the window ends.
+            latency: seconds from the request to the answer.
+            open_windows: windows being read or waiting to be.
+        """
+        position = whole_second(last)
+        self._page_time.add(first, last)
+        expected = self.expected(position, end)
+        self._planner.page_read(self._reader, latency, expected)
+        if whole_second(first) == position:
+            return self._behind(position, end, open_windows)
+        count, believed = self._planner.windows(self._reader, open_windows, self._cost)
+        if count < 2:
+            return []
+        return cuts(position, end, self._page_time.microseconds or SECOND, expected, believed, count)
+
+    def expected(self, start: Instant, end: Instant) -> float:
+        """Return how many pages a part of the window seems to hold."""
+        page = self._page_time.microseconds
+        return max(end - start, 0) / page if page else 1.0
+
+    def ends_at(self, position: Instant, end: Instant) -> None:
+        """Note the new end of the window, now that it has been divided."""
+        self._planner.expect(self._reader, self.expected(position, end))
+
+    def _behind(self, second: Instant, end: Instant, open_windows: int) -> list[Instant]:
+        """Return where a second ends that fills pages, and that nobody can divide: the rest is for someone else."""
+        bound = second + SECOND
+        if self._dense == second or end - bound <= SECOND or not self._planner.leaves_room(open_windows, self._cost):
+            return []
+        self._dense = second
+        return [bound]
 
 
 def opening_bounds(start: Instant, now: Instant, count: int) -> list[Instant]:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import heapq
 import math
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from source_klaviyo.sync.instants import DAY, SECOND, parse_instant, whole_second
-from source_klaviyo.sync.splitting import PageTime, SplitPlanner, cuts, opening_bounds
+from source_klaviyo.sync.splitting import SplitPlanner, WindowPlan, opening_bounds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,13 +69,13 @@ class Limits:
 
 @dataclass
 class Window:
-    """A window and how far its reader has come."""
+    """A window, how far its reader has come, and what that tells."""
 
     number: int
     start: int
     end: int | None
     place: int
-    page_time: PageTime = field(default_factory=PageTime)
+    plan: WindowPlan
 
 
 @dataclass(frozen=True)
@@ -87,23 +87,26 @@ class Read:
     rounds: int
 
 
-def read(instants: Instants, tier: Tier, *, latency: float = 0.3, first: bool = True, start: int = START) -> Read:
-    """Read records that carry these dates, in order, from `start` to the present."""
-    return _Reading(instants, tier, latency).run(start, first=first)
+def read(
+    instants: Instants, tier: Tier, *, latency: float = 0.3, first: bool = True, start: int = START, ends: bool = True
+) -> Read:
+    """Read records that carry these dates, in order, from `start` to the present; `ends`: the server takes an end."""
+    return _Reading(instants, tier, latency, ends=ends).run(start, first=first)
 
 
 class _Reading:
-    def __init__(self, instants: Instants, tier: Tier, latency: float) -> None:
+    def __init__(self, instants: Instants, tier: Tier, latency: float, *, ends: bool) -> None:
         self._instants = instants
         self._latency = latency
         self._limits = Limits(tier)
+        self._ends = ends
         self._planner = SplitPlanner(*tier, MAX_READERS, load=lambda: 0.0)
         self._numbers = count()
         self._waiting: deque[Window] = deque()
         self._open = 0
 
     def run(self, start: int, *, first: bool) -> Read:
-        opening = self._planner.opening_windows(1) if first else 1
+        opening = self._planner.opening_windows(1, ends=self._ends) if first else 1
         bounds = [start, *opening_bounds(start, NOW, opening), None]
         for begin, end in pairwise(bounds):
             self._planner.opened(self._add(begin or start, end).number)
@@ -128,35 +131,34 @@ class _Reading:
         return Read(now, requests, round(now / self._latency))
 
     def _add(self, start: int, end: int | None) -> Window:
-        window = Window(next(self._numbers), start, end, int(np.searchsorted(self._instants, start)))
+        number = next(self._numbers)
+        place = int(np.searchsorted(self._instants, start))
+        window = Window(number, start, end, place, WindowPlan(self._planner, number, ends=self._ends))
         self._waiting.append(window)
         self._open += 1
         return window
 
     def _answer(self, window: Window) -> int:
-        stop = len(self._instants) if window.end is None else int(np.searchsorted(self._instants, window.end))
-        page = self._instants[window.place : min(window.place + PAGE, stop)]
+        """Take a page, and return how many of its records lie in the window."""
+        total = len(self._instants)
+        stop = total if window.end is None else int(np.searchsorted(self._instants, window.end))
+        sent = self._instants[window.place : min(window.place + PAGE, stop if self._ends else total)]
+        page = sent[: max(stop - window.place, 0)]
         window.place += len(page)
-        fill = len(page) / PAGE
-        if window.place >= stop:
-            self._planner.page_read(window.number, self._latency, 0.0, fill)
+        if len(page) < len(sent) or window.place >= (stop if self._ends else total):
+            self._planner.page_read(window.number, self._latency, 0.0, len(page) / PAGE)
             self._planner.window_done(window.number)
             self._open -= 1
             return len(page)
-        position = whole_second(int(page[-1]))
-        window.page_time.add(int(page[0]), int(page[-1]))
         end = NOW if window.end is None else window.end
-        covered = window.page_time.microseconds
-        expected = (end - position) / covered
-        self._planner.page_read(window.number, self._latency, expected, fill)
-        pieces, believed = self._planner.windows(window.number, self._open)
-        bounds = cuts(position, end, covered, expected, believed, pieces) if pieces > 1 else []
+        bounds = window.plan.bounds(int(page[0]), int(page[-1]), end, self._latency, self._open)
+        bounds = [bound for bound in bounds if whole_second(int(page[-1])) < bound < end]
         if bounds:
             for begin, until in zip(bounds, [*bounds[1:], window.end], strict=True):
                 new = self._add(begin, until)
-                self._planner.expect(new.number, ((NOW if until is None else until) - begin) / covered)
+                self._planner.expect(new.number, window.plan.expected(begin, NOW if until is None else until))
             window.end = bounds[0]
-            self._planner.expect(window.number, (window.end - position) / covered)
+            window.plan.ends_at(whole_second(int(page[-1])), window.end)
         self._waiting.append(window)
         return len(page)
 
@@ -191,6 +193,12 @@ def first_day(records: int, chance: np.random.Generator) -> Instants:
     return chance.integers(START, START + DAY, records)
 
 
+def imports(records: int, chance: np.random.Generator) -> Instants:
+    """Spread evenly, but for a tenth that came in one second."""
+    dense = np.full(records // 10, START + int((NOW - START) * chance.uniform(0.1, 0.9)) // SECOND * SECOND)
+    return np.concatenate([dense, even(records - records // 10, chance)])
+
+
 SHAPES: dict[str, Callable[[int, np.random.Generator], Instants]] = {
     "even": even,
     "growing": growing,
@@ -198,6 +206,7 @@ SHAPES: dict[str, Callable[[int, np.random.Generator], Instants]] = {
     "last hour": last_hour,
     "skewed": skewed,
     "first day": first_day,
+    "an import": imports,
 }
 
 
@@ -212,18 +221,23 @@ def bound(pages: int, tier: Tier, latency: float = 0.3) -> float:
     return 3 * latency + minutes * 60.0 + rest / tier.burst
 
 
+def sequence(pages: int, tier: Tier, shape: str, latency: float = 0.3) -> float:
+    """The same, but the pages of one second can only be read one after the other."""
+    return max(bound(pages, tier, latency), latency * (3 + pages / 10) if shape == "an import" else 0.0)
+
+
 def rows(sizes: tuple[int, ...], seeds: int = 3) -> Iterator[str]:
     """A line for each size, tier and shape: the worst of some reads."""
     yield f"{'':3}{'pages':>8}{'bound':>9}  " + "".join(f"{shape:>26}" for shape in SHAPES)
     for name, tier in TIERS.items():
         for pages in sizes:
-            least = bound(pages, tier)
             cells = []
             for shape in SHAPES:
+                least = sequence(pages, tier, shape)
                 found = [read(dates(shape, pages, seed), tier) for seed in range(seeds)]
                 seconds, requests = max(one.seconds for one in found), max(one.requests for one in found)
                 cells.append(f"{seconds:7.1f} s {seconds / least:4.1f}x {requests / pages:5.2f} r")
-            yield f"{name:3}{pages:8,}{least:7.1f} s  " + "".join(f"{cell:>26}" for cell in cells)
+            yield f"{name:3}{pages:8,}{bound(pages, tier):7.1f} s  " + "".join(f"{cell:>26}" for cell in cells)
 
 
 if __name__ == "__main__":

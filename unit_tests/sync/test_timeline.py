@@ -341,3 +341,17 @@ def test_the_windows_of_a_sync_that_resumes_are_the_gaps(
     assert found == [(START + start * SECOND, None if end is None else START + end * SECOND) for start, end in windows]
     line.advance(line.open_windows[-1], NOW)
     assert line.low_water == found[0][0] if len(found) > 1 else NOW
+
+
+@pytest.mark.parametrize(
+    ("after", "seconds", "due"), [(0, 0, True), (60, 59, False), (60, 60, True), (None, 10**6, False)]
+)
+def test_the_end_is_read_once_more_if_the_rest_took_as_long_as_that(
+    after: int | None, seconds: int, *, due: bool
+) -> None:
+    line = Timeline(START, catch_up_after=None if after is None else after * SECOND)
+    (window,) = line.open_windows
+    later = line.split(window, START + 50 * SECOND)
+    assert line.close(later, NOW) is None
+    assert (line.close(window, NOW, NOW + seconds * SECOND) is not None) == due
+    assert line.low_water >= NOW
