@@ -30,6 +30,7 @@ from source_klaviyo.api.errors import (
     ServerError,
     TransientError,
     UnknownMetric,
+    UnreadableRecord,
 )
 from source_klaviyo.held import HeldRecords
 from source_klaviyo.look import LookPart
@@ -68,6 +69,10 @@ GIVEN_UP = 3
 """Windows given up for passing reasons after which a stream ends: each has been tried for minutes."""
 
 
+LEFT_OUT = 50
+"""Records that Klaviyo fails on after which a stream ends: each costs a minute."""
+
+
 class StreamReading(PartitionGenerator):
     """One stream in one sync: its cursor, its windows, and whether it has failed.
 
@@ -104,7 +109,7 @@ class StreamReading(PartitionGenerator):
         self._consumer = threading.get_ident()
         self.failure: AirbyteTracedException | None = None
         self._ended_early = False
-        self._given_up = 0
+        self._given_up = self._left_out_records = 0
         self.slices: list[Slice] = []
         readers = stream.config.num_workers or READERS
         self.at_once = min([readers, *(limit.tier.burst for limit in stream.limits)])
@@ -187,7 +192,7 @@ class StreamReading(PartitionGenerator):
                 for stream, position in zip(streams, positions, strict=True)
             ],
             queries=self._queries(),
-            catches_up=[stream.follows_cursor for stream in streams],
+            catch_up_after=[stream.catch_up_after if stream.follows_cursor else None for stream in streams],
             read_ahead=[self._left_out(*part) for part in parts],
             milestones=self._milestones(),
             memories=[
@@ -282,13 +287,11 @@ class StreamReading(PartitionGenerator):
         """
         if any(position is not None for position in positions):
             return False
-        count = self.planner.opening_windows(len(self.slices))
         for number, window in self.cursor.open_windows:
             stream = self.stream.query(self.slices[number])
             if stream.lower:
                 now = whole_second(self.certain_now() - SETTLING)
-                # a server that takes no end answers one page more for each window
-                windows = count if stream.upper else count // 2
+                windows = self.planner.opening_windows(len(self.slices), ends=stream.upper)
                 self.cursor.divide(number, window, opening_bounds(window.start, now, windows))
         return self.cursor.open_count > len(self.slices)
 
@@ -316,8 +319,9 @@ class StreamReading(PartitionGenerator):
             error = ServerError(f"{error}{self.stream.advice}")
         traced = as_traced(error)
         self._given_up += isinstance(error, TransientError)
+        self._left_out_records += isinstance(error, UnreadableRecord)
         most = 1 if self.stream.tier.daily else GIVEN_UP
-        if lasting or self._given_up >= most:
+        if lasting or self._given_up >= most or self._left_out_records >= LEFT_OUT:
             self.failure = traced
         return traced
 

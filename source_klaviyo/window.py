@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import logging
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from source_klaviyo.api.errors import NotFound, UnknownMetric
+from source_klaviyo.api.errors import (
+    DamagedAnswer,
+    NotFound,
+    ServerError,
+    UnknownMetric,
+    UnreadableDetail,
+    UnreadableRecord,
+)
+from source_klaviyo.isolation import unreadable_second
 from source_klaviyo.look import counted
 from source_klaviyo.part import StreamPart
 from source_klaviyo.sync.cursor import SETTLING
 from source_klaviyo.sync.instants import SECOND, for_filter, whole_second
 from source_klaviyo.sync.selection import instant_of, select, select_spans
-from source_klaviyo.sync.splitting import PageTime, cuts
+from source_klaviyo.sync.splitting import WindowPlan
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -26,6 +35,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("airbyte")
 
+TRIES_BEFORE_SMALLER, ONE_RECORD_TRIES = 5, 2
+"""Tries of a page (half a minute), before one record is taken for the reason, and of that record by itself."""
+RECORDS_OF_A_SECOND = 20
+"""Records of a second that are tried one by one before it is left out."""
 THIN = 0.05
 """The share of a page that may come again to know the end of a window that is cut."""
 MAX_KNOWN = 10_000
@@ -52,11 +65,14 @@ class WindowPart(StreamPart):
         self._edge = _Edge()
         self._sizes = self._stream.page_sizes()
         self._held = held
+        self._furthest = window.start
+        can_leave_out = self._in_order and self._stream.lower and self._stream.page_size
+        self._tries = TRIES_BEFORE_SMALLER if can_leave_out else None
         self._reached = window.start
         self._last: Instant | None = None
         self._first: Instant | None = None
         self._passed: Instant | None = None
-        self._page_time = PageTime()
+        self._plan = WindowPlan(reading.planner, id(self), ends=self._stream.upper)
 
     def to_slice(self) -> Mapping[str, Any]:
         """The slice as requests are made from it: what is still to be read of the window."""
@@ -68,14 +84,94 @@ class WindowPart(StreamPart):
 
     def _read(self) -> Iterator[RecordBatch]:
         reading, window = self._reading, self._window
-        while (yield from self._is_cut_while_read()):
-            pass
+        unreadable: set[Instant] = set()
+        while True:
+            try:
+                yield from self._read_window()
+                break
+            except (DamagedAnswer, ServerError) as error:
+                second = self._second_of(error)
+            if second is None:  # Klaviyo fails altogether, perhaps not for long
+                self._tries = None
+                continue
+            unreadable.add(second)
+            if not self._leave_out(second):
+                yield from self._release()
+                raise self._unreadable(unreadable)
         if reading.has_ended:
             return
         yield from self._release()
         if window.end is None and reading.stream.future_dated:
             reading.future_read(self._number)
         reading.hand_over(self._number, reading.cursor.close(self._number, window, self._reached))
+        if unreadable:
+            raise self._unreadable(unreadable)
+
+    def _read_window(self) -> Iterator[RecordBatch]:
+        while (yield from self._is_cut_while_read()):
+            pass
+
+    def _second_of(self, error: DamagedAnswer | ServerError) -> Instant | None:
+        """Return the second of a record that Klaviyo fails on, None if it fails altogether.
+
+        Raises:
+            KlaviyoError: the error itself if nothing can be left out, or all tries have been made.
+        """
+        stream = self._stream
+        if isinstance(error, UnreadableDetail) and error.second is not None and stream.lower and self._in_order:
+            return error.second
+        if self._tries is None:
+            raise error
+        now = whole_second(self._reading.certain_now() - SETTLING)
+        if not self._can_be_read({"start": for_filter(now)}):
+            return None
+        bounds = self.to_slice()
+        end = self._window.end if "end" in bounds and self._stream.upper else None
+        second = unreadable_second(
+            lambda start: self._can_be_read({**bounds, "start": for_filter(start)}),
+            max(self._furthest, self._window.position),
+            now if end is None else end,
+        )
+        # where the second can be read, Klaviyo did fail for a passing reason
+        return None if self._can_be_read({"start": for_filter(second)}, until=second + SECOND) else second
+
+    def _can_be_read(self, bounds: Mapping[str, Any], until: Instant | None = None) -> bool:
+        """Return whether the next record within bounds can be read, or all records up to an instant."""
+        asked = {**super().to_slice(), **bounds, "page_size": 1, "tries": ONE_RECORD_TRIES}
+        try:
+            for page in islice(self._stream.read_pages(asked), 1 if until is None else RECORDS_OF_A_SECOND):
+                last = instant_of(page.cursors[-1]) if page.cursors else None
+                if until is None or last is None or last >= until:
+                    return True
+        except (DamagedAnswer, ServerError):
+            return False
+        return until is None
+
+    def _leave_out(self, second: Instant) -> bool:
+        """Leave a second out of the window and let someone else read what lies behind it.
+
+        Where the server takes no end, pages reach beyond the window, and that second may lie there. Then nobody knows
+        whether there is another such record before it, and the rest of the window counts as unread.
+
+        Returns:
+            Whether something is left of the window before that second.
+        """
+        if self._window.end is not None and second >= self._window.end:
+            return False
+        later = self._reading.cursor.divide(self._number, self._window, [second, second + SECOND])
+        for window in later:
+            if window.start > second:
+                self._reading.hand_over(self._number, window, 1.0)
+        return self._window.end == second
+
+    def _unreadable(self, seconds: set[Instant]) -> UnreadableRecord:
+        below = self._stream.root(self.to_slice())
+        where = f" of {', '.join(f'{name} {value}' for name, value in below.items())}" if below else ""
+        what, dates = "a record" if len(seconds) == 1 else "records", ", ".join(map(for_filter, sorted(seconds)))
+        return UnreadableRecord(
+            f"Klaviyo fails on {what} of stream {self._reading.stream.name}{where}, dated {dates}: all records of "
+            "other seconds are read, and each sync tries again. Tell Klaviyo's support the date."
+        )
 
     def _is_cut_while_read(self) -> Generator[RecordBatch, None, bool]:
         """The pages of one question, up to the end of the window, or until part of it has been given away.
@@ -93,20 +189,10 @@ class WindowPart(StreamPart):
             reading.asked(asked)
             if reading.has_ended:
                 return False
-            if page.reached is not None or not self._stream.is_dated(stream_slice):
-                batch, beyond = self._batch(page, range(len(page.resources)), stream_slice), False
-            else:
-                chosen = self._select(page)
-                self._last = self._last if chosen.last is None else chosen.last
-                self._notice_disorder(chosen.ordered)
-                keep = self._edge.beyond(page, chosen.keep)
-                self._count(page, keep, chosen)
-                keep = self._held.take(page, keep) if self._held else keep
-                batch, beyond = self._batch(page, keep, stream_slice), chosen.beyond and self._in_order
-                self._falling = self._falling and chosen.falling
-                beyond = beyond or (self._falling and chosen.outdated)
+            batch, beyond = self._taken(page, stream_slice)
             if batch.count:
                 yield batch
+                self._stream.batch_queued()
             if self._held and self._held.is_due(self._last if self._in_order else None):
                 yield from self._release()
             self._reached = self._settled(asked) if page.reached is None else page.reached
@@ -129,6 +215,24 @@ class WindowPart(StreamPart):
                 return True
             del page, batch  # are not to be held while the next page is read
         return False
+
+    def _taken(self, page: Page, stream_slice: Mapping[str, Any]) -> tuple[RecordBatch, bool]:
+        """Return what a page holds of the window and was not read before, and whether the window ends in the page."""
+        if page.reached is not None or not self._stream.is_dated(stream_slice):
+            return self._batch(page, range(len(page.resources)), stream_slice), False
+        chosen = self._select(page)
+        self._last = self._last if chosen.last is None else chosen.last
+        self._notice_disorder(chosen.ordered)
+        if self._in_order and self._last is not None:
+            self._furthest = max(self._furthest, whole_second(self._last))
+        keep = self._edge.beyond(page, chosen.keep)
+        self._count(page, keep, chosen)
+        keep = self._held.take(page, keep) if self._held else keep
+        self._falling = self._falling and chosen.falling
+        beyond = (chosen.beyond and self._in_order) or (self._falling and chosen.outdated)
+        if beyond:
+            self._edge.remember(page, keep)
+        return self._batch(page, keep, stream_slice), beyond
 
     def _release(self) -> Iterator[RecordBatch]:
         """Emit what was held back and has changed, before anything is reported about it."""
@@ -165,7 +269,7 @@ class WindowPart(StreamPart):
     def _pages(self) -> Iterator[Page]:
         """The window's pages; none of a parent that has been deleted in between."""
         try:
-            yield from self._stream.pages(self._rest, self._sizes)
+            yield from self._stream.pages(self._rest, self._sizes, self._tries)
         except (NotFound, UnknownMetric) as error:
             if not self._stream.root(self.to_slice()):
                 raise
@@ -223,21 +327,14 @@ class WindowPart(StreamPart):
         if last or self._passed is not None or not page.resources:
             planner.page_read(id(self), page.latency, 0.0, min(fill, 1.0))
             return  # behind the present there is nothing to divide
-        self._page_time.add(*self._covered_by(page))
-        page_time = self._page_time.microseconds
         end = whole_second(reading.certain_now() - SETTLING) if window.end is None else window.end
-        expected = max(end - window.position, 0) / page_time
-        planner.page_read(id(self), page.latency, expected, min(fill, 1.0))
-        count, believed = planner.windows(id(self), reading.cursor.open_count) if self._stream.lower else (1, 0.0)
-        if count < 2:
+        bounds = self._plan.bounds(*self._covered_by(page), end, page.latency, reading.cursor.open_count)
+        if not bounds or not self._stream.lower:
             return
-        bounds = cuts(window.position, end, page_time, expected, believed, count)
         for later in reading.cursor.divide(self._number, window, bounds):
-            reading.hand_over(
-                self._number, later, ((end if later.end is None else later.end) - later.start) / page_time
-            )
-        if window.end is not None:
-            planner.expect(id(self), (window.end - window.position) / page_time)
+            expected = self._plan.expected(later.start, end if later.end is None else later.end)
+            reading.hand_over(self._number, later, expected)
+        self._plan.ends_at(window.position, end if window.end is None else window.end)
 
     def _covered_by(self, page: Page) -> tuple[Instant, Instant]:
         """Return the instants of the first and the last record of a page that came in order."""
@@ -257,6 +354,7 @@ class _Edge:
     def __init__(self) -> None:
         self._second: Instant | None = None
         self._known: set[int] = set()
+        self._last_page: set[int] = set()
         self._again = False
         self._too_many = False
 
@@ -273,6 +371,10 @@ class _Edge:
             self._known.add(hash(bytes(resource)))
         self._too_many = len(self._known) > MAX_KNOWN
 
+    def remember(self, page: Page, keep: Sequence[int]) -> None:
+        """Remember a page's records, which come again if the next page, the last one, cannot be read."""
+        self._last_page.update(hash(bytes(page.resources[place])) for place in keep)
+
     def is_thin(self, page: Page) -> bool:
         """Whether little of a page comes again when one asks from here: thousands may have come in one second."""
         return len(self._known) <= max(1, THIN * len(page.resources))
@@ -286,6 +388,7 @@ class _Edge:
 
     def beyond(self, page: Page, keep: Sequence[int]) -> Sequence[int]:
         """The places of the records that have not been read yet."""
-        if not self._again:
+        known = self._last_page | self._known if self._again else self._last_page
+        if not known:
             return keep
-        return [place for place in keep if hash(bytes(page.resources[place])) not in self._known]
+        return [place for place in keep if hash(bytes(page.resources[place])) not in known]

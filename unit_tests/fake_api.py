@@ -154,6 +154,7 @@ class FakeKlaviyo:
         headers: of answers that refuse for the rate.
         suppression_order: which of a profile's suppressions counts when profiles are sorted by them.
         gate: where all clients wait for each other before each question.
+        poisoned: the ids of records that no page can hold: it would be a 500.
         refused: called by each client that has been refused, before it goes on.
         refusals: what has been refused.
         may_refuse: whether the test expects refusals.
@@ -167,6 +168,7 @@ class FakeKlaviyo:
         self.headers: dict[str, str] = {}
         self.suppression_order: Callable[..., Any] = max
         self.gate: threading.Barrier | None = None
+        self.poisoned: set[str] = set()
         self.refused: Callable[[], None] = lambda: None
         self.rows: dict[str, list[dict[str, Any]]] = {resource: [] for resource in ENDPOINTS}
         self.requests: list[Request] = []
@@ -225,7 +227,11 @@ class FakeKlaviyo:
                 context.status_code, body = instead
                 context.headers.update(self.headers if context.status_code == 429 else {})
                 return body
-            return json.dumps(self._collection(request), ensure_ascii=False, separators=(",", ":")).encode()
+            document = self._collection(request)
+            if self.poisoned & {row["id"] for row in document["data"]}:
+                context.status_code = 500
+                return error(500, "error", "A server error occurred.")
+            return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
         except Refused as refusal:
             self.refusals.append(refusal.detail)
             context.status_code = 400

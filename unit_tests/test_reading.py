@@ -691,7 +691,13 @@ def test_predictive_analytics_are_not_named_where_they_are_not_the_reason(klaviy
 def break_after_a_page(klaviyo: FakeKlaviyo) -> None:
     klaviyo.page_limit = 2
     add_events(klaviyo, *range(SINCE, SINCE + 10 * SECOND, SECOND))
-    klaviyo.before = lambda request: (500, BROKEN) if "page[cursor]" in request.params else None
+    asked: Counter[str] = Counter()
+
+    def break_off(request: Request) -> tuple[int, bytes] | None:
+        asked[request.resource] += 1
+        return (500, BROKEN) if asked[request.resource] > 1 else None
+
+    klaviyo.before = break_off
 
 
 def test_a_stream_that_breaks_off_keeps_what_it_has_and_goes_on_there(klaviyo: FakeKlaviyo) -> None:
@@ -798,6 +804,30 @@ def test_any_number_of_workers_reads_all_streams(klaviyo: FakeKlaviyo, workers: 
     assert all(output.statuses(name)[-1] == "COMPLETE" for name in NAMES)
 
 
+@pytest.mark.parametrize("pages", [1, 2, 3])
+@pytest.mark.parametrize("workers", [1, 10])
+def test_pages_in_a_circle_end_a_stream_soon_though_time_passes(klaviyo: FakeKlaviyo, pages: int, workers: int) -> None:
+    """The account holds a profile dated ahead: the position of the last window moves with the clock."""
+
+    def circle(request: Request) -> tuple[int, bytes]:
+        klaviyo.now += 2 * SECOND
+        number = int(request.params.get("page[cursor]", 0))
+        dates = [SINCE + number * SECOND, klaviyo.now + DAY]
+        data = [
+            {"type": "profile", "id": f"{number}-{place}", "attributes": {"updated": iso(one)}}
+            for place, one in enumerate(dates)
+        ]
+        links = {"next": f"{HOST}/api/profiles?page%5Bcursor%5D={(number + 1) % pages}"}
+        return 200, json.dumps({"data": data, "links": links}).encode()
+
+    klaviyo.before = circle
+    output = sync("profiles", num_workers=workers)
+    assert output.statuses("profiles")[-1] == "INCOMPLETE"
+    assert {one.message for one in output.errors("profiles")} == {"Klaviyo answers with the same page again and again."}
+    assert len(klaviyo.requests) <= 60
+    assert max(Counter(output.ids()).values()) <= 3
+
+
 @pytest.mark.parametrize("page_limit", [2, 3, 7])
 def test_records_of_one_second_come_once_though_page_cursors_expire(klaviyo: FakeKlaviyo, page_limit: int) -> None:
     klaviyo.page_limit = page_limit
@@ -811,7 +841,7 @@ def test_records_of_one_second_come_once_though_page_cursors_expire(klaviyo: Fak
 def test_pages_without_a_record_and_without_an_end_are_noticed(
     klaviyo: FakeKlaviyo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("source_klaviyo.streams.base.EMPTY_PAGES", 20)
+    monkeypatch.setattr("source_klaviyo.streams.slice_pages.EMPTY_PAGES", 20)
 
     def page(_: Request) -> tuple[int, bytes]:
         link = f"{HOST}/api/events?page%5Bcursor%5D={len(klaviyo.requests)}"
@@ -940,15 +970,13 @@ def test_what_comes_late_behind_the_place_of_a_split_is_read(
     ids = klaviyo.add(stream, *({cursor: iso(one)} for one in range(SINCE, SINCE + 400 * SECOND, SECOND)))
     divided: list[int] = []
 
-    def divide_once(*_: object) -> tuple[int, float]:
-        return (2, 1.0) if len(klaviyo.requests) == 3 and not divided else (1, 1.0)
+    def divide_once(*_: object) -> list[int]:
+        if len(klaviyo.requests) == 3 and not divided:
+            divided.append(SINCE + 55 * SECOND)
+            return divided
+        return []
 
-    def cuts(*_: object) -> list[int]:
-        divided.append(SINCE + 55 * SECOND)
-        return divided
-
-    monkeypatch.setattr("source_klaviyo.sync.splitting.SplitPlanner.windows", divide_once)
-    monkeypatch.setattr("source_klaviyo.window.cuts", cuts)
+    monkeypatch.setattr("source_klaviyo.sync.splitting.WindowPlan.bounds", divide_once)
     late_by(klaviyo, ids[54], late)
     output = sync(stream, num_workers=1)
     assert divided

@@ -7,13 +7,16 @@
     │       └── MissingScope         a scope is missing, as Klaviyo says or may mean
     ├── TransientError       worth another try: 408, 5xx, network, a body that makes no sense
     │   ├── ServerError          5xx
+    │   │   └── UnreadableDetail when more is asked about one record
     │   ├── DamagedAnswer        an answer that breaks off, or is no JSON:API document
     │   ├── AnswerTooLarge       more bytes than are taken in
     │   ├── RateLimited          429
     │   └── QuotaUsed            the requests of the day are used up
     ├── BadRequest           400: Klaviyo refuses the question
     │   ├── InvalidCursor        the page cursor has expired
+    │   │   └── RepeatedPage     or leads back to a page that has been read
     │   └── UnknownMetric        Klaviyo does not know a metric, though /metrics may list it
+    ├── UnreadableRecord     Klaviyo fails on one record
     ├── NotFound             404
     └── UnsafeLink           a redirect or page link that leads away from Klaviyo
 
@@ -82,6 +85,14 @@ class ServerError(TransientError):
     """5xx, or no answer for long: the question may be more than Klaviyo can bear."""
 
 
+class UnreadableDetail(ServerError):  # noqa: N818
+    """Klaviyo fails on what is asked for one record more; `second` is the one that its cursor lies in, if known."""
+
+    def __init__(self, message: str, second: int | None) -> None:
+        super().__init__(message)
+        self.second = second
+
+
 class DamagedAnswer(TransientError):  # noqa: N818
     """An answer breaks off or cannot be decoded. If each try of a request ends so, a smaller page may succeed."""
 
@@ -95,6 +106,12 @@ class AnswerTooLarge(TransientError):  # noqa: N818
     def than(cls, most: int) -> AnswerTooLarge:
         """Build the error for an answer of more bytes than these."""
         return cls(f"Klaviyo's answer is larger than {most / 1e6:.0f} MB, the most that is read at once.")
+
+
+class UnreadableRecord(KlaviyoError):  # noqa: N818
+    """Klaviyo fails on one record; all others of the stream can be read."""
+
+    failure = "transient"
 
 
 class RateLimited(TransientError):  # noqa: N818
@@ -116,6 +133,10 @@ class BadRequest(KlaviyoError):  # noqa: N818
 
 class InvalidCursor(BadRequest):
     """The page cursor is no longer (or never was) good: begin again from the last record's time."""
+
+
+class RepeatedPage(InvalidCursor):
+    """A page comes again: its cursor leads back."""
 
 
 class UnknownMetric(BadRequest):

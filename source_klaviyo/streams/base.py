@@ -16,11 +16,12 @@ from airbyte_cdk.sources.streams.http import HttpStream
 
 from source_klaviyo.api.body import MAX_ANSWER_BYTES, MAX_PAGE_BYTES
 from source_klaviyo.api.budget import Limit
-from source_klaviyo.api.errors import AnswerTooLarge, BadRequest, InvalidCursor, MissingScope
-from source_klaviyo.api.page import decode_page
+from source_klaviyo.api.errors import BadRequest, DamagedAnswer, MissingScope, ServerError, UnreadableDetail
+from source_klaviyo.api.page import cursors_of, decode_page
 from source_klaviyo.api.page_size import PageSize
-from source_klaviyo.api.repeats import Repeats
-from source_klaviyo.sync.instants import SECOND, for_filter, parse_instant
+from source_klaviyo.streams.slice_pages import SlicePages
+from source_klaviyo.sync.instants import SECOND, for_filter, parse_instant, whole_second
+from source_klaviyo.sync.selection import instant_of
 from source_klaviyo.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
@@ -42,10 +43,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("airbyte")
 
-EMPTY_PAGES = 1_000
-"""So many pages without a record, one after the other, have no end."""
-RESTARTS = 5
-"""How often in a row a slice may be begun again without having got further."""
 DETAILS = 5
 """Records of a page about which more is asked at once."""
 
@@ -84,6 +81,8 @@ class KlaviyoStream(HttpStream, ABC):
         queries: the names of the queries that make up the stream, where one query does not find all its records.
         new_queries: those of them that states of earlier versions and other connectors say nothing of.
         follows_cursor: whether windows go by the cursor, and not by another date that pages tell (`Page.spans`).
+        catch_up_after: microseconds that a read may take before its end is read once more: 0 where records that change
+            move to the end meanwhile.
         primary_key: the fields of a record that tell it from all others.
     """
 
@@ -110,6 +109,7 @@ class KlaviyoStream(HttpStream, ABC):
     queries: ClassVar[tuple[str, ...]] = ()
     new_queries: ClassVar[frozenset[str]] = frozenset()
     follows_cursor: ClassVar[bool] = True
+    catch_up_after: ClassVar[int] = 0
     primary_key: ClassVar[str | list[str]] = "id"
 
     def __init__(self, config: Config, client: KlaviyoClient, shared: Shared) -> None:
@@ -258,65 +258,32 @@ class KlaviyoStream(HttpStream, ABC):
         params: Mapping[str, str] | None = self.request_params(stream_slice=stream_slice)
         asked = int(params.get("page[size]", 0)) if params else 0
         while address:
-            with self._page(address, params, asked) as page:
+            with self._page(address, params, asked, stream_slice.get("tries")) as page:
                 address, params = page.next, None
                 yield page
             del page  # is not to be held while the next one is read
 
-    def _page(self, address: str, params: Mapping[str, str] | None, asked: int) -> AbstractContextManager[Page]:
+    def _page(
+        self, address: str, params: Mapping[str, str] | None, asked: int, tries: int | None
+    ) -> AbstractContextManager[Page]:
         most = MAX_PAGE_BYTES if asked > 1 else MAX_ANSWER_BYTES
         expected = int(asked * self._sizes.record)
-        return self.client.page(address, params, self.limits, self.decode, expected=expected, most=most)
+        return self.client.page(address, params, self.limits, self.decode, expected=expected, most=most, tries=tries)
 
     def page_sizes(self) -> PageSize:
         """Return what finds the page size of a slice, with what is known of the stream's records."""
         return PageSize(self._sizes)
 
-    def pages(self, rest: Callable[[], Mapping[str, Any]], sizes: PageSize | None = None) -> Iterator[Page]:
-        """The pages of a slice, begun again when Klaviyo wants to be asked otherwise or has lost its place.
+    def learn_size(self, sizes: PageSize, page: Page) -> None:
+        """Note how large the records of a page are, for this slice and for those that begin later."""
+        sizes.learn(page.size, len(page.resources))
+        self._sizes = sizes
 
-        Args:
-            rest: what is still to be read of the slice, at the beginning and whenever it is begun again; with a
-                `page_size`, no more records are asked for at once.
-            sizes: finds the page size, and says when the one in use is outdated.
-
-        Raises:
-            KlaviyoError: what no further try would mend.
-        """
-        stream_slice, restarts, sizes = rest(), 0, sizes or self.page_sizes()
-        while True:
-            adaptations, repeats, empty = self.adaptations, Repeats(), 0
-            try:
-                for page in self.read_pages(self._sized(stream_slice, sizes)):
-                    sizes.learn(page.size, len(page.resources))
-                    self._sizes = sizes
-                    empty = 0 if page.resources or self.sparse else empty + 1
-                    if (repeats.noticed(page.marks) or empty > EMPTY_PAGES) and page.next:
-                        raise InvalidCursor("Klaviyo answers with the same page again and again.")
-                    yield page
-                    del page
-                return
-            except (AnswerTooLarge, BadRequest, MissingScope) as refusal:
-                before, stream_slice = stream_slice, rest()
-                # what is left changes when the answer tells that the host's clock is fast
-                again = stream_slice != before or self._asks_otherwise(refusal, sizes, adaptations)
-                if not again or restarts >= RESTARTS:
-                    raise
-                restarts = restarts + 1 if stream_slice == before else 0
-                logger.info("%s Stream %s goes on from %s.", refusal, self.name, stream_slice.get("start", "there"))
-
-    def _sized(self, stream_slice: Mapping[str, Any], sizes: PageSize) -> Mapping[str, Any]:
-        """The slice with the page size to ask for, if the endpoint has such a parameter."""
-        most = stream_slice.get("page_size", self.page_size)
-        return stream_slice if self.page_size is None else {**stream_slice, "page_size": sizes.ask(most)}
-
-    def _asks_otherwise(self, refusal: KlaviyoError, sizes: PageSize, adaptations: int) -> bool:
-        if not isinstance(refusal, AnswerTooLarge):
-            return isinstance(refusal, InvalidCursor) or self.adapt_to(refusal, adaptations)
-        if self.page_size is not None and sizes.step_down():
-            return True
-        what = "An answer" if self.page_size is None else "A single record"
-        raise AnswerTooLarge(f"{what} of stream {self.name} is too large: {refusal} Deselect the stream.")
+    def pages(
+        self, rest: Callable[[], Mapping[str, Any]], sizes: PageSize | None = None, tries: int | None = None
+    ) -> Iterator[Page]:
+        """Return the pages of a slice; for the arguments and errors see `SlicePages`."""
+        return iter(SlicePages(self, rest, sizes or self.page_sizes(), tries))
 
     def adapt_to(self, refusal: KlaviyoError, adaptations: int) -> bool:
         """Ask for less than the best where Klaviyo refuses it; whether there is a point in asking again.
@@ -374,6 +341,9 @@ class KlaviyoStream(HttpStream, ABC):
             return resources  # most are as Klaviyo sent them, and there are thousands
         return (self.rebuild(resource, stream_slice) for resource in resources)
 
+    def batch_queued(self) -> None:
+        """Take note that the batch that this thread rebuilt last is on the queue, before any later state."""
+
     # What follows is the CDK's view of a stream, for those who use it without the concurrent engine.
 
     def next_page_token(self, response: requests.Response) -> Mapping[str, Any] | None:
@@ -415,16 +385,24 @@ class Detailed(KlaviyoStream, ABC):
     """A collection of whose records `rebuild` asks Klaviyo for more, one by one."""
 
     @contextmanager
-    def _page(self, address: str, params: Mapping[str, str] | None, asked: int) -> Iterator[Page]:
+    def _page(self, address: str, params: Mapping[str, str] | None, asked: int, tries: int | None) -> Iterator[Page]:
         # a page that may be held for minutes takes no place from others
-        yield self.client.get(address, params, self.limits, self.decode)
+        yield self.client.get(address, params, self.limits, self.decode, tries=tries)
 
     def rebuild_all(
         self, resources: Sequence[msgspec.Raw], stream_slice: Mapping[str, Any]
     ) -> Iterable[msgspec.Raw | None]:
         """The records of a page, several asked for at once: the limit is to decide how long it takes, not latency."""
         with WorkerPool(DETAILS) as pool:
-            return list(pool.map(partial(self.rebuild, stream_slice=stream_slice), resources))
+            return list(pool.map(partial(self._detailed, stream_slice=stream_slice), resources))
+
+    def _detailed(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw | None:
+        try:
+            return self.rebuild(resource, stream_slice)
+        except (DamagedAnswer, ServerError) as error:
+            (cursor,) = cursors_of([resource], self.cursor_attribute) or (b"",)
+            instant = instant_of(cursor)
+            raise UnreadableDetail(str(error), None if instant is None else whole_second(instant)) from None
 
 
 class Unfiltered(KlaviyoStream, ABC):

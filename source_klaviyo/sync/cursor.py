@@ -105,7 +105,7 @@ class WindowCursor(Cursor):
         positions: Sequence[Instant],
         memories: Sequence[Memory] = (),
         queries: Queries | None = None,
-        catches_up: Sequence[bool] = (),
+        catch_up_after: Sequence[int | None] = (),
         read_ahead: Sequence[Sequence[Span]] = (),
         milestones: Sequence[Instant] = (),
     ) -> None:
@@ -117,7 +117,7 @@ class WindowCursor(Cursor):
             positions: for each partition what the incoming state already promises.
             memories: for each partition what is known of its recent hours; none where nothing is to be kept.
             queries: the positions of the queries that make up the stream; None for a stream of one query.
-            catches_up: for each partition whether its end is read once more; all are if left out.
+            catch_up_after: for each partition when its end is read once more (see `Timeline`); each is if left out.
             read_ahead: for each partition the spans of time behind its position that have been read.
             milestones: for thousands of partitions, what `compact_state` needs; that they were just listed if left out.
         """
@@ -130,8 +130,10 @@ class WindowCursor(Cursor):
             self._partitions = partitions
             counted = [settled(memory.looked, self._horizon) for memory in memories]
             self._timelines = [
-                Timeline(start, hour, catches_up=again is not False, read=spans or ())
-                for start, hour, again, spans in zip_longest(starts, counted, catches_up, read_ahead)
+                Timeline(start, hour, catch_up_after=after, read=spans or ())
+                for start, hour, after, spans in zip_longest(
+                    starts, counted, catch_up_after or [0] * len(starts), read_ahead
+                )
             ]
             self._starts = starts
             self._queries = queries
@@ -215,7 +217,7 @@ class WindowCursor(Cursor):
             reached: up to when it is known to be complete, should it have no end.
         """
         with self._lock:
-            more = self._timelines[number].close(window, reached)
+            more = self._timelines[number].close(window, reached, self._now())
             self._open -= more is None
             self._publish_news()
             return more

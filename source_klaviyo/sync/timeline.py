@@ -43,7 +43,8 @@ class Timeline:
     Args:
         start: where it begins.
         counted: from when on what is emitted is counted; None: nothing is.
-        catches_up: whether records move to the end of the time when they change, so that the end is read once more.
+        catch_up_after: microseconds after which the end is read once more, when the rest has been read: 0 where records
+            that change move to the end meanwhile; None for never.
         read: spans that an earlier sync has read, which was stopped.
     """
 
@@ -52,12 +53,12 @@ class Timeline:
         start: Instant,
         counted: Instant | None = None,
         *,
-        catches_up: bool = True,
+        catch_up_after: int | None = 0,
         read: Sequence[Span] = (),
     ) -> None:
         self.start = start
         self._counted = counted
-        self._catches_up = catches_up
+        self._catch_up_after = catch_up_after
         self._read = merged_spans(read)
         bounds = [start, *(bound for span in self._read for bound in span if bound > start), None]
         if any(begin <= start < end for begin, end in self._read):
@@ -123,7 +124,7 @@ class Timeline:
         self._open.append(later)
         return later
 
-    def close(self, window: Window, reached: Instant) -> Window | None:
+    def close(self, window: Window, reached: Instant, now: Instant | None = None) -> Window | None:
         """The window has been read to its end; returns the catch-up window when one is due.
 
         `reached` is the instant up to which the last, open-ended window is known to be complete.
@@ -137,8 +138,9 @@ class Timeline:
             self._closed.append(window)
         if window.end is None:
             self._reached = max(self._reached, reached)
-            self._tail_is_stale = self._catches_up and bool(self._open)
-        if self._open or not self._tail_is_stale:
+            self._tail_is_stale = bool(self._open)
+        after = self._catch_up_after
+        if self._open or not self._tail_is_stale or after is None or (now or reached) - self._reached < after:
             return None
         self._tail_is_stale = False
         catch_up = self._window(self._reached, catches_up=True)

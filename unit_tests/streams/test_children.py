@@ -393,7 +393,8 @@ def test_an_outage_ends_a_stream_after_some_of_its_parents(klaviyo: FakeKlaviyo)
     klaviyo.before = down
     output = sync("list_profiles", num_workers=1)
     assert output.statuses("list_profiles")[-1] == "INCOMPLETE"
-    assert len(klaviyo.requests) - 1 == GIVEN_UP * TRIES
+    # one record might be the reason, so smaller pages are tried as well
+    assert GIVEN_UP * TRIES <= len(klaviyo.requests) - 1 <= 3 * GIVEN_UP * TRIES
 
 
 def test_parents_that_cannot_be_read_are_tried_once_for_all_their_children(klaviyo: FakeKlaviyo) -> None:

@@ -1,0 +1,127 @@
+"""The pages of a slice, begun again when Klaviyo wants to be asked otherwise or has lost its place."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from source_klaviyo.api.errors import (
+    AnswerTooLarge,
+    BadRequest,
+    DamagedAnswer,
+    InvalidCursor,
+    MissingScope,
+    RepeatedPage,
+    ServerError,
+)
+from source_klaviyo.api.repeats import Repeats
+from source_klaviyo.sync.instants import SECOND, parse_instant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from source_klaviyo.api.errors import KlaviyoError
+    from source_klaviyo.api.page import Page
+    from source_klaviyo.api.page_size import PageSize
+    from source_klaviyo.streams.base import KlaviyoStream
+
+logger = logging.getLogger("airbyte")
+
+EMPTY_PAGES = 1_000
+"""So many pages without a record, one after the other, have no end."""
+RESTARTS = 5
+"""How often in a row a slice is begun again without having got further."""
+CIRCLES = 1
+"""How often a slice is begun again because a page came twice: Klaviyo lost its place, or pages lead in a circle."""
+PRESENT = 60 * SECOND
+"""A slice that begins less than this before the present has not got further only because time passes."""
+SMALLER_TRIES = 3
+"""Tries of a smaller page, after a larger one has failed again and again."""
+
+
+class SlicePages:
+    """The pages of one slice, in Klaviyo's order.
+
+    Where a page fails again and again, smaller ones are asked for: one record may be the reason, and the page before it
+    succeeds.
+
+    Args:
+        stream: what to ask.
+        rest: what is still to be read of the slice, at the beginning and whenever it is begun again; with a
+            `page_size`, no more records are asked for at once.
+        sizes: finds the page size, and says when the one in use is outdated.
+        tries: how often to make a request before a smaller page is asked for; None for as often as usual.
+
+    Raises:
+        KlaviyoError: what no further try would mend.
+    """
+
+    def __init__(
+        self, stream: KlaviyoStream, rest: Callable[[], Mapping[str, Any]], sizes: PageSize, tries: int | None = None
+    ) -> None:
+        self._stream = stream
+        self._rest = rest
+        self._sizes = sizes
+        self._tries = tries
+        self._restarts = self._circles = 0
+
+    def __iter__(self) -> Iterator[Page]:
+        """Read the pages."""
+        stream_slice = self._rest()
+        while True:
+            adaptations = self._stream.adaptations
+            try:
+                yield from self._read(self._asked(stream_slice))
+                return
+            except (AnswerTooLarge, BadRequest, DamagedAnswer, MissingScope, ServerError) as error:
+                before, stream_slice = stream_slice, self._rest()
+                if not self._may_begin_again(error, before, stream_slice, adaptations):
+                    raise
+                place = stream_slice.get("start", "there")
+                logger.info("%s Stream %s goes on from %s.", error, self._stream.name, place)
+
+    def _asked(self, stream_slice: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The slice with the page size to ask for, if the endpoint has such a parameter, and the tries."""
+        page_size = stream_slice.get("page_size", self._stream.page_size)
+        size = {} if self._stream.page_size is None else {"page_size": self._sizes.ask(page_size)}
+        return {**stream_slice, **size, "tries": self._tries}
+
+    def _read(self, stream_slice: Mapping[str, Any]) -> Iterator[Page]:
+        repeats, empty = Repeats(), 0
+        for page in self._stream.read_pages(stream_slice):
+            self._stream.learn_size(self._sizes, page)
+            empty = 0 if page.resources or self._stream.sparse else empty + 1
+            if (repeats.noticed(page.marks) or empty > EMPTY_PAGES) and page.next:
+                raise RepeatedPage("Klaviyo answers with the same page again and again.")
+            yield page
+            del page
+
+    def _may_begin_again(
+        self, error: KlaviyoError, before: Mapping[str, Any], after: Mapping[str, Any], adaptations: int
+    ) -> bool:
+        self._circles += isinstance(error, RepeatedPage)
+        if self._circles > CIRCLES:
+            return False
+        # what is left to ask changes as well when an answer tells that the host's clock is fast
+        again = self._asks_otherwise(error, adaptations) or (isinstance(error, BadRequest) and after != before)
+        further = after != before and not self._is_present(after)
+        self._restarts = 0 if further else self._restarts + 1
+        return again and self._restarts <= RESTARTS
+
+    def _asks_otherwise(self, error: KlaviyoError, adaptations: int) -> bool:
+        stream = self._stream
+        if isinstance(error, BadRequest | MissingScope):
+            return isinstance(error, InvalidCursor) or stream.adapt_to(error, adaptations)
+        if stream.page_size is not None and self._sizes.step_down():
+            if not isinstance(error, AnswerTooLarge):
+                self._tries = SMALLER_TRIES
+            return True
+        if isinstance(error, AnswerTooLarge):
+            what = "An answer" if stream.page_size is None else "A single record"
+            raise AnswerTooLarge(f"{what} of stream {stream.name} is too large: {error} Deselect the stream.")
+        return False
+
+    def _is_present(self, stream_slice: Mapping[str, Any]) -> bool:
+        """Whether a slice begins so late that its start moves with the clock."""
+        start = stream_slice.get("start")
+        return start is not None and parse_instant(start) > self._stream.client.certain_now() * SECOND - PRESENT
