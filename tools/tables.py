@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from source_klaviyo.api.budget import XS, M
+from source_klaviyo.api.client import KlaviyoClient
 from source_klaviyo.config import Config
 from source_klaviyo.streams import STREAMS, KlaviyoStream
+from source_klaviyo.streams.account import OfAccount
 from source_klaviyo.streams.base import Detailed, Unfiltered
-from source_klaviyo.streams.children import Child, Included
+from source_klaviyo.streams.children import Child, Included, OfChanged
 from source_klaviyo.streams.periods import Periods
 from source_klaviyo.streams.reports import Report
 
@@ -111,8 +113,8 @@ class _NoOne:
 
 def streams(**settings: object) -> list[KlaviyoStream]:
     """All streams, which ask nobody."""
-    config = Config.parse({"api_key": "none", **settings}, {})
-    made: list[KlaviyoStream] = [stream(config, None, _NoOne()) for stream in STREAMS]  # type: ignore[arg-type]
+    config, client = Config.parse({"api_key": "none", **settings}, {}), KlaviyoClient("none")
+    made: list[KlaviyoStream] = [stream(config, client, _NoOne()) for stream in STREAMS]  # type: ignore[arg-type]
     return sorted(made, key=lambda stream: stream.name)
 
 

@@ -16,6 +16,7 @@ from airbyte_cdk.sources.streams.http import HttpStream
 
 from source_klaviyo.api.body import MAX_ANSWER_BYTES, MAX_PAGE_BYTES
 from source_klaviyo.api.budget import Limit
+from source_klaviyo.api.client import REVISION
 from source_klaviyo.api.errors import AnswerTooLarge, BadRequest, InvalidCursor, MissingScope
 from source_klaviyo.api.page import decode_page
 from source_klaviyo.api.page_size import PageSize
@@ -61,6 +62,7 @@ class KlaviyoStream(HttpStream, ABC):
     limits and retries work is none of its business.
 
     Attributes:
+        revision: the API revision that the stream was written for, sent as a header of each of its requests.
         resource: the path under /api; may name values of the slice in braces.
         tier: the rate limit of the endpoint.
         scope: what the key must be allowed to read, separated by blanks.
@@ -87,6 +89,7 @@ class KlaviyoStream(HttpStream, ABC):
         primary_key: the fields of a record that tell it from all others.
     """
 
+    revision: ClassVar[str] = REVISION
     resource: ClassVar[str]
     tier: ClassVar[Tier]
     scope: ClassVar[str]
@@ -115,7 +118,7 @@ class KlaviyoStream(HttpStream, ABC):
     def __init__(self, config: Config, client: KlaviyoClient, shared: Shared) -> None:
         super().__init__()
         self.config = config
-        self.client = client
+        self.client = client.speaking(self.revision)
         self.shared = shared
         self.adaptations = 0
         self.query_starts: Mapping[str, Instant] = {}  # where each query begins in this sync
