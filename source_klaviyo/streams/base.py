@@ -369,6 +369,12 @@ class KlaviyoStream(HttpStream, ABC):
         """The record as it is to be emitted: as Klaviyo sent it, unless a stream differs; None leaves it out."""
         return resource
 
+    def emitted(
+        self, resources: Sequence[msgspec.Raw], cursors: Sequence[bytes], stream_slice: Mapping[str, Any]
+    ) -> Iterable[tuple[msgspec.Raw | None, bytes]]:
+        """Return the records that resources of a page stand for, each with its cursor as JSON."""
+        return zip(self.rebuild_all(resources, stream_slice), cursors, strict=True)
+
     def rebuild_all(
         self, resources: Sequence[msgspec.Raw], stream_slice: Mapping[str, Any]
     ) -> Iterable[msgspec.Raw | None]:
@@ -407,8 +413,7 @@ class KlaviyoStream(HttpStream, ABC):
 
     def _records(self, page: Page, stream_slice: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         cursors = page.cursors or [b"null"] * len(page.resources)
-        for resource, cursor in zip(page.resources, cursors, strict=True):
-            record = self.rebuild(resource, stream_slice)
+        for record, cursor in self.emitted(page.resources, cursors, stream_slice):
             if record is not None:
                 copy = {self.cursor_attribute: json.loads(cursor)} if self.cursor_attribute else {}
                 yield {**json.loads(bytes(record)), **copy, **self.root(stream_slice)}
