@@ -12,6 +12,8 @@ help:  ## show this list
 $(READY): setup.py pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --upgrade \
+		--target .venv/klaviyo-api-25.0.0 klaviyo-api==25.0.0
 	@touch $@
 
 demo: $(READY)  ## read a made-up account into a local DuckDB file, twice, and look at it

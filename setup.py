@@ -26,7 +26,7 @@ TESTS = [
     "docker>=7.1",  # builds the image and runs it
     "hypothesis>=6.100",  # properties of windows and states
     "jsonschema>=4.17",  # what the CDK needs too; validates records as Airbyte does
-    "klaviyo-api==24.0.0",  # Klaviyo's own client of this revision has to understand the simulator
+    "klaviyo-api==24.0.0",  # Klaviyo's own client has to understand the simulator; make adds that of the later revision
     "mypy>=1.15",  # knows Python 3.13
     "pip-audit>=2.7",  # make audit
     "pip-tools>=7.4",  # make lock

@@ -28,6 +28,16 @@ PARENTLESS = {
     "webhooks": "webhook",
 }
 """The streams whose records belong to nothing that has a date, and their type."""
+CAMPAIGNS = ("campaigns", "campaigns_detailed", "campaigns_multichannel")
+INCLUDED = {
+    "campaigns": "campaign_messages",
+    "campaigns_multichannel": "campaign_audiences",
+    "flows": "flow_actions",
+    # asked for message by message, which comes to the same
+    "campaign_messages_multichannel": "campaign_variations",
+}
+"""Streams, and those whose records count as changed with theirs."""
+OCTOBER = "2026-10-15"
 
 
 class Play:
@@ -92,8 +102,38 @@ class Play:
         self.shop.touch("campaign-message", message)
         self.shop.touch("campaign", other)
         self.note([(campaign, message)], "campaign_messages")
-        self.note([other], "campaigns", "campaigns_detailed")
-        self.moved([campaign], "campaigns", "campaigns_detailed")
+        self.note([message], "campaign_messages_multichannel")
+        self.note([other], *CAMPAIGNS)
+        self.moved([campaign], *CAMPAIGNS)
+
+    def multichannel(self) -> None:
+        """Of the canvas, a campaign is archived, an audience and two messages are made, one of which is deleted."""
+        listed = set(self.shop.ids("campaigns"))
+        archived, campaign, *_ = (one for one in self.shop.ids("campaigns", OCTOBER) if one not in listed)
+        definition = {"name": "Archiviert", "archived": True, "builder": "canvas"}
+        self.shop.touch("canvas-campaign", archived, attributes={"definition": definition})
+        (audience,) = self.shop.create("campaign-audience", of={"canvas-campaign": campaign})
+        message, doomed = self.shop.create("canvas-message", 2, of={"canvas-campaign": campaign})
+        self.shop.create("campaign-variation", 2, of={"canvas-message": message})
+        self.shop.delete("canvas-message", doomed)
+        self.note([archived], "campaigns_multichannel")
+        self.moved([campaign], "campaigns_multichannel")
+        self.note([(campaign, audience)], "campaign_audiences")
+        self.note([message], "campaign_messages_multichannel")
+
+    def account(self) -> None:
+        """The account sends text messages from one more number, and has used some of its plan."""
+        (sender,) = self.shop.create("text-messaging-sender")
+        (registration,) = self.shop.create("text-messaging-sender-registration", of={"text-messaging-sender": sender})
+        (configuration,) = self.shop.ids("text-messaging-configurations")
+        self.shop.touch("text-messaging-configuration", configuration, attributes={"status": "disabled"})
+        self.shop.touch("billing-usage", "email_sends", attributes={"usage_used": 12.5})
+        translation = self.shop.ids("translations")[0]
+        self.shop.touch("translation", translation)
+        self.note([(sender, registration)], "text_messaging_sender_registrations")
+        self.note([configuration], "text_messaging_configurations")
+        self.note(["email_sends"], "billing_usage")
+        self.note([translation], "translations", "translations_detailed")
 
     def groups(self, name: str) -> None:
         """Some join the first list (or segment) and a new one, one leaves, one list is renamed, one deleted."""
@@ -127,6 +167,9 @@ class Play:
         self.shop.delete("coupon-code", self.shop.ids("coupon-codes")[0])
         self.shop.create("tag", 2)
         self.shop.delete("tag", self.shop.ids("tags")[0])
+        self.shop.create("brand-button")
+        self.shop.delete("brand-logo", self.shop.ids("brand-logos")[0])
+        self.shop.touch("brand-voice", self.shop.ids("brand-voice")[0], attributes={"version": "v2"})
 
     def people(self) -> None:
         """Events happen, a profile is touched, one is new, some are suppressed."""
@@ -142,7 +185,7 @@ class Play:
 
     def included(self) -> None:
         """What comes with its parents' pages is news wherever a parent has some."""
-        for parents, children in (("campaigns", "campaign_messages"), ("flows", "flow_actions")):
+        for parents, children in INCLUDED.items():
             pairs_of = expected(self.shop, children)
             self.note([pair for pair in pairs_of if pair[0] in self.news[parents]], children)
 
@@ -154,6 +197,8 @@ def play(shop: Simulator, *, parents_move: bool) -> News:
     changes.flows()
     changes.forms()
     changes.campaigns()
+    changes.multichannel()
+    changes.account()
     changes.groups("list")
     changes.groups("segment")
     changes.catalog()

@@ -28,7 +28,10 @@ ASKED_BY_POST = tuple(name for name in ALL if name.endswith("_reports") or name 
 COLLECTIONS = tuple(name for name in ALL if name not in ASKED_BY_POST)
 
 PARENTS = {
+    "campaign_audiences": "campaign_id",
     "campaign_messages": "campaign_id",
+    "campaign_variations": "campaign_message_id",
+    "catalog_category_items": "catalog_category_id",
     "conversations": "profile_id",
     "coupon_codes": "coupon_id",
     "flow_actions": "flow_id",
@@ -39,6 +42,7 @@ PARENTS = {
     "object_records": "object_type_id",
     "object_schemas": "object_type_id",
     "segment_profiles": "segment_id",
+    "text_messaging_sender_registrations": "text_messaging_sender_id",
 }
 """The streams whose records belong to others, and the field that says to which."""
 
@@ -60,6 +64,7 @@ class Output:
     def ids(self, stream: str) -> list[Any]:
         """The ids of a stream's records, in the order they came; with that of the parent where there is one."""
         name, parent = "profile_id" if stream.endswith("_profiles") else "id", PARENTS.get(stream)
+        name = "catalog_item_id" if stream == "catalog_category_items" else name
         return [(record[parent], record[name]) if parent else record[name] for record in self.records[stream]]
 
     def state(self) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from airbyte_cdk.test.standard_tests.pytest_hooks import pytest_generate_tests  
 from airbyte_cdk.test.standard_tests.source_base import SourceTestSuiteBase
 
 from integration_tests.acceptance import writing
+from integration_tests.changes import INCLUDED
 from integration_tests.connector import ALL, DECLARED, KEY, ROOT, Connector, is_incremental
 from integration_tests.test_sync import assert_sound
 from klaviyo_simulator import Simulator
@@ -22,6 +23,12 @@ from source_klaviyo.sync.instants import DAY, SECOND, parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+FEW = (
+    *("billing-usage", "campaign", "campaign-audience", "flow", "list", "segment", "text-messaging-configuration"),
+    *("text-messaging-sender-registration", "translation"),
+)
+"""Types of which a small shop has few, and perhaps none of the last days."""
 
 
 @cache
@@ -44,8 +51,8 @@ def connector_root() -> Path:
 def shop() -> Iterator[Simulator]:
     """A shop of today, for reports too."""
     with Simulator(key=KEY, advanced_kdp=True, **writing.SIZES) as simulator:
-        for name in ("list", "segment", "flow", "campaign"):  # few of them, and perhaps none of the last days
-            simulator.touch(name, simulator.ids(f"{name}s")[0])
+        for name in FEW:
+            simulator.touch(name, simulator.ids(name if name == "billing-usage" else f"{name}s")[0])
         yield simulator
 
 
@@ -105,10 +112,12 @@ def test_a_state_in_the_future_is_said_and_hides_no_later_change(
 
     assert_sound(output, shop.now())
     for stream in filter(is_incremental, ALL):
+        assert any(log.startswith(f"WARN The state of stream {stream} lies in the future") for log in output.logs)
+        if stream in INCLUDED.values():
+            continue  # comes again with its parents, whatever date it has
         cursor = DECLARED[stream].cursor_attribute
         dates = [parse_instant(record[cursor]) for record in output.records[stream] if record[cursor] is not None]
         assert [date for date in dates if date <= shop.now() * SECOND - 32 * DAY] == [], stream
-        assert any(log.startswith(f"WARN The state of stream {stream} lies in the future") for log in output.logs)
 
     changed = shop.ids("profiles")[0]
     shop.touch("profile", changed)

@@ -82,6 +82,7 @@ def test_a_million_events_of_one_second_take_no_more_memory_than_others(tmp_path
 
 READ_MANY_PAGES = """
 from integration_tests.heavy import peak_of
+from source_klaviyo.api.client import KlaviyoClient
 from source_klaviyo.api.page import Page
 from source_klaviyo.config import Config
 from source_klaviyo.streams.profiles import Profiles
@@ -94,7 +95,7 @@ class Endless(Profiles):
             resource = msgspec.Raw(b'{"id":"%d"}' % number)
             yield Page([resource], [b"null"], f"https://a.klaviyo.com/api/profiles?{number:0300}")
 
-stream = Endless(Config.parse({"api_key": "pk_demo"}), None, None)
+stream = Endless(Config.parse({"api_key": "pk_demo"}), KlaviyoClient("pk_demo"), None)
 before = peak_of(os.getpid())
 assert sum(1 for _ in stream.pages(dict)) == 400_000
 print(peak_of(os.getpid()) - before)

@@ -21,13 +21,24 @@ SCOPES = frozenset(
     }
 )
 LACKING = {
+    "brands:read": (
+        *("brand_buttons", "brand_colors", "brand_email_defaults", "brand_logos", "brand_social_groups"),
+        "brand_voice",
+    ),
     "coupon-codes:read": ("coupon_codes",),
     "custom-objects:read": ("data_sources", "object_records", "object_schemas", "object_types"),
     "metrics:read": ("custom_metrics", "mapped_metrics", "metric_properties", "metrics"),
     "push-tokens:read": ("push_tokens",),
+    "sender-config:read": (
+        "text_messaging_configurations",
+        "text_messaging_sender_registrations",
+        "text_messaging_senders",
+    ),
     "tags:read": ("tag_groups", "tags"),
     "templates:read": ("email_templates", "template_universal_content"),
     "tracking-settings:read": ("tracking_settings",),
+    "translations:read": ("translations", "translations_detailed"),
+    "usage:read": ("billing_usage",),
     "web-feeds:read": ("web_feeds",),
     "webhooks:read": ("webhook_topics", "webhooks"),
 }

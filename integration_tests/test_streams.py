@@ -48,6 +48,9 @@ SIZES: dict[str, int] = {
     "coupon_codes": 300,
     "object_records": 150,
     "data_sources": 110,
+    "canvas_campaigns": 12,
+    "translations": 120,
+    "senders": 25,
 }
 
 
@@ -219,9 +222,21 @@ def requests_of_a_first_sync(truth: dict[str, set[Any]]) -> dict[str, int]:
     """What the sizes of a shop come to: each page once for each stream, parents once for all of their children."""
     count = {stream: len(ids) for stream, ids in truth.items()}
     return {
-        "/api/accounts": 1,
-        "/api/campaigns": 3 * 6,  # campaigns, campaigns_detailed, campaign_messages: by channel, archived or not
-        "/api/catalog-categories": pages(count["catalog_categories"]),
+        "/api/accounts": 2,  # and for what has the account's id
+        "/api/billing-usage": 1,
+        "/api/brand-buttons": 1,
+        "/api/brand-colors": 1,
+        "/api/brand-email-defaults": 1,
+        "/api/brand-logos": 1,
+        "/api/brand-social-groups": 1,
+        "/api/brand-voice/{id}": 1,
+        # campaigns, campaigns_detailed, campaign_messages: by channel, archived or not; campaigns_multichannel and
+        # campaign_audiences: archived or not
+        "/api/campaigns": 3 * 6 + 2 * 2,
+        "/api/campaign-messages": 2 * pages(count["campaign_messages_multichannel"]),
+        "/api/campaign-messages/{id}/campaign-variations": count["campaign_messages_multichannel"],
+        "/api/catalog-categories": 2 * pages(count["catalog_categories"]),  # and for catalog_category_items
+        "/api/catalog-categories/{id}/items": pages_below(truth["catalog_category_items"], truth["catalog_categories"]),
         "/api/catalog-items": pages(count["catalog_items"]),
         "/api/catalog-variants": pages(count["catalog_variants"]),
         "/api/coupons": 2 * pages(count["coupons"]),  # coupons, and for coupon_codes
@@ -253,6 +268,10 @@ def requests_of_a_first_sync(truth: dict[str, set[Any]]) -> dict[str, int]:
         "/api/tag-groups": pages(count["tag_groups"], 25),
         "/api/tags": pages(count["tags"], 50),
         "/api/template-universal-content": pages(count["template_universal_content"]),
+        "/api/text-messaging-configurations/{id}": 1,
+        "/api/text-messaging-senders": 2 * pages(count["text_messaging_senders"], 20),
+        "/api/translations": 2 * pages(count["translations"]),
+        "/api/translations/{id}": count["translations_detailed"],
         "/api/templates": pages(count["email_templates"], 10),
         "/api/tracking-settings": 1,
         "/api/web-feeds": pages(count["web_feeds"], 20),
@@ -262,6 +281,8 @@ def requests_of_a_first_sync(truth: dict[str, set[Any]]) -> dict[str, int]:
 
 
 DIVIDED = {
+    "/api/campaigns": 2,
+    "/api/campaign-messages": 2,
     "/api/events": 2,
     "/api/images": 2,
     "/api/lists": 3,
@@ -303,8 +324,14 @@ def test_a_sync_without_news_asks_once_for_each_part(unchanged: Sync) -> None:
         "/api/templates": 1,
         "/api/web-feeds": 1,
     }
-    of_each_record = {"/api/campaign-recipient-estimations/{id}", "/api/lists/{id}", "/api/segments/{id}"}
-    requests = {**requests_of_a_first_sync(unchanged.truth), **one_page}
+    of_each_record = {
+        "/api/campaign-messages/{id}/campaign-variations",
+        "/api/campaign-recipient-estimations/{id}",
+        "/api/lists/{id}",
+        "/api/segments/{id}",
+    }
+    undated = {"/api/translations/{id}": len(unchanged.undated("translations_detailed"))}
+    requests = {**requests_of_a_first_sync(unchanged.truth), **one_page, **undated}
 
     assert unchanged.answered == {path: count for path, count in requests.items() if path not in of_each_record}
 

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from klaviyo_simulator import Simulator
 
 BELOW = {
+    "campaign_audiences": ("campaigns", "campaign-audiences"),
     "campaign_messages": ("campaigns", "campaign-messages"),
+    "campaign_variations": ("campaign-messages", "campaign-variations"),
+    "catalog_category_items": ("catalog-categories", "items"),
     "conversations": ("profiles", "conversations"),
     "coupon_codes": ("coupons", "coupon-codes"),
     "flow_actions": ("flows", "flow-actions"),
@@ -35,23 +38,29 @@ def expected(shop: Simulator, stream: str) -> set[Any]:
     if stream == "global_exclusions":
         path = "/api/profiles?additional-fields[profile]=subscriptions&page[size]=100"
         return {profile["id"] for profile in walk(shop, path) if suppression(profile)}
+    revision = DECLARED[stream].revision
+    if stream == "text_messaging_sender_registrations":
+        name = "text-messaging-sender-registration"
+        senders = walk(shop, f"/api/text-messaging-senders?include={name}&page[size]=20", revision)
+        latest = {sender["id"]: sender["relationships"][name]["data"] for sender in senders}
+        return {(sender, registration["id"]) for sender, registration in latest.items() if registration}
     if stream in PARENTS:
-        return pairs(shop, *BELOW[stream])
-    return set(shop.ids(DECLARED[stream].resource))
+        return pairs(shop, *BELOW[stream], revision)
+    return set(shop.ids(DECLARED[stream].resource.partition("/{")[0], revision))
 
 
-def pairs(shop: Simulator, parents: str, children: str) -> set[tuple[str, str]]:
+def pairs(shop: Simulator, parents: str, children: str, revision: str = "2026-07-15") -> set[tuple[str, str]]:
     """The ids of all parents of a kind and of each one's children."""
     return {
         (parent, child["id"])
-        for parent in shop.ids(parents)
-        for child in walk(shop, f"/api/{parents}/{parent}/{children}")
+        for parent in shop.ids(parents, revision)
+        for child in walk(shop, f"/api/{parents}/{parent}/{children}", revision)
     }
 
 
-def walk(shop: Simulator, path: str) -> Iterable[dict[str, Any]]:
+def walk(shop: Simulator, path: str, revision: str = "2026-07-15") -> Iterable[dict[str, Any]]:
     """All resources of a collection."""
-    headers = {"Authorization": f"Klaviyo-API-Key {KEY}", "revision": "2026-07-15"}
+    headers = {"Authorization": f"Klaviyo-API-Key {KEY}", "revision": revision}
     address = f"{shop.url}{path}"
     with requests.Session() as session, unlimited(shop):
         while address:

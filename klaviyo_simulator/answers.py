@@ -24,6 +24,11 @@ class Call:
     origin: str  # scheme and host by which the caller knows the simulator
     body: bytes = b""
 
+    @property
+    def revision(self) -> str:
+        """The revision that it names; empty if it names none."""
+        return self.headers.get("revision", "")
+
 
 @dataclass
 class Answer:

@@ -18,7 +18,7 @@ from klaviyo_simulator.limits import Limits
 from klaviyo_simulator.mutations import Mutations
 from klaviyo_simulator.questions import Questions
 from klaviyo_simulator.reports import Operation
-from klaviyo_simulator.resources import TYPES
+from klaviyo_simulator.resources import BY_REVISION
 from klaviyo_simulator.statistics import Statistics
 
 if TYPE_CHECKING:
@@ -77,19 +77,20 @@ class Api:
         self.edits.catch_up()
         if isinstance(endpoint, Operation):
             return self._questions.answer(call, endpoint, self.settings, self.now())
-        query = queries.parse(endpoint, call.query, self.settings, self.now())
+        query = queries.parse(endpoint, call.query, self.settings, self.now(), BY_REVISION[call.revision])
+        tables = self.shop.seen(call.revision)
         self._check(query, identity)
         if identity is None:
-            return self._collection(call, query, self.shop.tables[endpoint.type])
+            return self._collection(call, query, tables[endpoint.type])
         if endpoint.parent is not None:
-            children = self.shop.families.children(endpoint.parent, endpoint.relation, identity)
+            children = self.shop.children(call.revision, endpoint.parent, endpoint.relation, identity)
             if children is None:
                 raise ApiError(404, f"A {endpoint.parent} with id {identity} does not exist.")
             return self._collection(call, query, children)
-        record = self.shop.tables[endpoint.type].get(identity)
+        record = tables[endpoint.type].get(identity)
         if record is None:
             raise ApiError(404, f"A {endpoint.type} with id {identity} does not exist.")
-        body = documents.item(query, record, self.shop.tables, query.url(call.origin + call.path, None))
+        body = documents.item(query, record, tables, query.url(call.origin + call.path, None))
         return Answer(200, body, {"Content-Type": MEDIA_TYPE}, 1)
 
     def _collection(self, call: Call, query: Query, table: Table) -> Answer:
@@ -105,13 +106,13 @@ class Api:
             text = queries.values(call.query).get("filter")
             # Recorded: for filtered lists, the cursor of this link is the representation of a Python object.
             links["prev"] = query.url(base, f"<Filters: {text}>") if text and base.endswith("/api/lists") else None
-        body = documents.collection(query, selection, self.shop.tables, links)
+        body = documents.collection(query, selection, self.shop.seen(call.revision), links)
         return Answer(200, body, {"Content-Type": MEDIA_TYPE}, selection.length)
 
     def _check(self, query: Query, identity: str | None) -> None:
         """Refuse malformed ids of some types, and filters on metrics that do not exist."""
         name = query.endpoint.parent or query.endpoint.type
-        form = TYPES[name].id_form
+        form = query.types[name].id_form
         if identity is not None and form and not re.fullmatch(form, identity):
             title = name.replace("-", " ").title()
             raise invalid_body("/data/id", f"Invalid {title} ID: '{identity}'")

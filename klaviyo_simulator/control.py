@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from klaviyo_simulator.resources import TYPES
+from klaviyo_simulator.resources import BY_REVISION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from klaviyo_simulator.api import Api
 
-_COLLECTIONS = {declared.collection.removeprefix("/api/"): name for name, declared in TYPES.items()}
+_COLLECTIONS = {
+    revision: {declared.collection.removeprefix("/api/"): name for name, declared in types.items()}
+    for revision, types in BY_REVISION.items()
+}
 
 
 class Control:
@@ -26,7 +29,7 @@ class Control:
             ("GET", "stats"): lambda _: api.statistics.document(),
             ("POST", "stats/reset"): lambda _: api.statistics.reset(),
             ("GET", "requests"): lambda given: api.statistics.requests(_integer(given.get("last"))),
-            ("GET", "ids"): lambda given: self.ids(given["resource"]),
+            ("GET", "ids"): lambda given: self.ids(**given),
             ("GET", "mutations"): lambda _: api.mutations.made,
             ("POST", "mutate"): lambda given: self.mutate(**given),
             ("POST", "mutate_continuously"): lambda given: self.mutate_continuously(**given),
@@ -44,12 +47,20 @@ class Control:
             ("POST", "switches"): api.switch,
         }
 
-    def ids(self, resource: str) -> list[str]:
-        """All ids of a collection, archived and hidden ones among them, but for what no filter shows."""
-        if resource not in _COLLECTIONS:
-            raise ValueError(f"no resource is called {resource!r}; there are {', '.join(_COLLECTIONS)}")
+    def ids(self, resource: str, revision: str | None = None) -> list[str]:
+        """All ids of a collection, archived and hidden ones among them, but for what no filter shows.
+
+        Args:
+            resource: the collection's path below `/api/`.
+            revision: whose collection; that of the earliest revision which has it if left out.
+        """
+        asked = [revision] if revision else list(_COLLECTIONS)
+        found = next((each for each in asked if resource in _COLLECTIONS.get(each, {})), None)
+        if found is None:
+            known = dict.fromkeys(name for each in asked for name in _COLLECTIONS.get(each, {}))
+            raise ValueError(f"no resource is called {resource!r}; there are {', '.join(known)}")
         self._api.edits.catch_up()
-        return self._api.shop.tables[_COLLECTIONS[resource]].ids()
+        return self._api.shop.seen(found)[_COLLECTIONS[found][resource]].ids()
 
     def mutate(self, **changes: Any) -> dict[str, list[str]]:
         """Change data; see `Mutations.play`."""

@@ -151,6 +151,7 @@ class Endpoint:
     aliases: Mapping[str, str] = field(default_factory=dict)  # what names in filters and sorts stand for
     includes: frozenset[str] = frozenset()
     additional: frozenset[str] = frozenset()  # names for additional-fields[type]
+    others: frozenset[str] = frozenset()  # further parameters, which change nothing here
     costs: Mapping[tuple[str, str], Cost] = field(default_factory=dict)  # by parameter and name in it
     shows: frozenset[str] = frozenset()  # hidden attributes that always come
     lacks: frozenset[str] = frozenset()  # relationships that never come

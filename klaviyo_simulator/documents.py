@@ -55,7 +55,7 @@ def _json(record: Record, name: str, query: Query) -> str:
 
 
 def _resource(record: Record, name: str, query: Query) -> dict[str, Any]:
-    declared = TYPES[name]
+    declared = query.types[name]
     own = name == query.endpoint.type
     asked = query.additional | query.endpoint.shows if own else frozenset[str]()
     attributes = {
@@ -103,18 +103,18 @@ def _omitted(name: str, key: str, value: Any) -> bool:
 
 
 def _linkage(related: Related, name: str, *, many: bool) -> Any:
-    if many:
-        return [{"type": name, "id": each} for each in ids_of(related)]
-    return {"type": name, "id": related} if related else None
+    linked = [{"type": name, "id": each} for each in ids_of(related)]
+    return linked if many else linked[-1] if linked else None
 
 
 def _related(records: Iterable[Record], query: Query) -> Iterator[tuple[str, str]]:
     """Type and id of all that is to be included with some records."""
-    relationships = TYPES[query.endpoint.type].relationships
+    relationships = query.types[query.endpoint.type].relationships
     for record in records:
         for relation in query.includes:
-            for identity in ids_of(record.relations.get(relation)):
-                yield relationships[relation].type, identity
+            target, ids = relationships[relation], ids_of(record.relations.get(relation))
+            for identity in ids if target.many else ids[-1:]:  # of several where one is shown, the latest
+                yield target.type, identity
 
 
 def _included(related: Iterable[tuple[str, str]], query: Query, tables: Mapping[str, Table]) -> str:

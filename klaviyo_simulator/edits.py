@@ -184,7 +184,8 @@ class Edits:
         found = [(kin_of(parent, name), self._record(parent, identity)) for parent, identity in of.items()]
         for kin in KINDS:
             others = self._shop.records[kin.parent]
-            if kin.child == name and kin.sole and kin.parent not in of and len(others):
+            has_one = any(kin.back == known.back for known, _ in found)
+            if kin.child == name and kin.sole and not has_one and len(others):
                 found.append((kin, self._shop.random.choice(others.records())))
         return found
 
@@ -216,6 +217,8 @@ class Edits:
 
 def stamp(record: Record, moment: float) -> dict[str, str]:
     """The attribute that tells when a record was changed, with a moment; types may have none."""
+    if "as_of" in record.attributes:
+        return {"as_of": iso(int(moment))}
     if "updated_at" in record.attributes:
         return {"updated_at": iso_micro(int(moment * SECOND))}
     return {"updated": iso(int(moment))} if "updated" in record.attributes else {}

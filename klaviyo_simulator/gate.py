@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from klaviyo_simulator import endpoints
 from klaviyo_simulator.answers import MEDIA_TYPE
+from klaviyo_simulator.areas import REVISION, REVISIONS
 from klaviyo_simulator.errors import CODES, ApiError, unauthenticated
 from klaviyo_simulator.reports import OPERATIONS
 
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from klaviyo_simulator.reports import Operation
     from klaviyo_simulator.settings import Settings
 
-REVISION = "2026-07-15"
-_NEWEST = "2026-10-15"
+_NEWEST = max(REVISIONS)
 _OLDEST_LIVING = "2024-07-15"  # a revision is retired two years after it came out
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(\.[\w-]+)?")
 _SCHEME = "Klaviyo-API-Key "
@@ -34,10 +34,12 @@ def admit(call: Call, settings: Settings) -> tuple[Endpoint | Operation, str | N
     accepted = [each.split(";")[0].strip() for each in call.headers.get("Accept", "*/*").split(",")]
     if not _ACCEPTED.intersection(accepted):
         raise ApiError(406, f"Only '{MEDIA_TYPE}' can be answered.")
-    found = find(call.path)
-    if not found:
+    if not any(find(call.path, revision) for revision in REVISIONS):
         raise ApiError(404, f"The path '{call.path}' could not be found.")
     _check_revision(call.headers)
+    found = find(call.path, call.revision) if call.revision in REVISIONS else None
+    if not found:
+        raise ApiError(404, "No valid revisions found for method")
     allowed = "POST" if call.path in OPERATIONS else "GET"
     if call.method != allowed:
         raise ApiError(405, f"Method '{call.method}' not allowed.", headers={"Allow": allowed})
@@ -55,9 +57,9 @@ def permit(endpoint: Endpoint | Operation, settings: Settings) -> None:
         raise ApiError(403, CODES[403][1])
 
 
-def find(path: str) -> tuple[Endpoint | Operation, str | None] | None:
+def find(path: str, revision: str = REVISION) -> tuple[Endpoint | Operation, str | None] | None:
     """What answers a path, be it asked with GET or with POST, and the id in the path."""
-    return (OPERATIONS[path], None) if path in OPERATIONS else endpoints.find(path)
+    return (OPERATIONS[path], None) if path in OPERATIONS else endpoints.find(path, revision)
 
 
 def _authenticate(headers: Mapping[str, str], key: str) -> None:
@@ -79,5 +81,3 @@ def _check_revision(headers: Mapping[str, str]) -> None:
         raise ApiError(400, f"'{revision}' is no revision of this API.", source=source)
     if revision < _OLDEST_LIVING and headers.get("X-Klaviyo-Revision-Fall-Forward-Opt-Out") == "1":
         raise ApiError(410, f"Revision '{revision}' is retired.")
-    if revision != REVISION:  # the only one that the endpoints have here
-        raise ApiError(404, "No valid revisions found for method")

@@ -24,7 +24,12 @@ class Kin(NamedTuple):
 
 
 KINDS = (
+    Kin("campaign", "campaign-audiences", "campaign-audience", "campaign"),
     Kin("campaign", "campaign-messages", "campaign-message", "campaign"),
+    Kin("campaign-message", "campaign-variations", "campaign-variation", "campaign-message"),
+    Kin("canvas-campaign", "campaign-audiences", "campaign-audience", "campaign"),
+    Kin("canvas-campaign", "campaign-messages", "canvas-message", "campaign"),
+    Kin("canvas-message", "campaign-variations", "campaign-variation", "campaign-message"),
     Kin("catalog-category", "items", "catalog-item", "categories", sole=False),
     Kin("catalog-item", "variants", "catalog-variant", "item"),
     Kin("coupon", "coupon-codes", "coupon-code", "coupon"),
@@ -39,10 +44,17 @@ KINDS = (
     Kin("profile", "push-tokens", "push-token", "profile"),
     Kin("segment", "profiles", "profile", "segments", sole=False),
     Kin("tag", "campaigns", "campaign", "tags", sole=False),
+    Kin("tag", "campaigns", "canvas-campaign", "tags", sole=False),
     Kin("tag", "flows", "flow", "tags", sole=False),
     Kin("tag", "lists", "list", "tags", sole=False),
     Kin("tag", "segments", "segment", "tags", sole=False),
     Kin("tag-group", "tags", "tag", "tag-group"),
+    Kin(
+        "text-messaging-sender",
+        "text-messaging-sender-registration",
+        "text-messaging-sender-registration",
+        "text-messaging-sender",
+    ),
 )
 
 

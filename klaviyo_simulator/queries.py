@@ -14,9 +14,9 @@ from klaviyo_simulator.filters import Condition
 from klaviyo_simulator.resources import TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from klaviyo_simulator.declarations import Endpoint
+    from klaviyo_simulator.declarations import Endpoint, ResourceType
     from klaviyo_simulator.settings import Settings
 
 
@@ -35,6 +35,7 @@ class Query:
     additional: frozenset[str] = frozenset()
     fields: dict[str, frozenset[str]] = field(default_factory=dict)
     sparse_drops_relationships: bool = True
+    types: Mapping[str, ResourceType] = field(default_factory=lambda: TYPES)  # those of the revision
 
     def identity(self, path: str) -> str:
         """What a cursor is bound to: the path and all other parameters."""
@@ -50,7 +51,9 @@ class Query:
         return [urlencode([parameter]) for parameter in self.parameters]
 
 
-def parse(endpoint: Endpoint, raw: str, settings: Settings, now: float) -> Query:
+def parse(
+    endpoint: Endpoint, raw: str, settings: Settings, now: float, types: Mapping[str, ResourceType] = TYPES
+) -> Query:
     """Read a raw query string, or refuse it as Klaviyo would."""
     try:
         pairs = parse_qsl(raw, keep_blank_values=True, strict_parsing=bool(raw), errors="strict")
@@ -61,7 +64,7 @@ def parse(endpoint: Endpoint, raw: str, settings: Settings, now: float) -> Query
         twice = next(name for name, _ in pairs if sum(name == other for other, _ in pairs) > 1)
         raise invalid(twice, f"The parameter '{twice}' may be given only once.")
     for name in given:
-        _refuse_unknown(endpoint, name)
+        _refuse_unknown(endpoint, name, types)
     conditions = _conditions(endpoint, given.get("filter"), settings, now)
     sort, descending = _order(endpoint, given.get("sort"), conditions, settings)
     return Query(
@@ -75,11 +78,12 @@ def parse(endpoint: Endpoint, raw: str, settings: Settings, now: float) -> Query
         includes=tuple(_chosen("include", given.get("include"), endpoint.includes)),
         additional=frozenset(_additional(endpoint, given)),
         fields={
-            name[7:-1]: frozenset(_fields(endpoint, name, value))
+            name[7:-1]: frozenset(_fields(endpoint, name, value, types))
             for name, value in given.items()
             if name.startswith("fields[")
         },
         sparse_drops_relationships=settings.sparse_drops_relationships,
+        types=types,
     )
 
 
@@ -88,14 +92,15 @@ def values(raw: str) -> dict[str, str]:
     return dict(parse_qsl(raw, keep_blank_values=True))
 
 
-def _refuse_unknown(endpoint: Endpoint, name: str) -> None:
+def _refuse_unknown(endpoint: Endpoint, name: str, types: Mapping[str, ResourceType]) -> None:
     known = {"page[size]"} if endpoint.page and endpoint.page.maximum else set()
     known |= {"page[cursor]"} if endpoint.page else set()
     known |= {"filter"} if endpoint.filters else set()
     known |= {"sort"} if endpoint.sorts else set()
     known |= {"include"} if endpoint.includes else set()
     known |= {f"additional-fields[{endpoint.type}]"} if endpoint.additional else set()
-    related = (TYPES[endpoint.type].relationships[each].type for each in endpoint.includes)
+    known |= endpoint.others
+    related = (types[endpoint.type].relationships[each].type for each in endpoint.includes)
     known |= {f"fields[{each}]" for each in (endpoint.type, *related)}
     if name == "page[size]" and name not in known:
         raise _wrong_size(f"'page_size' is not a valid field for the resource '{endpoint.type}'")
@@ -132,7 +137,8 @@ def _order(endpoint: Endpoint, given: str | None, conditions: list[Condition], s
         return dates[0], False
     if given is not None and endpoint.sorts_by_date and set(dates) - {name}:
         raise invalid("sort", f"With a filter on '{dates[0]}', only that can be sorted by.")
-    if Condition("equals", "archived", True) in conditions and endpoint.type == "campaign":
+    archived = endpoint.aliases.get("archived", "archived")
+    if Condition("equals", archived, True) in conditions and endpoint.type == "campaign":
         return "id", False  # archived campaigns come in no order of their dates, whatever is asked for
     return endpoint.aliases.get(name, name), (given or endpoint.default_sort).startswith("-")
 
@@ -171,8 +177,8 @@ def _chosen(parameter: str, text: str | None, allowed: frozenset[str]) -> list[s
     return list(dict.fromkeys(names))
 
 
-def _fields(endpoint: Endpoint, parameter: str, text: str) -> list[str]:
-    declared = TYPES[parameter[7:-1]]
+def _fields(endpoint: Endpoint, parameter: str, text: str, types: Mapping[str, ResourceType]) -> list[str]:
+    declared = types[parameter[7:-1]]
     names = text.split(",")
     for name in names:
         top = name.partition(".")[0]

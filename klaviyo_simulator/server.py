@@ -12,6 +12,7 @@ from aiohttp import web
 
 from klaviyo_simulator import faults, gate, spoiling
 from klaviyo_simulator.answers import Answer, Call
+from klaviyo_simulator.areas import REVISIONS
 from klaviyo_simulator.control import Control
 from klaviyo_simulator.errors import CODES, ApiError
 from klaviyo_simulator.wire import SpoiledResponse
@@ -57,7 +58,7 @@ class Server:
             body=await request.read() if request.method == "POST" else b"",
         )
         api = self._api
-        found = gate.find(call.path)
+        found = next((found for revision in REVISIONS if (found := gate.find(call.path, revision))), None)
         name = found[0].path if found else "unknown"
         entry = api.statistics.request(name, call.path, query, time.time())
         if call.body:

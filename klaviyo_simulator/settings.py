@@ -13,9 +13,9 @@ SWITCHES = frozenset(
     {
         *("attribution_settles", "children_touch_parents", "cursor_life", "daily_quota", "events_max_page"),
         *("gt_returns_boundary", "gzip", "jitter", "latency", "limits", "list_all_reviews"),
-        *("list_inactive_segments", "name_missing_scopes", "other_usage", "refuse_status_all"),
-        *("refuse_suppression_filter", "report_page", "roi_needs_values", "sparse_drops_relationships"),
-        "suppression_order",
+        *("list_archived_campaigns", "list_inactive_segments", "name_missing_scopes", "other_usage"),
+        *("refuse_status_all", "refuse_suppression_filter", "report_page", "roi_needs_values"),
+        *("sparse_drops_relationships", "suppression_order"),
     }
 )
 """The settings that may be changed while the simulator runs."""
@@ -59,6 +59,9 @@ class Settings:
     object_types: int = 4
     object_records: int = 150
     data_sources: int = 3
+    canvas_campaigns: int = 15  # made on the canvas, which revisions before 2026-10-15 do not show
+    translations: int = 25
+    senders: int = 6  # of text messages
 
     timezone: str = "US/Eastern"  # the account's; reports count its days
     advanced_kdp: bool = False  # the account has the add-on without which no key reads webhooks
@@ -83,6 +86,7 @@ class Settings:
     suppression_order: str = "latest"  # which suppression of a profile is compared; pages come by it, or by the latest
     refuse_suppression_filter: bool = False  # 400 for any filter on suppressions
     roi_needs_values: bool = True  # text_message_roi is refused too for metrics without values
+    list_archived_campaigns: bool = False  # /campaigns of 2026-10-15 lists archived ones without being asked for them
     list_inactive_segments: bool = False  # /segments lists inactive ones without being asked for them
     list_all_reviews: bool = False  # /reviews lists unpublished and rejected ones without being asked for them
     refuse_status_all: bool = False  # 400 for equals(status,"all") on /reviews

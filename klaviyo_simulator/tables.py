@@ -9,7 +9,7 @@ from klaviyo_simulator.matching import matcher
 from klaviyo_simulator.records import Record, comparable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from klaviyo_simulator.cursors import Place
     from klaviyo_simulator.queries import Query
@@ -117,6 +117,30 @@ def _key(record: Record, sort: str) -> Place:
     """The sort key of a record: nulls come last, the id decides among equals."""
     value: Any = comparable(record.value(sort))
     return (value is None, "" if value is None else value, record.id)
+
+
+class JointTable:
+    """The records of several tables as one, each in the shape that a revision shows it in."""
+
+    def __init__(self, *parts: tuple[RecordTable, Callable[[Record], Record]]) -> None:
+        self._parts = parts
+
+    def __len__(self) -> int:
+        return sum(len(table) for table, _ in self._parts)
+
+    def get(self, identity: str) -> Record | None:
+        """The record of an id."""
+        found = ((table.get(identity), seen) for table, seen in self._parts)
+        return next((seen(record) for record, seen in found if record), None)
+
+    def ids(self) -> list[str]:
+        """All ids."""
+        return [identity for table, _ in self._parts for identity in table.ids()]
+
+    def select(self, query: Query, after: Place | None, settings: Settings) -> Selection:
+        """One page of a query, behind a place."""
+        together = RecordTable(seen(record) for table, seen in self._parts for record in table.records())
+        return together.select(query, after, settings)
 
 
 class TemplateTable(RecordTable):

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from source_klaviyo.api.errors import AccessDenied, BadRequest, ConfigError, KlaviyoError, MissingScope, NotFound
+from source_klaviyo.api.errors import (
+    AccessDenied,
+    BadRequest,
+    ConfigError,
+    KlaviyoError,
+    MissingScope,
+    NotFound,
+    RevisionRefused,
+)
 from source_klaviyo.api.page import decode_page
 from source_klaviyo.streams.shared import ACCOUNTS
 from source_klaviyo.worker_pool import WorkerPool
@@ -75,8 +83,19 @@ def check(client: KlaviyoClient, streams: Sequence[KlaviyoStream]) -> None:
             ", ".join(stream.name for stream in by_scope[scope]),
             refusal.said,
         )
-    for failure in refusals.values():
-        if failure is not None and not isinstance(failure, AccessDenied):
+    retired = {
+        scope: refused
+        for scope, refused in refusals.items()
+        if isinstance(refused, RevisionRefused) and asked[scope].revision != client.revision
+    }
+    for revision, refused in {asked[scope].revision: refused for scope, refused in retired.items()}.items():
+        logger.warning(
+            "%s These streams cannot be read: %s. The others can.",
+            refused,
+            ", ".join(stream.name for stream in streams if stream.revision == revision),
+        )
+    for scope, failure in refusals.items():
+        if failure is not None and scope not in {*denied, *retired}:
             raise failure
 
 

@@ -79,7 +79,7 @@ class StreamPart(Partition, ABC):
         if len(keep) < len(resources):
             resources, cursors = [resources[place] for place in keep], [cursors[place] for place in keep]
         with understood():
-            records = zip(stream.rebuild_all(resources, stream_slice), cursors, strict=True)
+            records = stream.emitted(resources, cursors, stream_slice)
             return RecordBatch.build(
                 stream.name, stream.cursor_attribute, records, stream.root(stream_slice), page.size
             )

@@ -27,6 +27,7 @@ from source_klaviyo.api.errors import (
     KlaviyoError,
     MissingScope,
     QuotaUsed,
+    RevisionRefused,
     ServerError,
     TransientError,
     UnknownMetric,
@@ -315,6 +316,8 @@ class StreamReading(PartitionGenerator):
             error = self._blamed(error)
         if isinstance(error, AccessDenied):
             error = self._without_access(error)
+        if isinstance(error, RevisionRefused):
+            error = RevisionRefused(f"Stream {self.stream.name} cannot be read: {error}")
         if isinstance(error, ServerError):
             error = ServerError(f"{error}{self.stream.advice}")
         traced = as_traced(error)

@@ -78,7 +78,7 @@ class RecordBatch:
         if lines:
             lines[0:1] = [head, lines[0]]
             lines[-1] = lines[-1][: -len(head)]
-        return cls(stream, len(lines) // 2, lines, size or sum(map(len, lines)))
+        return cls(stream, len(lines) // 2, lines, max(size, sum(map(len, lines))))
 
     def messages(self) -> Iterator[AirbyteMessage]:
         """The same records as messages, for those who iterate over the source in Python."""

@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from source_klaviyo.api.budget import XS, M
+from source_klaviyo.api.client import KlaviyoClient
 from source_klaviyo.config import Config
 from source_klaviyo.streams import STREAMS, KlaviyoStream
+from source_klaviyo.streams.account import OfAccount
 from source_klaviyo.streams.base import Detailed, Unfiltered
-from source_klaviyo.streams.children import Child, Included
+from source_klaviyo.streams.children import Child, Included, OfChanged
 from source_klaviyo.streams.periods import Periods
 from source_klaviyo.streams.reports import Report
 
@@ -28,14 +30,41 @@ DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 NOTES = {
     "accounts": ("Account", "The account of the key."),
+    "billing_usage": (
+        "Usage of the plan",
+        "One record for each kind of usage and reading, so that an incremental sync collects a history.",
+    ),
+    "brand_buttons": ("Brand button", ""),
+    "brand_colors": ("Brand palette", ""),
+    "brand_email_defaults": ("Defaults of emails", "Holds the IDs of button, logo and social group."),
+    "brand_logos": ("Brand logo", "Holds the ID of the image."),
+    "brand_social_groups": ("Brand social group", ""),
+    "brand_voice": ("Brand voice", "At most one. Holds `account_id`."),
+    "campaign_audiences": (
+        "Campaign audience",
+        "Holds `campaign_id`. Comes with the pages of campaigns. See [Campaigns](#campaigns).",
+    ),
     "campaign_messages": ("Campaign message", "Holds `campaign_id`. Comes with the pages of campaigns."),
+    "campaign_messages_multichannel": (
+        "Campaign message",
+        "Holds the ID of the campaign. Without content, see `campaign_variations`. See [Campaigns](#campaigns).",
+    ),
     "campaign_values_reports": ("Campaign report", "Totals of up to 30 days, later of the days since the last sync."),
+    "campaign_variations": (
+        "Campaign variation",
+        "The content, one request a changed message. Holds `campaign_message_id`. See [Campaigns](#campaigns).",
+    ),
     "campaigns": ("Campaign", "All channels, archived or not. Adds `attributes.channel`. Holds the IDs of tags."),
     "campaigns_detailed": (
         "Campaign",
         "Adds `campaign_messages` and `estimated_recipient_count` (one request for each campaign).",
     ),
+    "campaigns_multichannel": (
+        "Campaign",
+        "Of both builders, archived or not. Holds the IDs of tags. See [Campaigns](#campaigns).",
+    ),
     "catalog_categories": ("Catalog category", "Of the custom catalog, the only one that the API reads."),
+    "catalog_category_items": ("Item of a category", "Pairs of IDs. Nothing tells when an item joined or left."),
     "catalog_items": ("Catalog item", "Of the custom catalog. Holds the IDs of variants."),
     "catalog_variants": ("Catalog variant", "Of the custom catalog."),
     "conversations": ("Conversation", "Holds `profile_id`. Comes with the pages of profiles."),
@@ -87,7 +116,15 @@ NOTES = {
     "tag_groups": ("Tag group", ""),
     "tags": ("Tag", "Holds the ID of the tag group."),
     "template_universal_content": ("Universal content", "Blocks and sections that templates share."),
+    "text_messaging_configurations": ("Text messaging configuration", "At most one. Holds `account_id`."),
+    "text_messaging_sender_registrations": (
+        "Registration of a sender",
+        "The latest of each sender. Holds `text_messaging_sender_id`. Comes with the pages of senders.",
+    ),
+    "text_messaging_senders": ("Sender of text messages", "Holds the ID of the registration."),
     "tracking_settings": ("Tracking setting", "The parameters added to links."),
+    "translations": ("Translation", "Of messages, templates and more. Holds the IDs of what is translated."),
+    "translations_detailed": ("Translation", "Adds the translated texts as `values`."),
     "web_feeds": ("Web feed", ""),
     "webhook_topics": ("Webhook topic", "Not with every key; see [Webhooks](#webhooks)."),
     "webhooks": ("Webhook", "Holds the IDs of topics. Not with every key; see [Webhooks](#webhooks)."),
@@ -96,7 +133,13 @@ NOTES = {
 TIERS = {(1, 15): "XS", (3, 60): "S", (10, 150): "M", (75, 750): "L", (350, 3500): "XL", (1, 2): "225 a day"}
 FIXED_PAGES = {"metrics": 200}
 """Records a page where the endpoint does not let one choose."""
-DETAILS = {"campaigns_detailed": M.steady, "lists_detailed": XS.steady, "segments_detailed": XS.steady}
+DETAILS = {
+    "campaign_variations": M.steady,
+    "campaigns_detailed": M.steady,
+    "lists_detailed": XS.steady,
+    "segments_detailed": XS.steady,
+    "translations_detailed": M.steady,
+}
 """Requests a minute for the details of each record."""
 LIMITS = {"profiles": "L; M with predictive analytics", "lists_detailed": "XS", "segments_detailed": "XS"}
 
@@ -111,8 +154,8 @@ class _NoOne:
 
 def streams(**settings: object) -> list[KlaviyoStream]:
     """All streams, which ask nobody."""
-    config = Config.parse({"api_key": "none", **settings}, {})
-    made: list[KlaviyoStream] = [stream(config, None, _NoOne()) for stream in STREAMS]  # type: ignore[arg-type]
+    config, client = Config.parse({"api_key": "none", **settings}, {}), KlaviyoClient("none")
+    made: list[KlaviyoStream] = [stream(config, client, _NoOne()) for stream in STREAMS]  # type: ignore[arg-type]
     return sorted(made, key=lambda stream: stream.name)
 
 
@@ -125,10 +168,15 @@ def _modes(stream: KlaviyoStream) -> str:
     return f"Full refresh, incremental{' (each parent by itself)' if per_parent else ''}"
 
 
+def _listed(stream: KlaviyoStream) -> type[KlaviyoStream] | KlaviyoStream:
+    """Return what a stream's records are listed by: the stream itself, unless they lie below what it lists."""
+    return stream.children if isinstance(stream, OfChanged) else stream
+
+
 def _row(stream: KlaviyoStream) -> str:
     name, note = NOTES[stream.name]
     method = "POST" if isinstance(stream, Periods) else "GET"
-    path = re.sub(r"{\w+}", "{id}", f"/api/{stream.resource}")
+    path = re.sub(r"{\w+}", "{id}", f"/api/{_listed(stream).resource}")
     if isinstance(stream, Included):
         path += f"?include={stream.relationship}"
     keys = [stream.primary_key] if isinstance(stream.primary_key, str) else stream.primary_key
@@ -141,6 +189,7 @@ def _row(stream: KlaviyoStream) -> str:
         ", ".join(f"`{key}`" for key in keys),
         ", ".join(f"`{scope}`" for scope in stream.scope.split()),
         LIMITS.get(stream.name, TIERS[stream.tier.burst, stream.tier.steady]),
+        stream.revision,
         note,
     ]
     return f"| {' | '.join(cells)} |".replace("  |", " |")
@@ -148,7 +197,8 @@ def _row(stream: KlaviyoStream) -> str:
 
 def streams_table() -> str:
     """One row for each stream."""
-    head = ["Stream", "Object", "Endpoint", "Sync modes", "Cursor", "Primary key", "Scopes", "Rate tier", "Notes"]
+    head = ["Stream", "Object", "Endpoint", "Sync modes", "Cursor", "Primary key", "Scopes", "Rate tier"]
+    head += ["Revision", "Notes"]
     return "\n".join([f"| {' | '.join(head)} |", f"|{' :--- |' * len(head)}", *map(_row, streams())])
 
 
@@ -185,7 +235,7 @@ def parents_table() -> str:
     """How many parents, or records, an hour takes of each stream that asks for one at a time."""
     rates: dict[int, list[str]] = {}
     for stream in streams():
-        if isinstance(stream, Child | Detailed):
+        if isinstance(stream, Child | Detailed) and not isinstance(stream, OfAccount):
             rates.setdefault(DETAILS.get(stream.name, _steady(stream)), []).append(f"`{stream.name}`")
     rows = [f"| {', '.join(names)} | {rate * 60:,} |" for rate, names in sorted(rates.items(), reverse=True)]
     return "\n".join(["| Streams | Requests an hour |", "| :--- | ---: |", *rows])

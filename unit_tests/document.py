@@ -1,32 +1,35 @@
-"""Klaviyo's own OpenAPI document, read in place where it lies beside the project."""
+"""Klaviyo's OpenAPI document of each revision, read in place where they lie beside the project."""
 
 from __future__ import annotations
 
 import gzip
 import json
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-PATH = Path(__file__).parents[2] / "shared" / "klaviyo" / "openapi-2026-07-15.json.gz"
-needed = pytest.mark.skipif(not PATH.exists(), reason="Klaviyo's OpenAPI document is not beside the project")
+from tools.schemas.__main__ import DOCUMENTS
+
+needed = pytest.mark.skipif(
+    not all(path.exists() for path in DOCUMENTS.values()), reason="Klaviyo's documents are not beside the project"
+)
 
 
 @cache
-def _content() -> dict[str, Any]:
-    return dict(json.loads(gzip.decompress(PATH.read_bytes()))) if PATH.exists() else {"paths": {}, "components": {}}
+def _content(revision: str) -> dict[str, Any]:
+    path = DOCUMENTS[revision]
+    return dict(json.loads(gzip.decompress(path.read_bytes()))) if path.exists() else {"paths": {}, "components": {}}
 
 
-def paths() -> dict[str, dict[str, Any]]:
+def paths(revision: str) -> dict[str, dict[str, Any]]:
     """The operations, by path and method; none where there is no document."""
-    return dict(_content()["paths"])
+    return dict(_content(revision)["paths"])
 
 
-def schemas() -> dict[str, dict[str, Any]]:
+def schemas(revision: str) -> dict[str, dict[str, Any]]:
     """The named schemas."""
-    return dict(_content()["components"]["schemas"])
+    return dict(_content(revision)["components"]["schemas"])
 
 
 def parameters(operation: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -123,6 +123,7 @@ class Request:
     resource: str
     params: dict[str, str]
     body: Any = None
+    revision: str = ""
 
     @property
     def is_first_page(self) -> bool:
@@ -219,6 +220,7 @@ class FakeKlaviyo:
             parts.path.removeprefix("/api/"),
             dict(parse_qsl(parts.query, strict_parsing=bool(parts.query))),
             json.loads(raw.body) if raw.body else None,
+            raw.headers["revision"],
         )
         self.requests.append(request)
         try:

@@ -17,7 +17,7 @@ from source_klaviyo.api.budget import Budget
 from source_klaviyo.api.client import HOST, KlaviyoClient
 from source_klaviyo.config import API_URL_VARIABLE
 from source_klaviyo.source import CHECK_TRIES
-from source_klaviyo.streams import STREAMS
+from source_klaviyo.streams import STREAMS, KlaviyoStream
 
 if TYPE_CHECKING:
     from airbyte_cdk.models import AirbyteConnectionStatus
@@ -40,6 +40,8 @@ SCOPES |= {
         ("tags", "tags"),
         ("templates", "templates"),
         ("custom-objects", "data-sources"),
+        ("brands", "brand-logos"),
+        ("sender-config", "text-messaging-senders"),
     )
 }
 PAGE = {"data": [], "links": {"self": HOST, "next": None}}
@@ -77,6 +79,10 @@ def klaviyo(requests_mock: Mocker) -> Mocker:
         requests_mock.get(url, json=PAGE)
     requests_mock.get(ACCOUNTS, json=account(contact_information={"organization_name": "Klavi Ä & Co. 100 %"}))
     return requests_mock
+
+
+def streams() -> list[KlaviyoStream]:
+    return [stream for stream in SourceKlaviyo().streams({"api_key": KEY}) if isinstance(stream, KlaviyoStream)]
 
 
 def check(**settings: Any) -> AirbyteConnectionStatus:
@@ -242,6 +248,20 @@ def test_a_wrong_key_is_told_at_once(klaviyo: Mocker) -> None:
 def test_a_retired_revision_asks_for_an_upgrade(klaviyo: Mocker, url: str, answer: dict[str, Any]) -> None:
     klaviyo.get(url, **answer)
     assert "upgrade the connector" in failure()
+
+
+@pytest.mark.parametrize("scopes", [["brands:read"], ["brands:read", "translations:read", "usage:read"]])
+def test_a_further_revision_that_is_retired_is_one_warning_that_names_its_streams(
+    klaviyo: Mocker, log: pytest.LogCaptureFixture, scopes: list[str]
+) -> None:
+    for scope in scopes:
+        klaviyo.get(SCOPES[scope], **RETIRED)
+    assert check().status is Status.SUCCEEDED
+    (line,) = lines(log, logging.WARNING)
+    assert line.startswith("Klaviyo no longer serves the API revision 2026-10-15 (410): upgrade the connector.")
+    named = line.partition("cannot be read: ")[2].partition(". ")[0].split(", ")
+    assert named == sorted(stream.name for stream in streams() if stream.revision == "2026-10-15")
+    assert line.endswith("The others can.")
 
 
 @pytest.mark.parametrize(

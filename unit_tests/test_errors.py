@@ -19,6 +19,7 @@ from source_klaviyo.api.errors import (
     MissingScope,
     NotFound,
     RateLimited,
+    RevisionRefused,
     ServerError,
     TransientError,
     UnknownMetric,
@@ -79,7 +80,7 @@ ROWS = {
     "unknown revision": Row(
         400,
         document("invalid", "The revision 2026-07-15 is not available.", parameter="revision"),
-        ConfigError,
+        RevisionRefused,
         "config",
     ),
     "wrong key": Row(
@@ -108,7 +109,7 @@ ROWS = {
     "403 from the edge": Row(403, EDGE, TransientError, "transient"),
     "403 without body": Row(403, b"", TransientError, "transient"),
     "no revision for the method": Row(
-        404, document("not_found", "No valid revisions found for method."), ConfigError, "config"
+        404, document("not_found", "No valid revisions found for method."), RevisionRefused, "config"
     ),
     "unknown metric": Row(
         400, document("invalid", "Metric IDs ['Ab12Cd'] do not exist.", parameter="filter"), UnknownMetric, "system"
@@ -119,8 +120,8 @@ ROWS = {
     "not acceptable": Row(406, plain(406), KlaviyoError, "system"),
     "request timeout": Row(408, b"", TransientError, "transient"),
     "conflict": Row(409, plain(409), KlaviyoError, "system"),
-    "retired revision": Row(410, plain(410), ConfigError, "config"),
-    "retired revision without document": Row(410, b"", ConfigError, "config"),
+    "retired revision": Row(410, plain(410), RevisionRefused, "config"),
+    "retired revision without document": Row(410, b"", RevisionRefused, "config"),
     "address too long": Row(414, EDGE, KlaviyoError, "system"),
     "wrong media type": Row(415, plain(415), KlaviyoError, "system"),
     "not processable": Row(422, plain(422), KlaviyoError, "system"),

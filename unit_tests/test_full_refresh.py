@@ -19,11 +19,14 @@ if TYPE_CHECKING:
 
 START = NOW - 170 * DAY
 NOT_RESUMABLE = {
-    *("accounts", "campaign_messages", "campaigns", "campaigns_detailed", "catalog_categories", "catalog_items"),
+    *("accounts", "billing_usage", "brand_buttons", "brand_colors", "brand_email_defaults", "brand_logos"),
+    *("brand_social_groups", "brand_voice", "campaign_audiences", "campaign_messages", "campaigns"),
+    *("campaigns_detailed", "campaigns_multichannel", "catalog_categories", "catalog_category_items", "catalog_items"),
     *("catalog_variants", "conversations", "coupon_codes", "coupons", "custom_metrics", "data_sources"),
     *("flow_actions", "mapped_metrics", "metric_properties", "metrics", "object_records", "object_schemas"),
-    *("object_types", "push_tokens", "reviews", "tag_groups", "tags", "tracking_settings", "webhook_topics"),
-    *("webhooks",),
+    *("object_types", "push_tokens", "reviews", "tag_groups", "tags", "text_messaging_configurations"),
+    *("text_messaging_sender_registrations", "text_messaging_senders", "tracking_settings", "translations"),
+    *("translations_detailed", "webhook_topics", "webhooks"),
 }
 """The streams whose records come in no order of a date to go on by."""
 

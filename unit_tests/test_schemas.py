@@ -26,9 +26,10 @@ CURSORS = {name: stream.cursor for name, stream in STREAMS.items() if stream.cur
 REPORTS = {name: stream.report for name, stream in BUILT.items() if stream.report}
 
 needs_document = pytest.mark.skipif(
-    not command.DOCUMENT.exists(),
-    reason=f"Klaviyo's document ({command.DOCUMENT.name}) is not beside the project",
+    not all(path.exists() for path in command.DOCUMENTS.values()),
+    reason="Klaviyo's documents are not beside the project",
 )
+OCTOBER = "2026-10-15"
 
 
 def declared(stream: str) -> dict[str, Any]:
@@ -108,8 +109,8 @@ def test_every_form_of_datetime_that_klaviyo_sends_is_valid(stream: str, cursor:
 class Reader:
     """A second, plainer reading of the document, so that the tool's is not checked by itself."""
 
-    def __init__(self) -> None:
-        document = json.loads(gzip.decompress(command.DOCUMENT.read_bytes()))
+    def __init__(self, revision: str) -> None:
+        document = json.loads(gzip.decompress(command.DOCUMENTS[revision].read_bytes()))
         self.paths = document["paths"]
         self.components = document["components"]["schemas"]
 
@@ -176,7 +177,7 @@ OPEN = {
 @needs_document
 @pytest.mark.parametrize(("stream", "resource"), RESOURCES.items())
 def test_each_attribute_of_the_document_is_declared(stream: str, resource: Stream) -> None:
-    reader, hidden = Reader(), HIDDEN.get(stream)
+    reader, hidden = Reader(resource.revision), HIDDEN.get(stream)
     removed = [path for path, (kind, _) in resource.edits.items() if kind == "absent"]
     ours = dict(fields(declared(stream)))
     documented = set(reader.names(reader.resource(resource.path), hidden or OPEN.get(stream)))
@@ -197,7 +198,7 @@ def test_a_union_that_says_too_much_is_an_open_object(stream: str, path: str) ->
 
 @needs_document
 def test_a_detailed_campaign_holds_all_of_its_messages() -> None:
-    reader = Reader()
+    reader = Reader(RESOURCES["campaigns_detailed"].revision)
     ours = dict(fields(declared("campaigns_detailed")))
     documented = list(reader.names(reader.resource("/api/campaign-messages/{id}")))
     assert "attributes.definition.content.subject" in documented
@@ -208,14 +209,14 @@ def test_a_detailed_campaign_holds_all_of_its_messages() -> None:
 @pytest.mark.parametrize(("stream", "report"), REPORTS.items())
 def test_the_statistics_are_the_documents(stream: str, report: str) -> None:
     ours = declared(stream)["properties"]["statistics"]["properties"]
-    assert set(ours) == set(Reader().statistics(report))
+    assert set(ours) == set(Reader(BUILT[stream].revision).statistics(report))
     assert all(types(value) == {"null", "number"} for value in ours.values())
 
 
 @needs_document
 @pytest.mark.parametrize(("stream", "resource"), RESOURCES.items())
 def test_the_examples_of_the_document_are_valid(stream: str, resource: Stream) -> None:
-    reader = Reader()
+    reader = Reader(resource.revision)
     record = reader.example(reader.resource(resource.path))
     if resource.cursor:
         record[resource.cursor] = record["attributes"][resource.cursor]
@@ -225,7 +226,7 @@ def test_the_examples_of_the_document_are_valid(stream: str, resource: Stream) -
 # --- the tool -------------------------------------------------------------------------------------------
 
 
-def tree(attributes: dict[str, Any], **components: Any) -> Document:
+def tree(attributes: dict[str, Any], *, derived: bool = False, **components: Any) -> Document:
     """A document with one collection, /api/trees."""
     resource = {
         "type": "object",
@@ -244,6 +245,7 @@ def tree(attributes: dict[str, Any], **components: Any) -> Document:
     enum = {"type": "string", "enum": ["tree"]}
     return Document(
         {
+            "info": {"version": "1"} | ({"x-derived-from": {}} if derived else {}),
             "paths": {"/api/trees": {"get": operation}},
             "components": {"schemas": {"Tree": resource, "TreeEnum": enum, **components}},
         }
@@ -256,11 +258,11 @@ def attributes(document: Document, **options: Any) -> dict[str, Any]:
 
 
 @needs_document
-def test_every_collection_of_the_document_can_become_a_stream() -> None:
-    document = Document.load(command.DOCUMENT)
-    collections = [
-        path for path, operations in Reader().paths.items() if "get" in operations and "/relationships/" not in path
-    ]
+@pytest.mark.parametrize("revision", command.DOCUMENTS)
+def test_every_collection_of_the_document_can_become_a_stream(revision: str) -> None:
+    document = Document.load(command.DOCUMENTS[revision])
+    paths = Reader(revision).paths.items()
+    collections = [path for path, operations in paths if "get" in operations and "/relationships/" not in path]
     assert len(collections) > 100
     for path in collections:
         schema = stream_schema(document, Stream(path))
@@ -338,20 +340,53 @@ def test_a_placeholder_is_not_markup() -> None:
     assert attributes(tree({"kind": {"type": "string", "description": text}}))["kind"]["description"] == text
 
 
+def test_what_a_derived_document_says_in_prose_is_not_repeated() -> None:
+    document = tree({"age": {"type": "integer", "description": "Years since planting"}})
+    assert attributes(document, additional_fields=frozenset({"age"}))["age"]["description"] == "Years since planting."
+    derived = tree({"age": {"type": "integer", "description": "Years since planting"}}, derived=True)
+    assert attributes(derived, additional_fields=frozenset({"age"}))["age"]["description"] == "The age of the tree."
+
+
+@needs_document
+def test_no_sentence_of_klaviyos_client_is_in_a_schema() -> None:
+    text = gzip.decompress(command.DOCUMENTS[OCTOBER].read_bytes()).decode()
+    ours = [
+        value["description"].rstrip(".")
+        for stream, resource in STREAMS.items()
+        if resource.revision == OCTOBER
+        for path, value in fields(declared(stream))
+        if not path.endswith("[]")
+    ]
+    assert len(ours) > 300
+    sentences = [text for text in ours if len(text.split()) > 4 and not text.startswith("The ID of")]
+    assert [sentence for sentence in sentences if sentence in text] == []
+
+
 def test_the_check_names_a_stale_file_and_leaves_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "trees.json"
     monkeypatch.setattr(command, "generated", lambda _: [(file, "{}\n")])
-    monkeypatch.setattr(Document, "load", lambda _: None)
-    document = tmp_path / "document.json"
-    document.touch()
-    assert command.main(["--check", str(document)]) == 1
+    documents = [str(document(tmp_path, revision)) for revision in command.DOCUMENTS]
+    assert command.main(["--check", *documents]) == 1
     assert capsys.readouterr().out == "stale: trees.json\n"
     assert not file.exists()
-    assert command.main([str(document)]) == 0
+    assert command.main(documents) == 0
     assert file.read_text(encoding="utf-8") == "{}\n"
-    assert command.main(["--check", str(document)]) == 0
+    assert command.main(["--check", *documents]) == 0
+
+
+def document(folder: Path, revision: str) -> Path:
+    path = folder / f"{revision}.json"
+    content = {"info": {"version": revision}, "paths": {}, "components": {"schemas": {}}}
+    path.write_text(json.dumps(content), encoding="utf-8")
+    return path
+
+
+def test_a_revision_without_a_document_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        command.main([str(document(tmp_path, "2026-07-15"))])
+    assert "there is no document of revision 2026-10-15" in capsys.readouterr().err
 
 
 def test_a_document_that_is_missing_is_said_to_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

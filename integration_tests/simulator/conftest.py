@@ -19,19 +19,30 @@ if TYPE_CHECKING:
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=timezone.utc)
 HEADERS = {"Authorization": "Klaviyo-API-Key pk_demo", "revision": "2026-07-15"}
-DOCUMENT = Path(__file__).parents[3] / "shared" / "klaviyo" / "openapi-2026-07-15.json.gz"
+OCTOBER = "2026-10-15"
+_FOLDER = Path(__file__).parents[3] / "shared" / "klaviyo"
+DOCUMENTS = {
+    "2026-07-15": _FOLDER / "openapi-2026-07-15.json.gz",
+    OCTOBER: _FOLDER / "openapi-2026-10-15-derived.json.gz",
+}
 
 
 class Client:
     """Asks one simulator."""
 
-    def __init__(self, simulator: Simulator, session: requests.Session) -> None:
+    def __init__(self, simulator: Simulator, session: requests.Session, revision: str = HEADERS["revision"]) -> None:
         self.simulator = simulator
         self.session = session
+        self.revision = revision
+
+    def speaking(self, revision: str) -> Client:
+        """The same client, for another revision."""
+        return Client(self.simulator, self.session, revision)
 
     def get(self, path: str, headers: dict[str, str | None] | None = None, **parameters: Any) -> requests.Response:
         url = path if path.startswith("http") else self.simulator.url + path
-        given = {name: value for name, value in {**HEADERS, **(headers or {})}.items() if value is not None}
+        named = {**HEADERS, "revision": self.revision, **(headers or {})}
+        given = {name: value for name, value in named.items() if value is not None}
         return self.session.get(url, headers=given, params=parameters, timeout=10, allow_redirects=False)
 
     def ask(self, path: str, parameters: dict[str, Any] | None = None) -> Any:
@@ -80,9 +91,18 @@ def start() -> Iterator[Callable[..., Client]]:
 
 
 @pytest.fixture(scope="session")
-def openapi() -> Any:
-    """Klaviyo's OpenAPI document."""
-    if not DOCUMENT.exists():
-        pytest.skip(f"Klaviyo's OpenAPI document is not at {DOCUMENT}")
-    with gzip.open(DOCUMENT, "rt", encoding="utf-8") as file:
-        return json.load(file)
+def documents() -> dict[str, Any]:
+    """Klaviyo's OpenAPI documents by revision."""
+    found = {}
+    for revision, path in DOCUMENTS.items():
+        if not path.exists():
+            pytest.skip(f"Klaviyo's OpenAPI document is not at {path}")
+        with gzip.open(path, "rt", encoding="utf-8") as file:
+            found[revision] = json.load(file)
+    return found
+
+
+@pytest.fixture(scope="session")
+def openapi(documents: dict[str, Any]) -> Any:
+    """The document of the revision that most endpoints are asked in."""
+    return documents[HEADERS["revision"]]

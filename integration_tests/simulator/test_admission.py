@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         ({"revision": None}, 400, "invalid"),
         ({"revision": "tomorrow"}, 400, "invalid"),
         ({"revision": "2027-01-15"}, 400, "invalid"),
-        ({"revision": "2026-10-15"}, 404, "not_found"),
+        ({"revision": "2026-04-15"}, 404, "not_found"),
         ({"revision": "2025-01-15"}, 404, "not_found"),
         ({"revision": "2022-10-17"}, 404, "not_found"),
         ({"revision": "2022-10-17", "X-Klaviyo-Revision-Fall-Forward-Opt-Out": "1"}, 410, "gone"),

@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from integration_tests.simulator.conftest import OCTOBER
 from klaviyo_simulator.data.makers import MAKERS
 from klaviyo_simulator.kinship import KINDS
-from klaviyo_simulator.resources import TYPES
+from klaviyo_simulator.resources import BY_REVISION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from integration_tests.simulator.conftest import Client
 
-COLLECTIONS = {name: declared.collection.removeprefix("/api/") for name, declared in TYPES.items()}
+CANVAS = {"canvas-campaign": "campaign", "canvas-message": "campaign-message"}
+"""What no revision before 2026-10-15 shows, and what that one calls it."""
 PRESENT = "2026-11-20T10:00:0"
 LONG_AGO = datetime(2015, 3, 1, 12, tzinfo=timezone.utc)
+
+
+def home(client: Client, name: str) -> tuple[Client, str]:
+    """The earliest revision that shows records of a type, and the path of their collection."""
+    known = {revision: types for revision, types in BY_REVISION.items() if name not in CANVAS or revision == OCTOBER}
+    revision = next(revision for revision, types in known.items() if CANVAS.get(name, name) in types)
+    collection = BY_REVISION[revision][CANVAS.get(name, name)].collection
+    return client.speaking(revision), collection.removeprefix("/api/")
 
 
 def date_of(client: Client, path: str) -> str:
@@ -35,24 +46,25 @@ def members(client: Client, a_list: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", sorted({*MAKERS, "profile"} - {"webhook-topic", "mapped-metric"}))
 def test_records_of_every_type_come_and_go(start: Callable[..., Client], name: str) -> None:
-    client = start()
-    collection = COLLECTIONS[name]
-    before = set(client.simulator.ids(collection))
+    client, collection = home(start(), name)
+    ids = partial(client.simulator.ids, collection, client.revision)
+    before = set(ids())
     made = client.simulator.create(name, 2)
-    assert set(client.simulator.ids(collection)) - before == set(made)
+    assert set(ids()) - before == set(made)
     for identity in made:
         client.simulator.delete(name, identity)
-    assert set(client.simulator.ids(collection)) == before
+    assert set(ids()) == before
     with pytest.raises(ValueError, match=f"there is no {name}"):
         client.simulator.delete(name, made[0])
 
 
 @pytest.mark.parametrize("kin", KINDS, ids=lambda kin: f"{kin.parent}-{kin.relation}")
 def test_a_new_child_is_found_below_its_parent(start: Callable[..., Client], kin: Any) -> None:
-    client = start()
-    parent = client.simulator.ids(COLLECTIONS[kin.parent])[-1]
+    client, collection = home(start(), kin.parent)
+    parent = client.simulator.ids(collection, client.revision)[-1]  # campaigns of the canvas come last
+    client = client.speaking(max(client.revision, home(client, kin.child)[0].revision))
     (made,) = client.simulator.create(kin.child, of={kin.parent: parent})
-    path = f"/api/{COLLECTIONS[kin.parent]}/{parent}/{kin.relation}"
+    path = f"/api/{collection}/{parent}/{kin.relation}"
     if client.get(path).status_code != 404:
         assert made in {record["id"] for record in client.walk(path)}
         client.simulator.delete(kin.child, made)
@@ -61,6 +73,7 @@ def test_a_new_child_is_found_below_its_parent(start: Callable[..., Client], kin
         assert (kin.parent, kin.relation) in {
             *(("profile", "push-tokens"), ("tag-group", "tags")),
             *(("tag", each) for each in ("lists", "segments", "campaigns", "flows")),
+            ("text-messaging-sender", "text-messaging-sender-registration"),
         }
 
 

@@ -19,7 +19,13 @@ _CODE_FILTERS = {
 
 AREA = Area(
     types=(
-        ResourceType("coupon", "/api/coupons", tree("description external_id monitor_configuration"), id_form=r"[^-]*"),
+        ResourceType(
+            "coupon",
+            "/api/coupons",
+            tree("description external_id monitor_configuration"),
+            hidden=frozenset({"assigner_configuration"}),
+            id_form=r"[^-]*",
+        ),
         ResourceType(
             "coupon-code",
             "/api/coupon-codes",

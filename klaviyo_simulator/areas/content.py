@@ -24,7 +24,7 @@ AREA = Area(
             "/api/templates",
             tree("amp created definition editor_type html name text updated"),
             open_fields=frozenset({"definition"}),
-            hidden=frozenset({"definition"}),
+            hidden=frozenset({"definition", "screenshot_url"}),
         ),
         ResourceType(
             "template-universal-content",

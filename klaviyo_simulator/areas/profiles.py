@@ -10,7 +10,7 @@ from klaviyo_simulator.suppressions import LIST_SUPPRESSIONS, SUPPRESSION
 
 _ENABLEMENT = ("AUTHORIZED", "UNAUTHORIZED", "DENIED", "PROVISIONAL", "NOT_DETERMINED")
 
-_CONSENT = "can_receive consent consent_timestamp created_timestamp last_updated metadata valid_until"
+CONSENT = "can_receive consent consent_timestamp created_timestamp last_updated metadata valid_until"
 _PROFILE = """
     created email external_id first_name image last_event_date last_name locale organization phone_number
     properties title updated
@@ -26,7 +26,7 @@ _SUBSCRIPTIONS = f"""
             marketing(
                 can_receive_email_marketing consent consent_timestamp custom_method_detail double_optin
                 last_updated list_suppressions method method_detail suppression)
-            open_tracking({_CONSENT}))
+            open_tracking({CONSENT}))
         mobile_push(marketing(can_receive_push_marketing consent consent_timestamp))
         sms(
             marketing(
@@ -34,9 +34,9 @@ _SUBSCRIPTIONS = f"""
             transactional(
                 can_receive_sms_transactional consent consent_timestamp last_updated method method_detail))
         whatsapp(
-            marketing({_CONSENT} phone_number)
-            transactional({_CONSENT} phone_number)
-            conversational({_CONSENT} phone_number)))
+            marketing({CONSENT} phone_number)
+            transactional({CONSENT} phone_number)
+            conversational({CONSENT} phone_number)))
 """
 
 _profile = partial(Endpoint, type="profile", tier=Tier.L, scopes=("profiles:read",))

@@ -52,6 +52,9 @@ def category(birth: Birth) -> Record:
     return Record(_CATALOG + external, attributes, hidden={"created": iso(birth.created)})
 
 
+_ASSIGNING = {"used": "NEVER_ASSIGN", "unused_expired": "ALWAYS_ASSIGN"}
+
+
 def coupon(birth: Birth) -> Record:
     """One coupon; its id is the one it has in the shop."""
     external = f"{birth.random.choice((10, 15, 20, 50))}OFF{birth.number}"
@@ -59,6 +62,7 @@ def coupon(birth: Birth) -> Record:
         "external_id": external,
         "description": words.or_null(birth.random, f"{words.title(birth.random)} — €10"),
         "monitor_configuration": words.or_null(birth.random, {"low_balance_threshold": "100"}, 0.5),
+        "assigner_configuration": _ASSIGNING if birth.number % 3 else None,
     }
     return Record(external, attributes)
 

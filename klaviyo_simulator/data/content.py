@@ -28,6 +28,7 @@ def template(birth: Birth) -> Record:
         "amp": words.or_null(random, "", 0.9),
         **birth.times(),
         "definition": definition if kind == "SYSTEM_DRAGGABLE" else None,
+        "screenshot_url": f"https://images.example.com/{birth.number}.png" if birth.number % 4 else None,
     }
     return Record(words.short_id(random), attributes)
 

@@ -16,7 +16,6 @@ from klaviyo_simulator.data.event_pages import NOBODY, EventIds, EventPages
 from klaviyo_simulator.declarations import LOWER_BOUNDS, UPPER_BOUNDS
 from klaviyo_simulator.moments import SECOND
 from klaviyo_simulator.records import Record, Related
-from klaviyo_simulator.resources import TYPES
 from klaviyo_simulator.tables import RecordTable, Selection
 
 if TYPE_CHECKING:
@@ -224,7 +223,7 @@ def _related(pages: EventPages, query: Query, numbers: Numbers) -> list[tuple[st
         for at, relation in enumerate(query.includes)
         for place, identity in pages.related(relation, numbers)
     )
-    names = [TYPES[query.endpoint.type].relationships[relation].type for relation in query.includes]
+    names = [query.types[query.endpoint.type].relationships[relation].type for relation in query.includes]
     return [(names[at], identity) for _, at, identity in found]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from klaviyo_simulator.data import (
+    brands,
     campaigns,
     catalog,
     commerce,
@@ -14,15 +15,27 @@ from klaviyo_simulator.data import (
     forms,
     groups,
     metrics,
+    multichannel,
     profiles,
+    text_messaging,
+    translations,
 )
 
 if TYPE_CHECKING:
     from klaviyo_simulator.data.birth import Maker
 
 MAKERS: dict[str, Maker] = {
+    "billing-usage": translations.billing_usage,
+    "brand-button": brands.button,
+    "brand-color": brands.color,
+    "brand-logo": brands.logo,
+    "brand-social-group": brands.social_group,
     "campaign": campaigns.campaign,
+    "campaign-audience": multichannel.campaign_audience,
     "campaign-message": campaigns.campaign_message,
+    "campaign-variation": multichannel.campaign_variation,
+    "canvas-campaign": multichannel.canvas_campaign,
+    "canvas-message": multichannel.canvas_message,
     "catalog-category": commerce.category,
     "catalog-item": commerce.item,
     "catalog-variant": commerce.variant,
@@ -52,6 +65,9 @@ MAKERS: dict[str, Maker] = {
     "tag-group": catalog.tag_group,
     "template": content.template,
     "template-universal-content": content.universal_content,
+    "text-messaging-sender": text_messaging.sender,
+    "text-messaging-sender-registration": text_messaging.registration,
+    "translation": translations.translation,
     "web-feed": content.web_feed,
     "webhook": catalog.webhook,
     "webhook-topic": catalog.webhook_topic,

@@ -8,21 +8,31 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
-from klaviyo_simulator.data import catalog, stock
+from klaviyo_simulator.areas import OCTOBER_2026, REVISION
+from klaviyo_simulator.data import brands, catalog, stock, text_messaging
 from klaviyo_simulator.data.birth import Birth
 from klaviyo_simulator.data.campaigns import EstimationTable
 from klaviyo_simulator.data.event_bodies import pool
 from klaviyo_simulator.data.events import AttributionTable, EventTable
 from klaviyo_simulator.data.makers import MAKERS
+from klaviyo_simulator.data.multichannel import SeenMessages, seen_campaign
 from klaviyo_simulator.data.profiles import ProfileMaker
 from klaviyo_simulator.data.timeline import Timeline
 from klaviyo_simulator.kinship import Families, kin_of
 from klaviyo_simulator.moments import seconds_of
-from klaviyo_simulator.tables import RecordTable, Table, TemplateTable
+from klaviyo_simulator.tables import JointTable, RecordTable, Table, TemplateTable
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from klaviyo_simulator.records import Record
     from klaviyo_simulator.settings import Settings
+
+_SINGLE = ("brand-email-default", "brand-voice", "text-messaging-configuration")
+
+
+def _as_it_is(record: Record) -> Record:
+    return record
 
 
 class Shop:
@@ -38,7 +48,7 @@ class Shop:
 
         account = catalog.account(self.source("account"), settings.timezone)
         self.templates = TemplateTable()
-        self.records = {name: RecordTable() for name in (*MAKERS, "profile")} | {"template": self.templates}
+        self.records = {name: RecordTable() for name in (*MAKERS, *_SINGLE, "profile")} | {"template": self.templates}
         """The tables of what can be changed."""
         self.tables: dict[str, Table] = {
             **self.records,
@@ -49,6 +59,19 @@ class Shop:
         }
         """All tables, by the names of their types."""
         self.families = Families(self.tables)
+        self._seen = {
+            REVISION: self.tables,
+            OCTOBER_2026: {
+                **self.tables,
+                "campaign": JointTable(
+                    (self.records["campaign"], seen_campaign), (self.records["canvas-campaign"], _as_it_is)
+                ),
+                "campaign-message": JointTable(
+                    (self.records["campaign-message"], SeenMessages(self.tables)),
+                    (self.records["canvas-message"], _as_it_is),
+                ),
+            },
+        }
         self.campaigns = self.records["campaign"]
         self.flows = self.records["flow"]
         self.lists = self.records["list"]
@@ -59,8 +82,20 @@ class Shop:
         self.profile_maker = ProfileMaker(self.source("profiles"), self.timeline, self.lists.ids())
         for profile in self.profile_maker.stock(settings.profiles):
             self.profiles.put(profile)
-        self.events = self.tables["event"] = self._events(settings)
+        self.events = self._events(settings)
+        for tables in self._seen.values():
+            tables["event"] = self.events
         stock.after_profiles(self, settings)
+        self._single(account.id)
+
+    def seen(self, revision: str) -> Mapping[str, Table]:
+        """All tables as a revision shows them, by the names of its types."""
+        return self._seen[revision]
+
+    def children(self, revision: str, parent: str, relation: str, identity: str) -> RecordTable | None:
+        """The children of a record as a revision shows them, or None if there is no such record."""
+        families = self.families if revision == REVISION else Families(self._seen[revision])
+        return families.children(parent, relation, identity)
 
     def make(
         self, name: str, random: Random, created: int, updated: int, of: tuple[str, Record] | None = None
@@ -100,6 +135,14 @@ class Shop:
     def source(self, name: str) -> Random:
         """A source of chance of its own, so that no part of the data depends on the size of another."""
         return Random(f"{self._seed}:{name}")
+
+    def _single(self, account: str) -> None:
+        """Make what the account has one of, by its id."""
+        self.records["brand-email-default"].put(brands.email_default(account, self.records))
+        self.records["brand-voice"].put(brands.voice(account))
+        self.records["text-messaging-configuration"].put(
+            text_messaging.configuration(account, self.timeline.quantile(0.5))
+        )
 
     def _pick(self, random: Random, name: str) -> str | None:
         place = random.random()  # drawn once however many there are, so that nothing else depends on it

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from klaviyo_simulator.data.catalog import TOPICS
 from klaviyo_simulator.data.flows import SENDING
 from klaviyo_simulator.data.metrics import MAPPINGS
+from klaviyo_simulator.data.translations import USAGES
 from klaviyo_simulator.kinship import kin_of
 from klaviyo_simulator.moments import cached_moment_of, iso
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _SAME = 5  # every so many records one has the moments of the one before
 _WITH_PARENT = 0.3  # share of the children that have the moments of their parent
 _USUAL = 1000  # members of all groups but the first are fewer
+_BRAND = {"brand-button": 3, "brand-color": 4, "brand-logo": 2, "brand-social-group": 2}
 _IMPORTED = 0.1  # share of the members of a group that came with one import
 
 
@@ -58,27 +60,45 @@ def after_profiles(shop: Shop, settings: Settings) -> None:
     _several(shop, "object-type", settings.object_types)
     _several(shop, "object-record", settings.object_records, of="object-type")
     _several(shop, "data-source", settings.data_sources)
+    _several(shop, "canvas-campaign", settings.canvas_campaigns)
+    _several(shop, "translation", settings.translations)
+    _several(shop, "text-messaging-sender", settings.senders)
+    _several(shop, "billing-usage", USAGES)
+    for name, count in _BRAND.items():
+        _several(shop, name, count)
 
 
 def complete(shop: Shop, name: str, record: Record, random: Random, created: int, updated: int) -> None:
     """Give a record the tags and children that those of its type have, none among them."""
-    if name in {"campaign", "flow", "list", "segment"}:
+    if name in {"campaign", "canvas-campaign", "flow", "list", "segment"}:
         tags = shop.records["tag"].records()
         for tag in random.sample(tags, min(len(tags), random.choice((0, 0, 1, 2)))):
             shop.families.join(kin_of("tag", name), tag, record)
     children, counts = {
         "campaign": ("campaign-message", (1, 1, 1, 2, 3)),
+        "canvas-campaign": ("canvas-message", (2, 1, 0, 3)),
+        "canvas-message": ("campaign-variation", (1, 2, 0, 3)),
         "flow": ("flow-action", (0, 1, 2, 3, 5)),
         "flow-action": ("flow-message", (1, 1, 1, 3) if _sends(record) else (0,)),
         "form": ("form-version", (0, 1, 2, 4)),
         "metric": ("metric-property", (0, 3, 5)),
         "object-type": ("object-schema", (0, 1, 3)),
+        "text-messaging-sender": ("text-messaging-sender-registration", (1, 0, 2)),
     }.get(name, ("", (0,)))
     # In turn, so that all of these numbers occur in a small shop too.
     for _ in range(counts[len(shop.records[name]) % len(counts)]):
         shop.new(children, random, *_moments(shop, random, created, updated), (name, record))
     if name == "object-type":
         _schemas(shop, record, random, created)
+    later, counts = {
+        "campaign": ("campaign-audience", (1,)),
+        "campaign-message": ("campaign-variation", (1,)),
+        "canvas-campaign": ("campaign-audience", (1, 2, 0)),
+    }.get(name, ("", (0,)))
+    # By chance of its own, so that what earlier revisions show does not depend on what they do not show.
+    random = shop.source(f"{later}s of {record.id}")
+    for _ in range(counts[len(shop.records[name]) % len(counts)]):
+        shop.new(later, random, *_moments(shop, random, created, updated), (name, record))
 
 
 def _moments(shop: Shop, random: Random, created: int, updated: int) -> tuple[int, int]:

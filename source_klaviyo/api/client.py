@@ -48,6 +48,9 @@ logger = logging.getLogger("airbyte")
 
 HOST = "https://a.klaviyo.com"
 REVISION = "2026-07-15"
+"""The API revision of whatever does not name another one."""
+OCTOBER_2026 = "2026-10-15"
+"""The API revision that brought campaigns of several channels, translations, brands, senders and usage."""
 TIMEOUT = (10, 120)
 """Seconds to connect, and the most to wait for an answer's head, and for each next piece of its body."""
 ANSWER = 300.0
@@ -102,6 +105,7 @@ class KlaviyoClient:
 
     Attributes:
         traffic: what has been asked.
+        revision: the API revision that requests name in their header.
     """
 
     def __init__(
@@ -123,6 +127,7 @@ class KlaviyoClient:
         self._timeouts = Timeouts()
         self._clock = Clock()
         self.traffic = Traffic()
+        self.revision = REVISION
         self._auth = _KeyAuth(key)
         self._session = requests.Session()
         self._session.auth = self._auth
@@ -133,7 +138,6 @@ class KlaviyoClient:
                 "Accept": "application/vnd.api+json",
                 "Accept-Encoding": "gzip, deflate",
                 "User-Agent": "airbyte-source-klaviyo",
-                "revision": REVISION,
                 # a retired revision is to be an error, not rows of another shape
                 "X-Klaviyo-Revision-Fall-Forward-Opt-Out": "1",
             }
@@ -146,6 +150,12 @@ class KlaviyoClient:
         """The same conversation, whose `traffic` is only what is asked through what is returned."""
         client = copy(self)
         client.traffic = Traffic()
+        return client
+
+    def speaking(self, revision: str) -> KlaviyoClient:
+        """Return the same client, with the same traffic, for requests of another API revision."""
+        client = copy(self)
+        client.revision = revision
         return client
 
     def usage(self) -> tuple[int, int]:
@@ -195,7 +205,8 @@ class KlaviyoClient:
             AnswerTooLarge: the answer has more bytes than `most`.
             KlaviyoError: the answer is an error that no further try would mend, or too many tries failed.
         """
-        request = Request(self.own_url(address), params, limits, decode, body, expected, most, tries)
+        url = self.own_url(address)
+        request = Request(url, params, limits, decode, body, expected, most, tries, self.revision)
         with nullcontext(hold) if hold else self._memory.hold(free=SMALL_BYTES) as held:
             return self._ask(request, held)
 
@@ -319,7 +330,7 @@ class KlaviyoClient:
                 self._learn(response, limits)
                 asked_at = self.certain_now() - latency
                 answer = read_body(response.raw, hold, request.expected, request.most, ANSWER, patience)
-                refusal = error_of(response.status_code, response.headers, answer, self._auth.hidden)
+                refusal = error_of(response.status_code, response.headers, answer, self._auth.hidden, request.revision)
                 if refusal is not None:
                     raise refusal
                 with understood():

@@ -3,6 +3,7 @@
     KlaviyoError
     ├── ConfigError          the user can mend it: settings, key, scopes, version
     │   ├── InvalidKey           401
+    │   ├── RevisionRefused      410: Klaviyo has retired the API revision, or does not know it
     │   └── AccessDenied         403: the account or the key may not read it
     │       └── MissingScope         a scope is missing, as Klaviyo says or may mean
     ├── TransientError       worth another try: 408, 5xx, network, a body that makes no sense
@@ -53,6 +54,10 @@ class ConfigError(KlaviyoError):
 
 class InvalidKey(ConfigError):  # noqa: N818 - a name that reads well where it is raised
     """401: Klaviyo does not know the key."""
+
+
+class RevisionRefused(ConfigError):  # noqa: N818
+    """410, or a 400 or 404 that blames the revision: no other request of that revision gets an answer."""
 
 
 class AccessDenied(ConfigError):  # noqa: N818
@@ -176,7 +181,7 @@ _decode_errors = msgspec.json.Decoder(_Errors).decode
 
 
 def error_of(
-    status: int, headers: Mapping[str, str], body: bytes, hidden: Callable[[str], str] = str
+    status: int, headers: Mapping[str, str], body: bytes, hidden: Callable[[str], str] = str, revision: str = ""
 ) -> KlaviyoError | None:
     """The error that an answer stands for, or None when it is a good one (2xx).
 
@@ -185,6 +190,7 @@ def error_of(
         headers: the answer's headers.
         body: the answer's body, decompressed.
         hidden: takes out of a text what is not to be shown.
+        revision: the API revision that the request named.
     """
     if 200 <= status < 300:
         return None
@@ -215,9 +221,9 @@ def error_of(
             "http://user:password@host:port."
         )
     if status == 410 or (status in {400, 404} and re.search("revision", about, re.IGNORECASE)):
-        return ConfigError(
-            f"Klaviyo no longer serves the API revision that this version of the connector speaks ({status}): "
-            f"upgrade the connector.{said}"
+        return RevisionRefused(
+            f"Klaviyo no longer serves the API revision {revision or 'that this version of the connector speaks'} "
+            f"({status}): upgrade the connector.{said}"
         )
     if status == 400:
         return _bad_request(about)(

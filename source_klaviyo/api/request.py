@@ -27,6 +27,7 @@ class Request:
         expected: bytes that the answer is likely to have; 0 if nothing is known.
         most: bytes; a larger answer is not taken in.
         tries: how often to make the request before giving up; None for as often as usual.
+        revision: the API revision that the request names.
     """
 
     url: str
@@ -37,14 +38,17 @@ class Request:
     expected: int = 0
     most: int = MAX_ANSWER_BYTES
     tries: int | None = None
+    revision: str = ""
 
     @property
     def options(self) -> dict[str, Any]:
         """The same for `requests`."""
         what = {"url": self.url, "params": self.params}
+        headers = {"revision": self.revision}
         if self.body is None:
-            return {**what, "method": "GET"}
-        return {**what, "method": "POST", "json": self.body, "headers": {"Content-Type": "application/vnd.api+json"}}
+            return {**what, "method": "GET", "headers": headers}
+        headers["Content-Type"] = "application/vnd.api+json"
+        return {**what, "method": "POST", "json": self.body, "headers": headers}
 
     @property
     def can_be_smaller(self) -> bool:

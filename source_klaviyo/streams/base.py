@@ -16,6 +16,7 @@ from airbyte_cdk.sources.streams.http import HttpStream
 
 from source_klaviyo.api.body import MAX_ANSWER_BYTES, MAX_PAGE_BYTES
 from source_klaviyo.api.budget import Limit
+from source_klaviyo.api.client import REVISION
 from source_klaviyo.api.errors import BadRequest, DamagedAnswer, MissingScope, ServerError, UnreadableDetail
 from source_klaviyo.api.page import cursors_of, decode_page
 from source_klaviyo.api.page_size import PageSize
@@ -58,6 +59,7 @@ class KlaviyoStream(HttpStream, ABC):
     limits and retries work is none of its business.
 
     Attributes:
+        revision: the API revision that the stream was written for, sent as a header of each of its requests.
         resource: the path under /api; may name values of the slice in braces.
         tier: the rate limit of the endpoint.
         scope: what the key must be allowed to read, separated by blanks.
@@ -86,6 +88,7 @@ class KlaviyoStream(HttpStream, ABC):
         primary_key: the fields of a record that tell it from all others.
     """
 
+    revision: ClassVar[str] = REVISION
     resource: ClassVar[str]
     tier: ClassVar[Tier]
     scope: ClassVar[str]
@@ -115,7 +118,7 @@ class KlaviyoStream(HttpStream, ABC):
     def __init__(self, config: Config, client: KlaviyoClient, shared: Shared) -> None:
         super().__init__()
         self.config = config
-        self.client = client
+        self.client = client.speaking(self.revision)
         self.shared = shared
         self.adaptations = 0
         self.query_starts: Mapping[str, Instant] = {}  # where each query begins in this sync
@@ -333,6 +336,12 @@ class KlaviyoStream(HttpStream, ABC):
         """The record as it is to be emitted: as Klaviyo sent it, unless a stream differs; None leaves it out."""
         return resource
 
+    def emitted(
+        self, resources: Sequence[msgspec.Raw], cursors: Sequence[bytes], stream_slice: Mapping[str, Any]
+    ) -> Iterable[tuple[msgspec.Raw | None, bytes]]:
+        """Return the records that resources of a page stand for, each with its cursor as JSON."""
+        return zip(self.rebuild_all(resources, stream_slice), cursors, strict=True)
+
     def rebuild_all(
         self, resources: Sequence[msgspec.Raw], stream_slice: Mapping[str, Any]
     ) -> Iterable[msgspec.Raw | None]:
@@ -374,8 +383,7 @@ class KlaviyoStream(HttpStream, ABC):
 
     def _records(self, page: Page, stream_slice: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         cursors = page.cursors or [b"null"] * len(page.resources)
-        for resource, cursor in zip(page.resources, cursors, strict=True):
-            record = self.rebuild(resource, stream_slice)
+        for record, cursor in self.emitted(page.resources, cursors, stream_slice):
             if record is not None:
                 copy = {self.cursor_attribute: json.loads(cursor)} if self.cursor_attribute else {}
                 yield {**json.loads(bytes(record)), **copy, **self.root(stream_slice)}

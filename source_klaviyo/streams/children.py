@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
+from source_klaviyo.api.errors import NotFound
 from source_klaviyo.api.page import Linked, Page, cursors_of, decode_document
 from source_klaviyo.api.resource import Identifier, encode, identity, with_members
-from source_klaviyo.streams.base import KlaviyoStream, Unfiltered
+from source_klaviyo.streams.base import Detailed, KlaviyoStream, Unfiltered
 from source_klaviyo.sync.late import HOUR
 from source_klaviyo.sync.selection import instant_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from source_klaviyo.streams.base import Slice
     from source_klaviyo.sync.state import Partition
@@ -52,6 +54,43 @@ class Child(KlaviyoStream, ABC):
     def root(self, stream_slice: Mapping[str, Any]) -> Mapping[str, str]:
         """The parent's id."""
         return {self.key: stream_slice[self.key]}
+
+
+_decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+class OfChanged(Detailed, ABC):
+    """What lies below each resource of a collection, asked for only if that resource has changed.
+
+    The resources of the collection are read as a stream's are, and windows and states go by their dates. In their place
+    come their children, each with its own date as its cursor.
+
+    Attributes:
+        children: the children of one resource.
+    """
+
+    children: ClassVar[type[Child]]
+
+    @cached_property
+    def _below(self) -> Child:
+        return self.children(self.config, self.client, self.shared)
+
+    def rebuild(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw:
+        """Return the children of a resource as an array; an empty one if it has been deleted in the meantime."""
+        part = {self.children.key: identity(resource)}
+        try:
+            pages = self._below.pages(lambda: part)
+            return encode([with_members(child, part) for page in pages for child in page.resources])
+        except NotFound:
+            return encode([])
+
+    def emitted(
+        self, resources: Sequence[msgspec.Raw], cursors: Sequence[bytes], stream_slice: Mapping[str, Any]
+    ) -> Iterable[tuple[msgspec.Raw | None, bytes]]:
+        """Return the children of some resources, each with its own cursor."""
+        arrays = self.rebuild_all(resources, stream_slice)
+        found = [child for array in arrays if array is not None for child in _decode_array(array)]
+        return zip(found, cursors_of(found, self.cursor_attribute), strict=True)
 
 
 class Members(Child, ABC):
@@ -101,9 +140,11 @@ class Included(Unfiltered, ABC):
         type: the resources' type.
         relationship: the parents' name for them.
         key: what the parent's id is called at the top level of records.
+        parent_date: the attribute that says when a parent changed; None if it is called as the children's cursor.
     """
 
     sparse = True
+    parent_date: ClassVar[str | None] = None
     type: ClassVar[str]
     relationship: ClassVar[str]
     key: ClassVar[str]
@@ -121,7 +162,8 @@ class Included(Unfiltered, ABC):
 
     def _later(self, cursor: bytes, parent: _Parent | None) -> bytes:
         """A child's date, or its parent's if that is later."""
-        of_parent = (parent.attributes or {}).get(self.cursor_attribute or "") if parent else None
+        name = self.parent_date or self.cursor_attribute or ""
+        of_parent = (parent.attributes or {}).get(name) if parent else None
         dates = [cursor, *([bytes(of_parent)] if of_parent else [])]
         return max(dates, key=lambda date: instant_of(date) or 0) if instant_of(cursor) is not None else cursor
 

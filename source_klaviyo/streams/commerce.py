@@ -6,11 +6,14 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from source_klaviyo.api.budget import XL, L, M
+from source_klaviyo.api.resource import encode, identity
 from source_klaviyo.streams.base import KlaviyoStream, Snapshot, Unfiltered
 from source_klaviyo.streams.children import Child
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    import msgspec
 
 
 class CatalogItems(Unfiltered):
@@ -39,6 +42,22 @@ class CatalogCategories(Unfiltered):
     tier = XL
     scope = "catalogs:read"
     page_size = 100
+
+
+class CatalogCategoryItems(Child, Snapshot):
+    """GET /catalog-categories/{id}/items: which items are in which category. Nothing tells when that changes."""
+
+    resource = "catalog-categories/{catalog_category_id}/items"
+    tier = XL
+    scope = "catalogs:read"
+    page_size = 100
+    options = {"fields[catalog-item]": "external_id"}  # noqa: RUF012 - read only
+    parent, key = CatalogCategories, "catalog_category_id"
+    primary_key = ["catalog_category_id", "catalog_item_id"]  # noqa: RUF012 - read only
+
+    def rebuild(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw:
+        """Return the pair of IDs; all else about an item is in catalog_items."""
+        return encode({"catalog_item_id": identity(resource)})
 
 
 class Coupons(Snapshot):

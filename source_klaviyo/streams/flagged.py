@@ -25,11 +25,13 @@ class Flagged(KlaviyoStream, ABC):
     Each value of the attribute is a query. If Klaviyo refuses the filter, one query reads all that it lists.
 
     Attributes:
-        flag: the attribute.
+        flag: the attribute, as the filter calls it.
+        flag_path: where it lies below the attributes, dotted; as `flag` if left out.
         flags: its value in each query, as the filter takes it; the first is what Klaviyo lists by itself.
     """
 
     flag: ClassVar[str]
+    flag_path: ClassVar[str] = ""
     flags: ClassVar[Mapping[str, str]]
     _filters_flag = True
 
@@ -58,6 +60,8 @@ class Flagged(KlaviyoStream, ABC):
 
     def rebuild(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw | None:
         """Leave a record to the query that it belongs to, should Klaviyo accept the filter and not apply it."""
-        value = members(members(resource).get("attributes", NULL)).get(self.flag, NULL)
+        value: msgspec.Raw = members(resource).get("attributes", NULL)
+        for name in (self.flag_path or self.flag).split("."):
+            value = members(value).get(name, NULL)
         others = {flag for query, flag in self.flags.items() if query != stream_slice["query"]}
         return None if self._filters_flag and bytes(value).decode() in others else resource

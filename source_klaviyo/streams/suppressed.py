@@ -105,6 +105,11 @@ class SuppressedProfiles(KlaviyoStream):
         return self._of.name
 
     @property
+    def revision(self) -> str:  # type: ignore[override]
+        """The stream's own."""
+        return self._of.revision
+
+    @property
     def lower(self) -> str | None:  # type: ignore[override]
         """There is no lower bound where all profiles have to be read."""
         return "greater-or-equal" if self._filters else None

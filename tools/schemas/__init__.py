@@ -1,6 +1,6 @@
-"""Write ``source_klaviyo/schemas/<stream>.json`` from Klaviyo's OpenAPI document.
+"""Write ``source_klaviyo/schemas/<stream>.json`` from Klaviyo's OpenAPI documents, one for each revision.
 
-    python -m tools.schemas [--check] [document]
+    python -m tools.schemas [--check] [document …]
 
 Klaviyo's document says what a resource looks like; ``streams.py`` says which resource a stream emits, and how
 the stream differs from it. A new stream is one line there. ``--check`` writes nothing and fails if a file is

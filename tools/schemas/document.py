@@ -18,11 +18,19 @@ MOST = 50
 
 
 class Document:
-    """Klaviyo's OpenAPI document, with references and compositions resolved."""
+    """Klaviyo's OpenAPI document, with references and compositions resolved.
+
+    Attributes:
+        revision: the API revision that it describes.
+    """
 
     def __init__(self, content: Mapping[str, Any]) -> None:
+        self.revision: str = content["info"]["version"]
         self._paths: Mapping[str, Any] = content["paths"]
         self._components: Mapping[str, Any] = content["components"]["schemas"]
+        if "x-derived-from" in content["info"]:
+            # it is no document of Klaviyo's own, so words.py describes what it has
+            self._components = _without_descriptions(self._components)
 
     @classmethod
     def load(cls, path: Path) -> Document:
@@ -78,6 +86,19 @@ class Document:
         if "items" in schema:
             schema["items"] = self._folded(schema["items"], inside)
         return schema
+
+
+def _without_descriptions(schema: Any) -> Any:
+    """Return a schema, or several, without what they say in prose; a property of that name stays."""
+    if isinstance(schema, list):
+        return [_without_descriptions(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        name: _without_descriptions(part)
+        for name, part in schema.items()
+        if name != "description" or not isinstance(part, str)
+    }
 
 
 def _both(first: Schema, second: Schema) -> Schema:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
+
+from tools.schemas.additions import CLICK_TRACKING_EDITS, COUPON_EDITS, LIST_TYPE_EDITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,18 +31,22 @@ class Stream:
     """The attributes hidden by default for which the stream asks."""
     edits: Edits = field(default_factory=dict)
     """What differs from the resource."""
+    revision: str = "2026-07-15"
+    """The API revision whose document has the operation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
     """What a stream emits whose records the connector builds."""
 
-    cursor: str
+    cursor: str | None
     """The property that is the cursor."""
     properties: Edits
     """What the records hold."""
     report: str | None = None
     """The operation whose statistics they hold besides, as documented."""
+    revision: str = "2026-07-15"
+    """The API revision whose document has that operation."""
 
 
 # Airbyte's own connector (2.13.1) declares these, so its users' tables have them. What Klaviyo no longer
@@ -91,6 +98,7 @@ CAMPAIGN_EDITS: Edits = {
 }
 
 PROFILE_EDITS: Edits = {
+    **CLICK_TRACKING_EDITS,
     "attributes.anonymous_id": ("string", f"The ID of an anonymous profile. {OLD}"),
     # the document has number and date-time here
     "attributes.predictive_analytics.historic_number_of_orders": ("integer", None),
@@ -216,6 +224,9 @@ def _of(parent: str) -> Edits:
     return {f"{parent}_id": ("string", f"The ID of the {parent.replace('_', ' ')} that the record belongs to.")}
 
 
+_october = partial(Stream, revision="2026-10-15")
+
+
 def _members(group: str) -> Built:
     return Built(
         "joined_group_at",
@@ -273,16 +284,42 @@ PROFILE_COUNT = frozenset({"profile_count"})
 
 STREAMS: dict[str, Stream | Built] = {
     "accounts": Stream("/api/accounts"),
+    "billing_usage": _october("/api/billing-usage", "as_of"),
+    "brand_buttons": _october("/api/brand-buttons"),
+    "brand_colors": _october("/api/brand-colors"),
+    "brand_email_defaults": _october("/api/brand-email-defaults"),
+    "brand_logos": _october("/api/brand-logos"),
+    "brand_social_groups": _october("/api/brand-social-groups"),
+    "brand_voice": _october("/api/brand-voice/{id}", edits=_of("account")),
+    "campaign_audiences": _october("/api/campaign-audiences/{id}", "updated", edits=_of("campaign")),
     "campaign_messages": Stream("/api/campaign-messages/{id}", "updated_at", edits=_of("campaign")),
+    "campaign_messages_multichannel": _october("/api/campaign-messages", "updated"),
     "campaign_values_reports": _report("campaign-values", "campaign", "campaign_message"),
+    "campaign_variations": _october(
+        "/api/campaign-variations/{id}",
+        "updated",
+        edits={
+            **_of("campaign_message"),
+            # nothing says what it is, so any type may be wrong
+            "attributes.definition.details.message_hierarchy": ("absent", None),
+        },
+    ),
     "campaigns": Stream("/api/campaigns", "updated_at", edits=CAMPAIGN_EDITS),
     "campaigns_detailed": Stream("/api/campaigns", "updated_at", edits=CAMPAIGN_DETAILED_EDITS),
+    "campaigns_multichannel": _october("/api/campaigns", "updated_at"),
     "catalog_categories": Stream("/api/catalog-categories", "updated"),
+    "catalog_category_items": Built(
+        None,
+        {
+            "catalog_category_id": ("string", "The ID of the category."),
+            "catalog_item_id": ("string", "The ID of an item in the category."),
+        },
+    ),
     "catalog_items": Stream("/api/catalog-items", "updated"),
     "catalog_variants": Stream("/api/catalog-variants", "updated"),
     "conversations": Stream("/api/profiles/{id}/conversations", edits=_of("profile")),
     "coupon_codes": Stream("/api/coupon-codes", edits=_of("coupon")),
-    "coupons": Stream("/api/coupons"),
+    "coupons": Stream("/api/coupons", edits=COUPON_EDITS),
     "custom_metrics": Stream("/api/custom-metrics", "updated"),
     "data_sources": Stream("/api/data-sources"),
     "email_templates": Stream(
@@ -318,7 +355,7 @@ STREAMS: dict[str, Stream | Built] = {
         edits={"attributes.created": ("date-time", None), "attributes.updated": ("date-time", None)},
     ),
     "object_records": Stream("/api/object-types/{id}/object-records", edits=_of("object_type")),
-    "object_schemas": Stream("/api/object-types/{id}/schema-versions", edits=_of("object_type")),
+    "object_schemas": Stream("/api/object-types/{id}/schema-versions", edits={**_of("object_type"), **LIST_TYPE_EDITS}),
     "object_types": Stream("/api/object-types", "updated_at"),
     "profiles": Stream("/api/profiles", "updated", PROFILE_FIELDS, PROFILE_EDITS),
     "push_tokens": Stream("/api/push-tokens"),
@@ -331,7 +368,16 @@ STREAMS: dict[str, Stream | Built] = {
     "tag_groups": Stream("/api/tag-groups"),
     "tags": Stream("/api/tags"),
     "template_universal_content": Stream("/api/template-universal-content", "updated"),
+    "text_messaging_configurations": _october(
+        "/api/text-messaging-configurations/{id}", "updated_at", edits=_of("account")
+    ),
+    "text_messaging_sender_registrations": _october(
+        "/api/text-messaging-sender-registrations/{id}", "updated_at", edits=_of("text_messaging_sender")
+    ),
+    "text_messaging_senders": _october("/api/text-messaging-senders"),
     "tracking_settings": Stream("/api/tracking-settings"),
+    "translations": _october("/api/translations", "updated"),
+    "translations_detailed": _october("/api/translations/{id}", "updated", frozenset({"values"})),
     "web_feeds": Stream("/api/web-feeds", "updated"),
     "webhook_topics": Stream("/api/webhook-topics"),
     "webhooks": Stream("/api/webhooks", "updated_at"),

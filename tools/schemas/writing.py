@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tools.schemas.document import types_of
 from tools.schemas.streams import Stream
+from tools.schemas.words import words_for
 
 if TYPE_CHECKING:
     from tools.schemas.document import Document, Schema
@@ -150,8 +151,9 @@ def _description(path: tuple[str, ...], schema: Schema, resource: str) -> str:
     text = re.sub(r":\s*\n\s*[*-] ", ": ", text)
     text = re.sub(r"\n\s*[*-] ", "; ", text)  # lists
     text = re.sub(r" ([.,])", r"\1", " ".join(text.split()))
+    dotted = ".".join(path)
+    text = text or words_for(resource, dotted)
     if not text:
-        dotted = ".".join(path)
         pattern = next(text for pattern, text in DESCRIPTIONS.items() if fnmatchcase(dotted, pattern))
         text = pattern.format(type=resource, resource=_words(resource), name=_words(path[-1]))
     if not text.endswith((".", "!", "?")):

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
+from source_klaviyo.api.client import KlaviyoClient
 from source_klaviyo.api.page import decode_page
 from source_klaviyo.config import Config
 from source_klaviyo.records import RecordBatch
@@ -115,8 +116,8 @@ def answer_with(klaviyo: FakeKlaviyo, *resources: bytes | Mapping[str, Any]) -> 
 
 
 def streams() -> dict[str, KlaviyoStream]:
-    config = Config.parse(CONFIG, {})
-    made = [stream(config, None, None) for stream in STREAMS]  # type: ignore[arg-type]
+    config, client = Config.parse(CONFIG, {}), KlaviyoClient("pk_made_up")
+    made = [stream(config, client, None) for stream in STREAMS]  # type: ignore[arg-type]
     return {stream.name: stream for stream in made}
 
 

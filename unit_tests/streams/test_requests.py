@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from source_klaviyo.api.client import KlaviyoClient
 from source_klaviyo.config import Config
 from source_klaviyo.streams import STREAMS, KlaviyoStream
 from source_klaviyo.sync.instants import SECOND, for_filter
@@ -143,8 +144,8 @@ def suppressed(updated: str, *timestamps: str) -> dict[str, Any]:
 
 def declared(name: str, **settings: Any) -> KlaviyoStream:
     """A stream by its name, which asks nobody."""
-    config = Config.parse({**CONFIG, **settings}, {})
-    found: list[KlaviyoStream] = [stream(config, None, None) for stream in STREAMS]  # type: ignore[arg-type]
+    config, client = Config.parse({**CONFIG, **settings}, {}), KlaviyoClient("pk_made_up")
+    found: list[KlaviyoStream] = [stream(config, client, None) for stream in STREAMS]  # type: ignore[arg-type]
     return next(stream for stream in found if stream.name == name)
 
 

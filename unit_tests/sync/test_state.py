@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from source_klaviyo.api.client import KlaviyoClient
 from source_klaviyo.api.errors import ConfigError
 from source_klaviyo.config import Config
-from source_klaviyo.streams import STREAMS
+from source_klaviyo.streams import STREAMS, KlaviyoStream
 from source_klaviyo.streams.campaigns import Campaigns
 from source_klaviyo.streams.flows import Flows
 from source_klaviyo.sync.instants import SECOND, parse_instant
@@ -71,8 +72,13 @@ def listed(field: str, *items: tuple[dict[str, Any], str]) -> list[dict[str, Any
     return [{"partition": partition, "cursor": {field: cursor}} for partition, cursor in items]
 
 
+def streams() -> list[KlaviyoStream]:
+    config, client = Config.parse({"api_key": "pk"}, {}), KlaviyoClient("pk")
+    return [stream(config, client, None) for stream in STREAMS]  # type: ignore[arg-type]
+
+
 def test_the_tables_here_know_every_stream() -> None:
-    made = [stream(Config.parse({"api_key": "pk"}, {}), None, None) for stream in STREAMS]  # type: ignore[arg-type]
+    made = streams()
     assert FIELDS.items() <= {stream.name: stream.cursor_attribute for stream in made}.items()
     partitions = {stream.name: tuple(stream.partitions) for stream in made}
     assert all(partitions[name] == PARTITIONS.get(name, ONE) for name in FIELDS)
@@ -524,10 +530,7 @@ def test_a_long_value_is_not_repeated_in_full() -> None:
 
 
 def test_a_stream_with_details_has_the_states_of_the_one_without() -> None:
-    made = {
-        stream.name: stream
-        for stream in (kind(Config.parse({"api_key": "pk"}, {}), None, None) for kind in STREAMS)  # type: ignore[arg-type]
-    }
+    made = {stream.name: stream for stream in streams()}
     detailed = {name for name in made if name.endswith("_detailed")}
     assert {"campaigns_detailed", "events_detailed", "lists_detailed"} <= detailed
     for name in detailed:

@@ -1,0 +1,49 @@
+"""How an account sends text messages: senders, their registrations with carriers, and the configuration."""
+
+from __future__ import annotations
+
+from abc import ABC
+
+from source_klaviyo.api.budget import S
+from source_klaviyo.api.client import OCTOBER_2026
+from source_klaviyo.streams.account import OfAccount
+from source_klaviyo.streams.base import KlaviyoStream, Snapshot, Unfiltered
+from source_klaviyo.streams.children import Included
+
+
+class _Senders(KlaviyoStream, ABC):
+    """GET /text-messaging-senders."""
+
+    revision = OCTOBER_2026
+    resource = "text-messaging-senders"
+    tier = S
+    scope = "sender-config:read"
+    page_size = 20
+
+
+class TextMessagingSenders(Snapshot, _Senders):
+    """Senders with the IDs of their registrations. They have no date but that of their creation."""
+
+    extras = {  # noqa: RUF012 - read only
+        "include": "text-messaging-sender-registration",
+        "fields[text-messaging-sender-registration]": "status",
+    }
+
+
+class TextMessagingSenderRegistrations(Included, _Senders):
+    """The latest registration of each sender; Klaviyo lists no others."""
+
+    cursor_attribute = "updated_at"
+    options = {"include": "text-messaging-sender-registration"}  # noqa: RUF012 - read only
+    type = relationship = "text-messaging-sender-registration"
+    key = "text_messaging_sender_id"
+
+
+class TextMessagingConfigurations(OfAccount, Unfiltered):
+    """GET /text-messaging-configurations/{id}: one if the account sends text messages."""
+
+    revision = OCTOBER_2026
+    resource = "text-messaging-configurations/{account_id}"
+    tier = S
+    scope = "accounts:read sender-config:read"
+    cursor_attribute = "updated_at"
