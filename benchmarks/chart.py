@@ -30,20 +30,20 @@ def chart(panels: Sequence[Curves]) -> str:
     )
     title = "How long a first read takes: seconds, by full pages. Lower is better."
     parts = [f'<rect width="{width}" height="{height}" fill="white"/>', _text(LEFT, 20, title, size=13), *_legend()]
+    span = _span(seconds for panel in panels for line in panel.seconds.values() for seconds in line.values())
     for number, panel in enumerate(panels):
-        parts += _Panel(panel, LEFT + number * (WIDTH + GAP)).parts()
+        parts += _Panel(panel, LEFT + number * (WIDTH + GAP), span).parts()
     return "\n".join((head, *parts, "</svg>\n"))
 
 
 class _Panel:
     """One pair of axes with its lines."""
 
-    def __init__(self, curves: Curves, left: int) -> None:
+    def __init__(self, curves: Curves, left: int, seconds: tuple[float, float]) -> None:
         self._curves = curves
         self._left = left
-        points = [point for line in curves.seconds.values() for point in line.items()]
-        self._x = _span(pages for pages, _ in points)
-        self._y = _span(seconds for _, seconds in points)
+        self._x = _span(pages for line in curves.seconds.values() for pages in line)
+        self._y = seconds
 
     def parts(self) -> list[str]:
         """Everything in it, as SVG."""
@@ -52,7 +52,7 @@ class _Panel:
         for value in _ticks(self._y):
             at = self._at_y(value)
             parts.append(f'<path d="M{self._left} {at:.1f}h{WIDTH}" stroke="#e4e6ea"/>')
-            parts.append(_text(self._left - 6, at + 4, f"{value:g}", anchor="end"))
+            parts.append(_text(self._left - 6, at + 4, f"{value:g} s", anchor="end"))
         pages = sorted({pages for line in self._curves.seconds.values() for pages in line})
         parts += [_text(self._at_x(value), bottom + 16, f"{value:,}", anchor="middle") for value in pages]
         parts.append(_text(self._left + WIDTH / 2, bottom + 34, "pages", anchor="middle"))
