@@ -34,6 +34,18 @@ SIDE_BY_SIDE = 8
 """Reads that run at the same time, of accounts of their own: they wait for quotas, or for one answer after another."""
 STAGGER = 4.0
 """Seconds between the starts of such reads: each begins with a burst."""
+MEANING = f"""\
+Each account is read by itself, with {LATENCY:g} s for an answer and Klaviyo's limits. A page is a full one.
+
+- *Time*: from the first request to the last answer. A short read that misses its goal is repeated, up to {{tries}} times
+  in all, and the fastest counts. *CPU* includes the start of Python and the CDK, about a second.
+- *Bound*: three round trips, and the pages at the burst limit; beyond a minute's quota, at that quota. What lies in one
+  second can only be read page after page.
+- *Ratio*: time by bound. Less is better; the goal is 2, and 2.5 where the dates are spread in an awkward way.
+- *Airbyte's*: the same read with `{PACKAGE}` and the 50 workers that it takes at most. *Ahead*: how many times as long
+  it takes. More is better.
+- *Requests*: less is better; the goal is {PAGE_FACTOR} a page and {ALLOWANCE} in all, and {PACED_FACTOR} a page where a
+  minute's quota decides. *429*: how many of them Klaviyo refused."""
 CHARTED = ("events", "profiles", "email_templates")
 
 
@@ -41,13 +53,7 @@ def measure(plan: Plan, say: Say) -> Iterator[Table | Curves]:
     """Read each stream at each size, with real limits: what needs the processor by itself, the rest side by side."""
     table = Table(
         "Every size: how long does a first read take?",
-        f"Seconds from the first request to the last answer, with {LATENCY:g} s for an answer and Klaviyo's "
-        "limits, each account by itself. The bound is three round trips, and the pages at the burst limit; beyond a "
-        "minute's quota, at the quota; what lies in one second can only be read page after page. *Ratio*: time by "
-        "bound; less is better, the goal is 2, and 2.5 where the dates are spread in an awkward way. *Ahead*: how many "
-        f"times as long `{PACKAGE}` (50 workers) takes for it; more is better. CPU time includes the start, about "
-        f"a second. Requests: the goal is {PAGE_FACTOR} a page and {ALLOWANCE} in all, and {PACED_FACTOR} a page where "
-        f"a quota decides. A read that misses its goal is tried up to {plan.tries} times, and the fastest counts.",
+        MEANING.format(tries=plan.tries),
         ("Stream", "Pages", "Time", "Bound", "Ratio", "Airbyte's", "Ahead", "Requests", "429", "CPU"),
     )
     jobs = [(case, pages) for case in _cases(plan) for pages in _sizes(case, plan)]
