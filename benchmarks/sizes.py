@@ -37,8 +37,8 @@ STAGGER = 4.0
 MEANING = f"""\
 Each account is read by itself, with {LATENCY:g} s for an answer and Klaviyo's limits. A page is a full one.
 
-- *Time*: from the first request to the last answer. A short read that misses its goal is repeated, up to {{tries}} times
-  in all, and the fastest counts. *CPU* includes the start of Python and the CDK, about a second.
+- *Time*: from the first request to the last answer. A short read that misses its goal is tried up to {{tries}} times,
+  and the fastest counts. *CPU* includes the start of Python and the CDK, about a second.
 - *Bound*: three round trips, and the pages at the burst limit; beyond a minute's quota, at that quota. What lies in one
   second can only be read page after page.
 - *Ratio*: time by bound. Less is better; the goal is 2, and 2.5 where the dates are spread in an awkward way.
