@@ -50,8 +50,8 @@ image:  ## build airbyte/source-klaviyo:dev with Docker (BASE_IMAGE=…: on anot
 		--label io.airbyte.version=$$(sed -n 's/^  dockerImageTag: //p' metadata.yaml) \
 		--tag airbyte/source-klaviyo:dev .
 
-bench: $(READY)  ## speed, limits, requests and memory, beside Airbyte's connector (FULL=1: large sizes)
-	$(BIN)/python -m benchmarks $(if $(FULL),--full)
+bench: $(READY)  ## speed, limits, requests and memory, beside Airbyte's connector: half an hour (QUICK=1: minutes; FULL=1: hours)
+	$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(FULL),--full)
 
 schemas: $(READY)  ## write the streams' JSON schemas anew from Klaviyo's OpenAPI document
 	$(BIN)/python -m tools.schemas

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.connector import ours, sync
-from benchmarks.klaviyo import ANALYSED, STREAMS, Endpoint
-from benchmarks.row import OURS, REFERENCE, Row
+from benchmarks.klaviyo import ANALYSED, Endpoint
 from benchmarks.simulator import simulator
+from benchmarks.table import Table, marked, seconds
 from klaviyo_simulator.endpoints import ENDPOINTS, find
 from source_klaviyo.streams.periods import Periods
+from tools.demo import SIZES
 from tools.tables import streams
 
 if TYPE_CHECKING:
@@ -21,36 +22,55 @@ if TYPE_CHECKING:
     from benchmarks.plan import Plan
 
 NAME = "account"
-SIZES = {"campaigns": 300, "flows": 30, "lists": 15, "segments": 15, "templates": 300, "metrics": 20, "forms": 20}
+LATENCY = 0.2
+SLOWEST = 6
+"""Limits that the table lists."""
+MOST = 1.05
+COUNT = Endpoint("profile_count", 1, 1, 15)
 
 
-def measure(plan: Plan, say: Callable[[str], None]) -> Iterator[Row]:
-    """All streams but reports at once, real limits, 200 ms for an answer; the time includes the start of the process.
-
-    Reports are left out because two of them a minute decide everything.
-    """
+def measure(_: Plan, say: Callable[[str], None]) -> Iterator[Table]:
+    """Read all streams of the demo's shop but reports, of which two a minute would decide everything."""
     names = [stream.name for stream in streams() if not isinstance(stream, Periods)]
-    say(f"reading {len(names)} streams of a small shop")
-    sizes = {**SIZES, "profiles": plan.analysed, "events": plan.analysed * 10}
-    with TemporaryDirectory() as name, simulator(latency=0.2, **sizes) as shop:
-        done = sync(ours(shop, Path(name)), *names)
-        done.holds(**{stream: sizes[endpoint.size] for stream, endpoint in STREAMS.items() if endpoint.size})
-        made = shop.requests()
-    counts = Counter(limit for request in made for limit in _limits(request))
-    longest, bound = max(((limit, _bound(limit, count)) for limit, count in counts.items()), key=lambda pair: pair[1])
-    seconds = done.ended - done.began
-    yield Row(
-        NAME,
-        f"{len(names)} streams of a small shop (reference: the limit of {longest})",
-        "s",
-        {OURS: seconds, REFERENCE: bound},
-        f"{done.total:,} records by {len(made):,} requests, {counts[longest]:,} of them under that limit; "
-        f"{done.first - done.began:.1f} s until the first record",
+    table = Table(
+        "Does a whole account take longer than its slowest stream?",
+        f"{len(names)} streams of the shop of `make demo`, all at once, with {LATENCY:g} s for an answer: the limits "
+        "that take longest. The slowest should begin at once, and the sync should end with it: the goal is "
+        f"{MOST} times its bound. Less is better.",
+        ("Limit", "Requests", "Bound", "First request after", "Last answer after"),
     )
+    say(f"reading {len(names)} streams of a small shop")
+    with (
+        TemporaryDirectory() as folder,
+        simulator(latency=LATENCY, advanced_kdp=True, **SIZES) as shop,
+        table.guard("the account"),
+    ):
+        done = sync(ours(shop, Path(folder)), *names)
+        times: defaultdict[str, list[float]] = defaultdict(list)
+        made = shop.requests()
+        for request in made:
+            for limit in _limits(request):
+                times[limit].append(request["at"])
+        first = min(request["at"] for request in made)
+        took = max(request["at"] for request in made) + LATENCY - first
+        bounds = {limit: _endpoint(limit).bound(len(each), LATENCY) for limit, each in times.items()}
+        slowest = sorted(bounds, key=bounds.__getitem__, reverse=True)
+        for limit in slowest[:SLOWEST]:
+            row = (bounds[limit], min(times[limit]) - first, max(times[limit]) + LATENCY - first)
+            table.rows.append((f"`{limit}`", f"{len(times[limit]):,}", *map(seconds, row)))
+        ratio = took / bounds[slowest[0]]
+        table.notes.append(
+            f"The whole sync took {seconds(took)}, {marked(f'{ratio:.2f}', missed=ratio > MOST)} times the bound of "
+            f"`{slowest[0]}`: {done.total:,} records by {len(made):,} requests; {shop.refused()} were refused. The "
+            f"first record came {seconds(done.first - done.began)} after the start of the process."
+        )
+        if shop.refused():
+            table.wrong.append(f"{shop.refused()} requests were refused")
+    yield table
 
 
 def _limits(request: dict[str, Any]) -> Iterable[str]:
-    """The limits that a request draws on: of its endpoint, and those that endpoints share."""
+    """The limits that a request draws on: that of its endpoint, and those that endpoints share."""
     found = find(request["path"])
     if found:
         yield found[0].path
@@ -59,9 +79,8 @@ def _limits(request: dict[str, Any]) -> Iterable[str]:
             yield shared
 
 
-def _bound(limit: str, requests: int) -> float:
+def _endpoint(limit: str) -> Endpoint:
+    if limit == COUNT.path:
+        return COUNT
     tier = ENDPOINTS[limit].tier if limit in ENDPOINTS else None
-    burst, steady = (tier.burst, tier.steady) if tier else (ANALYSED.burst, ANALYSED.steady)
-    if limit == "profile_count":
-        burst, steady = 1, 15
-    return Endpoint(limit, 0, burst, steady).bound(requests)
+    return Endpoint(limit, 1, tier.burst, tier.steady) if tier else ANALYSED

@@ -7,11 +7,11 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.connector import Connector
-from benchmarks.row import UnmeasurableError
 from benchmarks.simulator import ROOT, Simulator
+from benchmarks.table import UnmeasurableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +27,10 @@ FITS = "import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 12))"
 END = """end_datetime: "{{ (now_utc() - duration('PT2S')).strftime('%Y-%m-%dT%H:%M:%SZ') }}\""""
 
 
-def connector(simulator: Simulator, folder: Path, start_date: str, say: Callable[[str], None]) -> Connector:
-    """It, with a copy of its package in `folder` whose manifest is changed in four places, none of which costs time.
+def connector(
+    simulator: Simulator, folder: Path, start_date: str, say: Callable[[str], None], **settings: Any
+) -> Connector:
+    """Set it up, with a copy of its package in `folder` whose manifest is changed in four places, at no cost of time.
 
     The address and the revision become the simulator's; dates are written `…Z` instead of `…+0000`, and the last
     window ends two seconds ago instead of now, since the simulator takes neither RFC 822 zones nor the future.
@@ -53,7 +55,7 @@ def connector(simulator: Simulator, folder: Path, start_date: str, say: Callable
             raise UnmeasurableError(f"the manifest of {PACKAGE} is not as expected: it has no {old}")
     manifest.write_text(text, "utf-8")
     program = (str(PYTHON), "-c", "from source_klaviyo.run import run; run()")
-    return Connector(program, folder, folder, {"start_date": start_date})
+    return Connector(program, folder, folder, {"start_date": start_date, **settings})
 
 
 def _install(say: Callable[[str], None]) -> None:

@@ -1,54 +1,107 @@
-"""Rows as a chart: horizontal bars, each group in a scale of its own."""
+"""The chart: how long reads take by their size, both axes logarithmic."""
 
 from __future__ import annotations
 
+import math
 from html import escape
 from typing import TYPE_CHECKING
 
-from benchmarks.report import figure
-from benchmarks.row import OURS, REFERENCE, WHEEL
+from benchmarks.table import BOUND, OURS, WHEEL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from benchmarks.row import Row
+    from benchmarks.table import Curves
 
-COLOURS = {OURS: "#1f7a5c", WHEEL: "#c8553d", REFERENCE: "#b9bec7"}
-WIDTH, LEFT, LONGEST, LINE, BAR, GAP = 900, 20, 700, 15, 12, 12
-"""Pixels: the whole, the margin, the longest bar, a line of text, a bar, the space between groups."""
+STYLES = {WHEEL: ("#c8553d", ""), OURS: ("#1f7a5c", ""), BOUND: ("#8a909c", "4 3")}
+"""Colour and dashes of each line."""
+WIDTH, HEIGHT, LEFT, TOP, GAP = 300, 210, 50, 62, 64
+"""Pixels: a panel's size, the margins, and the space between panels."""
+TICKS = (1, 2, 5)
 
 
-def chart(rows: Sequence[Row]) -> str:
-    """An SVG document of the rows that compare something."""
-    top, parts = 50, _legend()
-    for row in rows:
-        bars = {name: row.figures[name] for name in COLOURS if name in row.figures}
-        longest = max(bars.values(), default=0)
-        if len(bars) < 2 or not longest:
-            continue
-        parts.append(_text(LEFT, top + BAR - 2, f"{row.comparison}: {row.what}"))
-        top += LINE
-        for name, value in bars.items():
-            length = value / longest * LONGEST
-            parts.append(f'<rect x="{LEFT}" y="{top}" width="{length:.1f}" height="{BAR - 1}" fill="{COLOURS[name]}"/>')
-            parts.append(_text(LEFT + length + 5, top + BAR - 3, f"{figure(value)} {row.unit}"))
-            top += BAR
-        top += GAP
+def chart(panels: Sequence[Curves]) -> str:
+    """An SVG document of one panel beside the other."""
+    width = LEFT + len(panels) * (WIDTH + GAP)
+    height = TOP + HEIGHT + 44
     head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {top}" font-family="sans-serif" font-size="11">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" '
+        'font-size="11" fill="#222">'
     )
-    paper = f'<rect width="{WIDTH}" height="{top}" fill="white"/>'
-    return "\n".join((head, paper, *parts, "</svg>\n"))
+    title = "How long a first read takes: seconds, by full pages. Lower is better."
+    parts = [f'<rect width="{width}" height="{height}" fill="white"/>', _text(LEFT, 20, title, size=13), *_legend()]
+    span = _span(seconds for panel in panels for line in panel.seconds.values() for seconds in line.values())
+    for number, panel in enumerate(panels):
+        parts += _Panel(panel, LEFT + number * (WIDTH + GAP), span).parts()
+    return "\n".join((head, *parts, "</svg>\n"))
+
+
+class _Panel:
+    """One pair of axes with its lines."""
+
+    def __init__(self, curves: Curves, left: int, seconds: tuple[float, float]) -> None:
+        self._curves = curves
+        self._left = left
+        self._x = _span(pages for line in curves.seconds.values() for pages in line)
+        self._y = seconds
+
+    def parts(self) -> list[str]:
+        """Everything in it, as SVG."""
+        bottom = TOP + HEIGHT
+        parts = [_text(self._left, TOP - 8, self._curves.title)]
+        for value in _ticks(self._y):
+            at = self._at_y(value)
+            parts.append(f'<path d="M{self._left} {at:.1f}h{WIDTH}" stroke="#e4e6ea"/>')
+            parts.append(_text(self._left - 6, at + 4, f"{value:g} s", anchor="end"))
+        pages = sorted({pages for line in self._curves.seconds.values() for pages in line})
+        parts += [_text(self._at_x(value), bottom + 16, f"{value:,}", anchor="middle") for value in pages]
+        parts.append(_text(self._left + WIDTH / 2, bottom + 34, "pages", anchor="middle"))
+        parts.append(f'<path d="M{self._left} {TOP}V{bottom}h{WIDTH}" fill="none" stroke="#222"/>')
+        return [*parts, *(part for name in STYLES for part in self._line(name))]
+
+    def _line(self, name: str) -> list[str]:
+        line: Mapping[int, float] = self._curves.seconds.get(name, {})
+        if not line:
+            return []
+        colour, dashes = STYLES[name]
+        points = [(self._at_x(pages), self._at_y(seconds)) for pages, seconds in sorted(line.items())]
+        path = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
+        drawn = f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dashes}"/>'
+        dots = [] if dashes else [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in points]
+        return [drawn, *dots]
+
+    def _at_x(self, pages: float) -> float:
+        return self._left + _share(pages, self._x) * WIDTH
+
+    def _at_y(self, seconds: float) -> float:
+        return TOP + (1 - _share(seconds, self._y)) * HEIGHT
+
+
+def _span(values: Iterable[float]) -> tuple[float, float]:
+    """The ends of an axis: a little beyond all values."""
+    known = list(values)
+    return min(known) / 1.3, max(known) * 1.3
+
+
+def _share(value: float, span: tuple[float, float]) -> float:
+    return math.log(value / span[0]) / math.log(span[1] / span[0])
+
+
+def _ticks(span: tuple[float, float]) -> list[float]:
+    """1, 2 and 5 times the powers of ten; the powers only, if these are many."""
+    powers = range(math.floor(math.log10(span[0])), math.ceil(math.log10(span[1])) + 1)
+    values = [tick * 10.0**power for power in powers for tick in (TICKS if len(powers) < 4 else (1,))]
+    return [value for value in values if span[0] <= value <= span[1]]
 
 
 def _legend() -> list[str]:
-    parts = []
-    for at, (name, colour) in enumerate(COLOURS.items()):
-        left = LEFT + at * 110
-        parts.append(f'<rect x="{left}" y="18" width="12" height="12" fill="{colour}"/>')
-        parts.append(_text(left + 18, 28, name))
+    parts, left = [], LEFT
+    for name, (colour, dashes) in STYLES.items():
+        parts.append(f'<path d="M{left} 34h22" stroke="{colour}" stroke-width="2" stroke-dasharray="{dashes}"/>')
+        parts.append(_text(left + 28, 38, name))
+        left += 60 + 6 * len(name)
     return parts
 
 
-def _text(left: float, base: float, text: str) -> str:
-    return f'<text x="{left:.1f}" y="{base:.1f}" fill="#222">{escape(text)}</text>'
+def _text(left: float, base: float, text: str, *, anchor: str = "start", size: int = 11) -> str:
+    return f'<text x="{left:.1f}" y="{base:.1f}" text-anchor="{anchor}" font-size="{size}">{escape(text)}</text>'

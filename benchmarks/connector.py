@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.row import WrongError
 from benchmarks.simulator import ROOT, Simulator
+from benchmarks.table import WrongError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -68,7 +68,8 @@ class Sync:
         began, first, ended: seconds since 1970; `first` is when the first record was emitted.
         cpu: seconds of all cores, the start included.
         peak: the most resident memory, in bytes.
-        records, distinct: how many records and ids, by stream.
+        records, distinct: how many records and IDs, by stream.
+        fullest: how many records of the second that has the most, by stream.
         states: the last one of each stream.
     """
 
@@ -79,12 +80,18 @@ class Sync:
     peak: int
     records: dict[str, int]
     distinct: dict[str, int]
+    fullest: dict[str, int]
     states: list[Any]
 
     @property
     def total(self) -> int:
         """All records."""
         return sum(self.records.values())
+
+    @property
+    def twice(self) -> int:
+        """How many records came again."""
+        return self.total - sum(self.distinct.values())
 
     @property
     def rate(self) -> float:
@@ -114,6 +121,15 @@ class Running:
         self._output = output
         self._began = time.time()
 
+    def ends_within(self, most: float) -> bool:
+        """Wait for its end for so many seconds at most, and return whether it has come; leaves the process unreaped."""
+        end = time.monotonic() + most
+        while os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.05)
+        return True
+
     def finish(self) -> Sync:
         """Wait for its end.
 
@@ -139,6 +155,7 @@ class Running:
             peak=usage.ru_maxrss * RSS_UNIT,
             records=seen["records"],
             distinct=seen["distinct"],
+            fullest=seen["fullest"],
             states=list(seen["states"].values()),
         )
 
@@ -177,6 +194,12 @@ def sync(connector: Connector, *streams: str, state: Any = None, piped: bool = F
     """Read streams to their end."""
     with running(connector, *streams, state=state, piped=piped) as under_way:
         return under_way.finish()
+
+
+def sync_within(most: float, connector: Connector, *streams: str) -> Sync | None:
+    """Read streams to their end, or return None if that takes more than `most` seconds."""
+    with running(connector, *streams, piped=False) as under_way:
+        return under_way.finish() if under_way.ends_within(most) else None
 
 
 def _sink(source: Any) -> subprocess.Popen[bytes]:

@@ -1,73 +1,118 @@
-"""`memory`: what a sync takes of it, whatever the size, and when nobody takes the output."""
+"""`memory`: the most that a sync takes of it, by how much is read, how large records are, and who takes the output."""
 
 from __future__ import annotations
 
 import re
 import signal
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from benchmarks.connector import ours, running, sync
-from benchmarks.row import OURS, REFERENCE, Row, UnmeasurableError, WrongError
 from benchmarks.simulator import simulator
+from benchmarks.table import Table, UnmeasurableError, WrongError, marked
+from integration_tests.heavy import Heavy, watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from benchmarks.plan import Plan
     from benchmarks.simulator import Simulator
+    from integration_tests.heavy import Watched
 
-NAME, UNIT, MB = "memory", "MB", 1_000_000
+NAME, KB, MB = "memory", 1_000, 1_000_000
+SLOW = 4 * MB
+"""Bytes a second that a slow consumer takes."""
+GOALS = {5 * KB: 200, 100 * KB: 256, 1_000 * KB: 400}
+"""MB that records of at most so many bytes may take."""
 BEGINNING = 0.1
 """The share of the pages after which the output is no longer taken."""
 SETTLE = 1.0
 """Seconds in which the pipe fills."""
 
 
-def measure(plan: Plan, say: Callable[[str], None]) -> Iterator[Row]:
+def measure(plan: Plan, say: Callable[[str], None]) -> Iterator[Table]:
     """Resident memory of the connector's process."""
-    small, large = plan.memory
-    with TemporaryDirectory() as name:
-        peaks = []
+    yield _by_record_size(plan, say)
+    small = plan.memory[0]
+    table = Table(
+        "Does memory grow with the account, or while nobody takes the output?",
+        "The most resident memory of the process; the same everywhere is best. The limits are off, and events have "
+        "about 1 KB.",
+        ("Read", "Memory"),
+    )
+    with TemporaryDirectory() as name, table.guard("memory"):
         for events in plan.memory:
             with simulator(no_limits=True, events=events) as shop:
                 say(f"reading {events:,} events")
-                done = sync(ours(shop, Path(name)), "events", piped=True)
-                peaks.append(done.holds(events=events).peak / MB)
-        figures = {OURS: peaks[1], REFERENCE: peaks[0]}
-        yield Row(NAME, f"peak, {large:,} events (reference: {small:,} events)", UNIT, figures)
-
+                done = sync(ours(shop, Path(name)), "events", piped=True).holds(events=events)
+                table.rows.append((f"{events:,} events", f"{done.peak / MB:.0f} MB"))
         with simulator(no_limits=True, events=small) as shop:
             say(f"reading {small:,} events, and taking none for {plan.pause} s")
-            yield _stopped(plan, shop, Path(name))
+            table.rows.append(_stopped(plan, shop, Path(name)))
+    yield table
 
 
-def _stopped(plan: Plan, shop: Simulator, folder: Path) -> Row:
-    """Stop who takes the output in the middle; go on later, and see that all arrives."""
+def _by_record_size(plan: Plan, say: Callable[[str], None]) -> Table:
+    """Peaks by the size of records and the speed of the consumer."""
+    table = Table(
+        "How much memory do large records and slow consumers take?",
+        f"The most resident memory (VmHWM) of the process. *Fast*: {plan.volume // MB} MB of events are taken as they "
+        f"come. *Slow*: {SLOW // MB} MB a second are taken, for {plan.pause:g} s. Less is better; the goals are "
+        + ", ".join(f"{goal} MB up to {size // KB:,} KB" for size, goal in GOALS.items())
+        + ".",
+        ("Size of an event", "Fast consumer", "Slow consumer"),
+    )
+    for size in plan.record_sizes:
+        goal = min(most for limit, most in GOALS.items() if size <= limit)
+        cells = []
+        for rate in (None, SLOW):
+            say(f"reading events of {size // KB:,} KB, {'slowly' if rate else 'fast'}")
+            events = plan.volume // size
+            seen = _apart(events, size, rate, plan.pause if rate else 300.0)
+            if seen.errors or (rate is None and seen.records != events):
+                table.wrong.append(f"{seen.records:,} of {events:,} events of {size // KB:,} KB came: {seen.errors}")
+            cells.append(marked(f"{seen.peak:.0f} MB", missed=seen.peak > goal))
+        table.rows.append((f"{size // KB:,} KB", *cells))
+    return table
+
+
+def _apart(events: int, size: int, rate: float | None, seconds: float) -> Watched:
+    """Watch a read from a process of its own.
+
+    The server needs memory, and Linux reports for no process a peak below the size of the one that started it.
+    """
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(_watched, events, size, rate, seconds).result()
+
+
+def _watched(events: int, size: int, rate: float | None, seconds: float) -> Watched:
+    with TemporaryDirectory() as name, Heavy(events=events, size=size) as server:
+        return watch(server, Path(name), seconds=seconds, rate=rate)
+
+
+def _stopped(plan: Plan, shop: Simulator, folder: Path) -> tuple[str, str]:
+    """Stop the consumer in the middle; go on later, and see that all arrives."""
     events = plan.memory[0]
     with running(ours(shop, folder), "events") as under_way:
         if under_way.sink is None:
-            raise UnmeasurableError("there is nobody to stop")
+            raise UnmeasurableError("there is no consumer to stop")
         while shop.stats()["requests"] < events * BEGINNING / 1000:
             if under_way.process.poll() is not None:
                 raise WrongError("the sync ended before it was stopped")
             time.sleep(0.01)
         under_way.sink.send_signal(signal.SIGSTOP)
         time.sleep(SETTLE)
-        before, asked = _resident(under_way.process.pid), shop.stats()["requests"]
+        asked = shop.stats()["requests"]
         time.sleep(plan.pause)
-        after, asked_since = _resident(under_way.process.pid), shop.stats()["requests"] - asked
+        memory, asked_since = _resident(under_way.process.pid), shop.stats()["requests"] - asked
         under_way.sink.send_signal(signal.SIGCONT)
         under_way.finish().holds(events=events)
-    return Row(
-        NAME,
-        f"{plan.pause:g} s without anybody who takes the output (reference: before)",
-        UNIT,
-        {OURS: after / MB, REFERENCE: before / MB},
-        f"stopped after {asked} requests, {asked_since} more while stopped; then all {events:,} events arrived",
-    )
+    what = f"{events:,} events, stopped for {plan.pause:g} s after {asked} requests ({asked_since} more while stopped)"
+    return what, f"{memory / MB:.0f} MB"
 
 
 def _resident(pid: int) -> int:
@@ -79,6 +124,6 @@ def _resident(pid: int) -> int:
     try:
         status = Path(f"/proc/{pid}/status").read_text("utf-8")
     except OSError:
-        raise UnmeasurableError("a process's memory can be looked at on Linux only") from None
+        raise UnmeasurableError("a process's memory can be read on Linux only") from None
     found = re.search(r"VmRSS:\s*(\d+) kB", status)
     return int(found.group(1)) * 1024 if found else 0

@@ -1,4 +1,4 @@
-"""How much is read: sizes for a try-out, for minutes and for as long as it takes."""
+"""How much is read: a try-out of minutes, the default of half an hour, and as long as it takes."""
 
 from __future__ import annotations
 
@@ -9,82 +9,99 @@ from dataclasses import dataclass
 class Plan:
     """The sizes of all comparisons.
 
-    The connector keeps within Klaviyo's limits of its own accord, simulated or not: what is to be read faster
-    than that has to need fewer requests than a minute's quota.
-
     Attributes:
-        name: how it is called in the table.
-        events: of the throughput, ours; 1000 a request, 3500 a minute.
-        wheel_events: of the throughput, Airbyte's, which is slower.
-        profiles: of the throughput; 100 a request, 750 a minute.
-        lists: of the throughput; 10 a request, 750 a minute.
-        rounds: how often ours is measured; Airbyte's comes in between.
+        name: what it is called on the page.
+        sizes: full pages of first reads.
+        largest: the most pages to read, by the requests a minute that Klaviyo takes.
+        awkward_sizes: full pages of reads whose dates are spread in an awkward way.
+        wheel_sizes: full pages that Airbyte's connector reads too.
+        wheel_seconds: after how many seconds Airbyte's connector is stopped.
+        streams: whose first reads are measured; all if empty.
+        tries: how often a read that misses its goal is measured; the fastest counts.
+        parents: of streams that take a request for each.
         minutes: how long the limits are kept busy.
-        pace: the share of the quotas that keeps them busy; less than 1 only to try it out.
-        pages: how many pages of most streams are read to count requests.
-        analysed: profiles with predictive analytics of the small shop.
+        events: to be read without limits.
+        wheel_events: the same with Airbyte's connector.
         memory: two numbers of events.
-        pause: seconds for which nobody takes the output.
+        record_sizes: bytes of the records whose reads are watched.
+        volume: bytes of these records that a fast consumer takes.
+        pause: seconds for which nobody takes the output, or takes it slowly.
         starts: how often the start is measured.
     """
 
     name: str
+    sizes: tuple[int, ...]
+    largest: dict[int, int]
+    awkward_sizes: tuple[int, ...]
+    wheel_sizes: tuple[int, ...]
+    wheel_seconds: float
+    streams: tuple[str, ...]
+    tries: int
+    parents: int
+    minutes: int
     events: int
     wheel_events: int
-    profiles: int
-    lists: int
-    rounds: int
-    minutes: int
-    pace: float
-    pages: int
-    analysed: int
     memory: tuple[int, int]
+    record_sizes: tuple[int, ...]
+    volume: int
     pause: float
     starts: int
 
 
-TINY = Plan(
-    name="a try-out, whose figures mean nothing",
-    events=10_000,
-    wheel_events=1_000,
-    profiles=2_000,
-    lists=300,
-    rounds=1,
+QUICK = Plan(
+    name="a try-out of a few sizes",
+    sizes=(5, 20, 70),
+    largest={3500: 70, 750: 70, 150: 70, 60: 5},
+    awkward_sizes=(20,),
+    wheel_sizes=(20,),
+    wheel_seconds=60,
+    streams=("events", "events, 90 % in 1 % of the time", "profiles", "email_templates", "lists", "list_profiles"),
+    tries=1,
+    parents=20,
     minutes=1,
-    pace=0.02,
-    pages=4,
-    analysed=500,
-    memory=(5_000, 20_000),
-    pause=1,
+    events=100_000,
+    wheel_events=5_000,
+    memory=(50_000, 200_000),
+    record_sizes=(1_000, 100_000),
+    volume=100_000_000,
+    pause=3,
     starts=1,
 )
-QUICK = Plan(
-    name="quick",
+NORMAL = Plan(
+    name="all comparisons",
+    sizes=(5, 20, 70, 300, 1_000, 3_500),
+    largest={3500: 3_500, 750: 3_500, 150: 1_000, 60: 300},
+    awkward_sizes=(20, 70, 300),
+    wheel_sizes=(5, 20, 70, 300, 1_000),
+    wheel_seconds=180,
+    streams=(),
+    tries=3,
+    parents=200,
+    minutes=1,
     events=300_000,
     wheel_events=15_000,
-    profiles=30_000,
-    lists=5_000,
-    rounds=2,
-    minutes=1,
-    pace=1,
-    pages=60,
-    analysed=10_000,
     memory=(300_000, 1_000_000),
-    pause=10,
+    record_sizes=(1_000, 20_000, 100_000, 1_000_000),
+    volume=400_000_000,
+    pause=8,
     starts=3,
 )
 FULL = Plan(
-    name="full",
+    name="all comparisons at large sizes",
+    sizes=(5, 20, 70, 300, 1_000, 3_500),
+    largest={3500: 3_500, 750: 3_500, 150: 3_500, 60: 1_000},
+    awkward_sizes=(5, 20, 70, 300, 1_000, 3_500),
+    wheel_sizes=(5, 20, 70, 300, 1_000, 3_500),
+    wheel_seconds=3_600,
+    streams=(),
+    tries=5,
+    parents=1_000,
+    minutes=3,
     events=1_000_000,
     wheel_events=50_000,
-    profiles=60_000,
-    lists=6_000,
-    rounds=3,
-    minutes=5,
-    pace=1,
-    pages=150,
-    analysed=30_000,
     memory=(1_000_000, 10_000_000),
+    record_sizes=(1_000, 20_000, 100_000, 1_000_000),
+    volume=2_000_000_000,
     pause=60,
     starts=7,
 )

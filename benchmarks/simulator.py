@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.klaviyo import stream_of
-from benchmarks.row import UnmeasurableError
+from benchmarks.table import UnmeasurableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +37,11 @@ class Simulator:
         counts: dict[str, Any] = self._call("stats")
         return counts
 
+    def refused(self) -> int:
+        """Return how many requests were answered with 429 or 400."""
+        counts = self.stats()
+        return int(counts["throttled"] + counts["bad_requests"])
+
     def requests(self) -> list[dict[str, Any]]:
         """The last 10,000 requests: at (seconds since 1970), path, query, status, records."""
         last: list[dict[str, Any]] = self._call("requests")
@@ -45,6 +50,18 @@ class Simulator:
     def by_stream(self) -> Counter[str]:
         """How many requests each stream has made; no more than 10,000 in all are known."""
         return Counter(stream_of(request["path"], request["query"]) for request in self.requests())
+
+    def settle(self) -> None:
+        """Let a minute pass in the account: what is dated within the last seconds is read twice, to be sure."""
+        self._call("advance", {"seconds": 60})
+
+    def change(self, **changes: int) -> None:
+        """Change or add so many records of each kind; the simulator's `Mutations.play` lists the kinds."""
+        self._call("mutate", changes)
+
+    def spoil(self, *faults: dict[str, Any]) -> None:
+        """Let faults strike; the simulator's `faults.py` lists the kinds."""
+        self._call("faults", list(faults))
 
     def reset(self) -> None:
         """Begin to count from zero."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.sink < messages`: what a sync put out, counted.
+"""`python -m benchmarks.sink < messages`: what a sync has put out, counted.
 
 It is a process of its own so that it can be stopped as a destination that does not keep up, and because a
 process's peak memory is never less than that of the one that started it, which has to stay small.
@@ -7,9 +7,10 @@ process's peak memory is never less than that of the one that started it, which 
 from __future__ import annotations
 
 import json
+import re
 import sys
 from array import array
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,15 @@ import numpy as np
 RECORD = b'{"type":"RECORD","record":{"stream":"'
 ID = b'"id":"'
 EMITTED = b',"emitted_at":'
+TAIL = 140
+"""Bytes at the end of a line that hold the copy of the cursor."""
+SECOND = re.compile(rb'"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)')
 
 
 def main() -> None:
     """Read the messages on stdin; print what they are, as JSON."""
     hashes: defaultdict[bytes, array[int]] = defaultdict(lambda: array("q"))  # 64 bits stand for an id well enough
+    cursors: defaultdict[bytes, Counter[bytes]] = defaultdict(Counter)
     states: dict[str, Any] = {}
     errors: list[str] = []
     first: int | None = None
@@ -34,13 +39,18 @@ def main() -> None:
             at = line.find(ID, end)
             # members of lists are pairs of ids: all of the record stands for them
             key = line[at + len(ID) : line.index(b'"', at + len(ID))] if at > 0 else line[end : line.rindex(EMITTED)]
-            hashes[line[len(RECORD) : end]].append(hash(key))
+            stream = line[len(RECORD) : end]
+            hashes[stream].append(hash(key))
+            seconds = SECOND.findall(line[-TAIL:])
+            if seconds:
+                cursors[stream][b"".join(seconds[-1])] += 1
             first = first or json.loads(line)["record"]["emitted_at"]
     report = {
         "records": {stream.decode(): len(ids) for stream, ids in hashes.items()},
         "distinct": {
             stream.decode(): int(np.unique(np.frombuffer(ids, np.int64)).size) for stream, ids in hashes.items()
         },
+        "fullest": {stream.decode(): max(seconds.values()) for stream, seconds in cursors.items()},
         "first": (first or 0) / 1000,
         "states": states,
         "errors": errors,

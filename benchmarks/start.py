@@ -6,13 +6,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from benchmarks.connector import ours
-from benchmarks.row import OURS, REFERENCE, Row, WrongError
 from benchmarks.simulator import simulator
+from benchmarks.table import Table, WrongError, figure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,26 +23,26 @@ NAME = "start"
 CDK = (sys.executable, "-c", "import airbyte_cdk.entrypoint")
 
 
-def measure(plan: Plan, say: Callable[[str], None]) -> Iterator[Row]:
-    """Seconds from start to end of a process; the simulator answers at once, so no latency is part of them."""
+def measure(plan: Plan, say: Callable[[str], None]) -> Iterator[Table]:
+    """Start each command; the simulator answers at once, so no latency is part of the time."""
+    table = Table(
+        "How long does a command take that somebody waits for?",
+        f"Seconds from start to end of the process, the fastest of {plan.starts}; the import of Airbyte's CDK alone "
+        "for comparison. Less is better.",
+        ("Command", "Time"),
+    )
     say("starting spec, check and the CDK by itself")
-    times: dict[str, list[float]] = {"spec": [], "check": [], "cdk": []}
-    with TemporaryDirectory() as name, simulator(no_limits=True) as shop:
+    times: dict[str, list[float]] = {"spec": [], "check": [], "import airbyte_cdk.entrypoint": []}
+    with TemporaryDirectory() as name, simulator(no_limits=True) as shop, table.guard("the start"):
         connector = ours(shop, Path(name))
         for _ in range(plan.starts):
             for command in ("spec", "check"):
                 times[command].append(_seconds(connector, command))
             began = time.monotonic()
             subprocess.run(CDK, check=True, capture_output=True)
-            times["cdk"].append(time.monotonic() - began)
-    for command in ("spec", "check"):
-        yield Row(
-            NAME,
-            f"{command} (reference: import airbyte_cdk.entrypoint)",
-            "s",
-            {OURS: median(times[command]), REFERENCE: median(times["cdk"])},
-            f"median of {plan.starts}",
-        )
+            times["import airbyte_cdk.entrypoint"].append(time.monotonic() - began)
+        table.rows += [(f"`{command}`", f"{figure(min(each))} s") for command, each in times.items()]
+    yield table
 
 
 def _seconds(connector: Connector, command: str) -> float:

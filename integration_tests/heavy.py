@@ -22,7 +22,8 @@ from integration_tests.connector import Connector, catalog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Self
+
+    from typing_extensions import Self
 
 FIRST = 1_704_067_200
 """When the first event happened, 2024-01-01, in seconds since 1970."""
@@ -135,7 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _damaged(self, body: bytes) -> None:
         self._well(body[:-20])
 
-    def _bomb(self, _: bytes) -> None:
+    def _bomb(self, _body: bytes) -> None:
         """4 GB of blanks that are 4 MB on the way."""
         pack = zlib.compressobj(9, wbits=31)
         opening = pack.compress(b'{"data":[') + pack.flush(zlib.Z_FULL_FLUSH)

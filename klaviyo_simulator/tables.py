@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from klaviyo_simulator.declarations import LOWER_BOUNDS, UPPER_BOUNDS
 from klaviyo_simulator.matching import matcher
 from klaviyo_simulator.records import Record, comparable
 
@@ -83,22 +84,23 @@ class RecordTable:
         """One page of a query, behind a place."""
         matches = matcher(query.conditions, settings)
         found: list[Record] = []
-        for record in self._walk(query.sort, query.descending, after):
+        for record in self._walk(query, after):
             if matches(record):
                 if len(found) == query.size:
                     return Selection(found, _key(found[-1], query.sort), length=len(found))
                 found.append(record)
         return Selection(found, None, length=len(found))
 
-    def _walk(self, sort: str, descending: bool, after: Place | None) -> Iterator[Record]:
-        order = self._order(sort)
-        if descending:
-            end = len(order) if after is None else bisect_left(order, after)
-            places: Iterable[Place] = (order[at] for at in range(end - 1, -1, -1))
-        else:
-            start = 0 if after is None else bisect_right(order, after)
-            places = (order[at] for at in range(start, len(order)))
-        return (self._records[place[-1]] for place in places)
+    def _walk(self, query: Query, after: Place | None) -> Iterator[Record]:
+        """The records behind a place, in order, that lie between the bounds of the sort key."""
+        order = self._order(query.sort)
+        start, end = _window(order, query)
+        if after is not None and query.descending:
+            end = min(end, bisect_left(order, after))
+        elif after is not None:
+            start = max(start, bisect_right(order, after))
+        places = range(end - 1, start - 1, -1) if query.descending else range(start, end)
+        return (self._records[order[at][-1]] for at in places)
 
     def _order(self, sort: str) -> list[Place]:
         if sort not in self._orders:
@@ -111,6 +113,19 @@ class RecordTable:
         if key is not None:
             order = self._orders[sort]
             del order[bisect_left(order, key)]
+
+
+def _window(order: Sequence[Place], query: Query) -> tuple[int, int]:
+    """Return where the bounds of the sort key begin and end; records on a bound are left to the filter."""
+    start, end = 0, len(order)
+    for condition in query.conditions:
+        if condition.field != query.sort or condition.each is not None or not isinstance(condition.value, int):
+            continue
+        if condition.operator in LOWER_BOUNDS:
+            start = max(start, bisect_left(order, (False, condition.value)))
+        elif condition.operator in UPPER_BOUNDS:
+            end = min(end, bisect_left(order, (False, condition.value + 1)))
+    return start, end
 
 
 def _key(record: Record, sort: str) -> Place:

@@ -241,20 +241,34 @@ def parents_table() -> str:
     return "\n".join(["| Streams | Requests an hour |", "| :--- | ---: |", *rows])
 
 
+def small_table() -> str:
+    """How long first reads of accounts that are not large take, as ``benchmarks/results.md`` has it."""
+    times: dict[str, dict[str, str]] = {}
+    for stream, pages, time, *_ in _measured("| Stream | Pages | Time |"):
+        times.setdefault(stream, {})[pages] = time
+    streams_ = {name: each for name, each in times.items() if name in SMALL}
+    sizes = list(next(iter(streams_.values())))
+    rows = [
+        f"| {SMALL[name]} | {' | '.join(each.get(pages, '') for pages in sizes)} |" for name, each in streams_.items()
+    ]
+    head = f"| First read of | {' | '.join(f'{pages} pages' for pages in sizes)} |"
+    return "\n".join([head, f"| :--- | {' | '.join('---:' for _ in sizes)} |", *rows])
+
+
 def measured_table() -> str:
     """What syncs took of a machine, as ``benchmarks/results.md`` has it."""
-    lines = (DOCS.parent / "benchmarks" / "results.md").read_text("utf-8").splitlines()
-    cells = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines if line.startswith("| pods ")]
-    figures = {what.partition(" (")[0]: (ours, reference, note) for _, what, _, ours, _, reference, *_, note in cells}
-    rows = []
-    for what, (ours, reference, note) in figures.items():
-        if f"{what}, peak" in figures:
-            rows.append((what, ours, figures[f"{what}, peak"][0], *re.findall(r"^[\d,]+ records in [\d.]+ s", note)))
-        elif together := re.match(r"(.*); ([\d.]+) cores and ([\d,]+) MB in all", note):
-            read, cores, memory = together.groups()
-            rows.append((what, cores, memory, f"{read} in {ours} s; one account alone in {reference} s"))
-    head = ["| Sync | Cores | Memory | |", "| :--- | ---: | ---: | :--- |"]
-    return "\n".join(head + [f"| {what} | {cores} | {memory} MB | {note} |" for what, cores, memory, note in rows])
+    rows = [f"| {' | '.join(cells)} |" for cells in _measured("| Sync |")]
+    return "\n".join(["| Sync | Records | Time | Cores | Memory |", "| :--- | ---: | ---: | ---: | ---: |", *rows])
+
+
+def _measured(head: str) -> list[list[str]]:
+    """The rows of the table in ``benchmarks/results.md`` whose head begins so, without marks."""
+    text = (DOCS.parent / "benchmarks" / "results.md").read_text("utf-8").replace("**", "")
+    plain = re.sub(r" *\| *", " | ", text)
+    found = re.search(rf"^ {re.escape(head)}.*\n.*\n((?: \|.*\n)+)", plain, re.MULTILINE)
+    if found is None:
+        raise ValueError(f"benchmarks/results.md has no table {head}")
+    return [[cell.strip() for cell in row.strip(" |").split(" | ")] for row in found[1].splitlines()]
 
 
 def _steady(stream: KlaviyoStream) -> int:
@@ -268,12 +282,23 @@ def _time(minutes: float) -> str:
     return f"{minutes:.0f} min" if minutes < 100 else f"{minutes / 60:.1f} h"
 
 
+SMALL = {
+    "events": "`events`, 1,000 a page",
+    "profiles": "`profiles` without predictive analytics, 100 a page",
+    "profiles with predictive analytics": "`profiles` with predictive analytics, 100 a page",
+    "email_templates": "`email_templates`, 10 a page",
+    "lists": "`lists`, 10 a page",
+    "list_profiles": "`list_profiles` of one list, 100 a page",
+}
+"""Reads of the benchmarks that scaling.md lists, and how it calls them."""
+
 TABLES = {
     "klaviyo.md": {"| Scope | Streams |": scopes_table, "| Stream | Object |": streams_table},
     "scaling.md": {
         "| Streams | Records a request |": pages_table,
         "| Streams | Requests an hour |": parents_table,
-        "| Sync | Cores |": measured_table,
+        "| First read of |": small_table,
+        "| Sync |": measured_table,
     },
 }
 """The tables of each page, by how their heads begin."""
