@@ -3,6 +3,7 @@
     KlaviyoError
     ├── ConfigError          the user can mend it: settings, key, scopes, version
     │   ├── InvalidKey           401
+    │   │   └── RejectedToken        401, to an access token of OAuth
     │   └── AccessDenied         403: the account or the key may not read it
     │       └── MissingScope         a scope is missing, as Klaviyo says or may mean
     ├── TransientError       worth another try: 408, 5xx, network, a body that makes no sense
@@ -10,7 +11,8 @@
     │   ├── DamagedAnswer        an answer that breaks off, or is no JSON:API document
     │   ├── AnswerTooLarge       more bytes than are taken in
     │   ├── RateLimited          429
-    │   └── QuotaUsed            the requests of the day are used up
+    │   ├── QuotaUsed            the requests of the day are used up
+    │   └── TokenUnavailable     no access token could be had for minutes
     ├── BadRequest           400: Klaviyo refuses the question
     │   ├── InvalidCursor        the page cursor has expired
     │   └── UnknownMetric        Klaviyo does not know a metric, though /metrics may list it
@@ -50,6 +52,14 @@ class ConfigError(KlaviyoError):
 
 class InvalidKey(ConfigError):  # noqa: N818 - a name that reads well where it is raised
     """401: Klaviyo does not know the key."""
+
+
+class RejectedToken(InvalidKey):
+    """401: Klaviyo does not accept an access token; `sent` is the header that held it."""
+
+    def __init__(self, message: str, sent: str) -> None:
+        super().__init__(message)
+        self.sent = sent
 
 
 class AccessDenied(ConfigError):  # noqa: N818
@@ -103,6 +113,10 @@ class RateLimited(TransientError):  # noqa: N818
 
 class QuotaUsed(TransientError):  # noqa: N818
     """An endpoint's requests of the day are used up: what is missing comes with a sync of tomorrow."""
+
+
+class TokenUnavailable(TransientError):  # noqa: N818
+    """The token endpoint has failed for passing reasons for so long that it has been given up."""
 
 
 class BadRequest(KlaviyoError):  # noqa: N818
