@@ -190,8 +190,8 @@ def test_a_thread_whose_refusal_comes_late_uses_the_token_that_another_has_got(t
     assert talk.issued == 2
 
 
-@pytest.mark.parametrize(("lifetime", "margin"), [(3600, 60), (300, 30), (10, 1)])
-def test_a_token_is_replaced_a_minute_or_a_tenth_of_its_life_before_it_expires(
+@pytest.mark.parametrize(("lifetime", "margin"), [(3600, 60), (600, 30), (20, 1)])
+def test_a_token_is_replaced_a_minute_or_a_twentieth_of_its_life_before_it_expires(
     talk: Talk, lifetime: int, margin: int
 ) -> None:
     talk.answer["expires_in"] = lifetime

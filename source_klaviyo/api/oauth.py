@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 MAX_MARGIN_SECONDS = 60.0
 """How long before its expiry an access token is replaced."""
-MARGIN_SHARE = 0.1
+MARGIN_SHARE = 0.05
 """The same as a share of its lifetime, for tokens that live for minutes or less."""
 MAX_REJECTED = 2
 """Access tokens in a row that Klaviyo has issued and accepted for no request; then it would go on like that."""
