@@ -1,6 +1,6 @@
 """The secrets of an OAuth connection: none shows in anything the connector says, whatever the other side answers.
 
-Only a CONTROL message holds them, which tells the platform of a new refresh token.
+Only a CONTROL message, which reports a new refresh token to the platform, holds them.
 """
 
 from __future__ import annotations
