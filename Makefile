@@ -56,7 +56,7 @@ bench: $(READY)  ## speed, limits, requests and memory, beside Airbyte's connect
 schemas: $(READY)  ## write the streams' JSON schemas anew from Klaviyo's OpenAPI document
 	$(BIN)/python -m tools.schemas
 
-tables: $(READY)  ## write the tables of streams in docs/klaviyo.md anew from the streams' declarations
+tables: $(READY)  ## write the tables of streams in docs/ and the scopes in spec.json from the streams' declarations
 	$(BIN)/python -m tools.tables
 
 snapshots: $(READY)  ## write down anew what users rely on, and what the acceptance tests expect

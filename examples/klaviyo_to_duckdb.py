@@ -4,9 +4,11 @@
     export KLAVIYO_API_KEY=pk_…
     python examples/klaviyo_to_duckdb.py
 
+With an OAuth app of Klaviyo, set KLAVIYO_CLIENT_ID, KLAVIYO_CLIENT_SECRET and KLAVIYO_REFRESH_TOKEN instead of the key.
 The file is warehouse.duckdb in the current folder.
 """
 
+import os
 from pathlib import Path
 
 import airbyte as ab
@@ -15,10 +17,17 @@ from airbyte.caches import DuckDBCache
 CHECKOUT = Path(__file__).resolve().parent.parent  # the folder of this connector
 STREAMS = ["profiles", "events", "metrics", "lists", "list_profiles", "campaigns"]
 
+if "KLAVIYO_REFRESH_TOKEN" in os.environ:
+    names = ("client_id", "client_secret", "refresh_token")
+    tokens = {name: str(ab.get_secret(f"KLAVIYO_{name.upper()}")) for name in names}
+    authentication = {"credentials": {"auth_type": "oauth2.0", **tokens}}
+else:
+    authentication = {"api_key": str(ab.get_secret("KLAVIYO_API_KEY"))}
+
 source = ab.get_source(
     "source-klaviyo",
     pip_url=f"'{CHECKOUT}'",
-    config={"api_key": str(ab.get_secret("KLAVIYO_API_KEY")), "start_date": "2020-01-01"},
+    config={**authentication, "start_date": "2020-01-01"},
     streams=STREAMS,
 )
 source.check()

@@ -38,10 +38,16 @@ def test_spec_is_the_same_with_and_without_the_cdk(connector: Connector) -> None
     assert len(quickly) == 1
 
 
-def test_spec_asks_for_a_secret_key(connector: Connector) -> None:
+def test_spec_asks_for_a_secret_key_or_for_oauth(connector: Connector) -> None:
     (quick,) = connector.run("spec").others
-    assert quick["spec"]["connectionSpecification"]["required"] == ["api_key"]
-    assert quick["spec"]["connectionSpecification"]["properties"]["api_key"]["airbyte_secret"] is True
+    form = quick["spec"]["connectionSpecification"]
+    assert "required" not in form
+    assert form["properties"]["api_key"]["airbyte_secret"] is True
+    oauth, key = form["properties"]["credentials"]["oneOf"]
+    for variant in (oauth, key):
+        secrets = {name for name, field in variant["properties"].items() if field.get("airbyte_secret")}
+        assert secrets == set(variant["properties"]) - {"auth_type", "token_expiry_date"}
+    assert quick["spec"]["advanced_auth"]["predicate_value"] == oauth["properties"]["auth_type"]["const"]
 
 
 def test_discover_lists_every_stream_with_key_cursor_and_modes(connector: Connector) -> None:

@@ -16,6 +16,7 @@ import docker
 import pytest
 
 from integration_tests.connector import ALL, KEY, ROOT, Output, catalog
+from integration_tests.test_oauth import CREDENTIALS
 from integration_tests.truth import expected
 from source_klaviyo.run import spec_message
 
@@ -99,9 +100,9 @@ class Container:
         """Run a command of the connector to its end."""
         return output(self.start(*command, **options))
 
-    def read(self, *, state: Any = None, **options: Any) -> Output:
+    def read(self, *streams: str, state: Any = None, config: Any = None, **options: Any) -> Output:
         """Read some streams."""
-        self.write(config={"api_key": KEY}, catalog=catalog(*STREAMS), state=state or [])
+        self.write(config=config or {"api_key": KEY}, catalog=catalog(*(streams or STREAMS)), state=state or [])
         files = (f"--{name}=/config/{name}.json" for name in ("config", "catalog", "state"))
         return self.run("read", *files, **options)
 
@@ -166,6 +167,20 @@ def test_a_first_read_brings_everything_and_the_next_one_what_is_new(inside: Con
 
     assert second.code == 0
     assert {stream: len(second.ids(stream)) for stream in STREAMS} == {**dict.fromkeys(STREAMS, 0), "events": 7}
+
+
+@pytest.mark.usefixtures("image")
+def test_with_oauth_it_reads_everything_and_reports_a_new_refresh_token(inside: Container, shop: Simulator) -> None:
+    shop.switch(rotation="at_once")
+    first = inside.read(*STREAMS, "webhooks", config={"credentials": CREDENTIALS})
+
+    assert (first.code, first.stderr) == (0, "")
+    for stream in (*STREAMS, "webhooks"):
+        assert sorted(first.ids(stream)) == sorted(expected(shop, stream))
+    (message,) = first.others
+    settings = message["control"]["connectorConfig"]["config"]
+    assert inside.read("lists", config=settings).code == 0
+    assert inside.read("lists", config={"credentials": CREDENTIALS}).errors[0]["failure_type"] == "config_error"
 
 
 @pytest.mark.usefixtures("image")

@@ -69,26 +69,27 @@ def checkout(tmp_path: Path) -> Path:
     return folder
 
 
-def environment(python: Path, shop: Simulator, folder: Path) -> dict[str, str]:
-    """The environment for PyAirbyte, with the simulator in the place of Klaviyo."""
+def environment(python: Path, shop: Simulator, folder: Path, *, oauth: bool = False) -> dict[str, str]:
+    """The environment for PyAirbyte, with the simulator in the place of Klaviyo, and a key or an OAuth app."""
+    app = {"CLIENT_ID": "demo-client", "CLIENT_SECRET": "demo-client-secret", "REFRESH_TOKEN": "demo-refresh-token"}
     return {
         **os.environ,
+        **({f"KLAVIYO_{name}": value for name, value in app.items()} if oauth else {"KLAVIYO_API_KEY": KEY}),
         "AIRBYTE_OFFLINE_MODE": "1",  # Airbyte's registry is not asked: the connector comes from the checkout
         "DO_NOT_TRACK": "1",
-        "KLAVIYO_API_KEY": KEY,
         "KLAVIYO_API_URL": shop.url,
         "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
         "TMPDIR": str(folder),
     }
 
 
-def run(python: Path, checkout: Path, shop: Simulator, folder: Path) -> int:
+def run(python: Path, checkout: Path, shop: Simulator, folder: Path, *, oauth: bool = False) -> int:
     """Run the example; how many records it has read."""
     command = [python, checkout / "examples" / "klaviyo_to_duckdb.py"]
     done = subprocess.run(
         command,
         cwd=folder,
-        env=environment(python, shop, folder),
+        env=environment(python, shop, folder, oauth=oauth),
         check=False,
         capture_output=True,
         text=True,
@@ -136,6 +137,15 @@ def test_pyairbyte_reads_in_full_and_then_what_has_changed(python: Path, checkou
             assert ids(tmp_path, stream) == sorted(expected(shop, stream)), stream
         name = f"SELECT attributes->>'$.first_name' FROM klaviyo.profiles WHERE id = '{changed}'"  # noqa: S608 - ours
         assert rows(tmp_path, name) == [("Renamed",)]
+
+
+@pytest.mark.slow
+def test_pyairbyte_reads_with_oauth(python: Path, checkout: Path, tmp_path: Path) -> None:
+    with Simulator(key=KEY, limits=False, years=2.0, events=2_000, profiles=300, lists=3, campaigns=10) as shop:
+        read = run(python, checkout, shop, tmp_path, oauth=True)
+
+        assert read == sum(len(expected(shop, stream)) for stream in COLUMNS)
+        assert shop.stats()["endpoints"]["/oauth/token"]["by_status"].keys() == {"200"}
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from typing import Any
 
 from klaviyo_simulator.api import Api
 from klaviyo_simulator.server import Server
-from klaviyo_simulator.settings import SWITCHES, Settings
+from klaviyo_simulator.settings import ROTATIONS, SWITCHES, Settings
 
 _SIZES = [field.name for field in fields(Settings) if field.type == "int" and field.name not in SWITCHES | {"seed"}]
 
@@ -34,6 +34,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--timezone", default=defaults.timezone, help="the account's")
     parser.add_argument("--advanced-kdp", action="store_true", help="the account has the add-on for webhooks")
     parser.add_argument("--key", default=defaults.key)
+    for name in ("client_id", "client_secret", "refresh_token"):
+        parser.add_argument(f"--{name.replace('_', '-')}", default=getattr(defaults, name), help="of an OAuth app")
+    parser.add_argument("--token-life", type=float, default=defaults.token_life, help="seconds of an access token")
+    parser.add_argument("--rotation", default=defaults.rotation, help=f"of refresh tokens: {', '.join(ROTATIONS)}")
     parser.add_argument("--scopes", help="scopes of the key, as accounts:read,events:read (default: all)")
     parser.add_argument("--latency", type=float, default=defaults.latency, help="seconds")
     parser.add_argument("--jitter", type=float, default=defaults.jitter, help="seconds, besides the latency")

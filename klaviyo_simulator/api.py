@@ -16,6 +16,7 @@ from klaviyo_simulator.errors import ApiError, invalid_body, throttled
 from klaviyo_simulator.faults import Faults
 from klaviyo_simulator.limits import Limits
 from klaviyo_simulator.mutations import Mutations
+from klaviyo_simulator.oauth import OAuth
 from klaviyo_simulator.questions import Questions
 from klaviyo_simulator.reports import Operation
 from klaviyo_simulator.resources import BY_REVISION
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
     from klaviyo_simulator.answers import Call
     from klaviyo_simulator.declarations import Endpoint, Tier
+    from klaviyo_simulator.gate import Admission
+    from klaviyo_simulator.oauth import Caller
     from klaviyo_simulator.queries import Query
     from klaviyo_simulator.settings import Settings
     from klaviyo_simulator.tables import Table
@@ -42,6 +45,7 @@ class Api:
         self.random = Random(f"{settings.seed}:behaviour")
         self.limits = Limits(Random(settings.seed), settings.phase)
         self.statistics = Statistics()
+        self.oauth = OAuth(lambda: self.settings, Random(f"{settings.seed}:oauth"), self.now)
         self.faults = Faults(Random(f"{settings.seed}:faults"))
         self.edits = Edits(self.shop, lambda: self.settings, self.now)
         self.mutations = Mutations(self.shop, self.edits)
@@ -61,19 +65,22 @@ class Api:
         """Change switches."""
         self.settings = self.settings.switched(switches)
 
-    def throttle(self, endpoint: Endpoint | Operation, query: str) -> dict[str, str]:
-        """Count a request in its rate windows; the rate headers of its answer."""
+    def throttle(self, endpoint: Endpoint | Operation, query: str, caller: Caller) -> dict[str, str]:
+        """Count a request in its rate windows; the rate headers of its answer. An app has windows of its own."""
         if not self.settings.limits:
             return {}
         buckets = [(endpoint.path, endpoint.tier), *_costs(endpoint, query)]
+        if caller.is_app:
+            buckets = [(f"app {name}", tier) for name, tier in buckets]
         usage = self.limits.take(buckets, time.monotonic(), self.settings.other_usage, self.settings.daily_quota)
         if usage.wait is not None:
             raise throttled(usage.wait)
         return usage.headers()
 
-    def answer(self, call: Call, endpoint: Endpoint | Operation, identity: str | None) -> Answer:
+    def answer(self, call: Call, admission: Admission) -> Answer:
         """The answer to a request that has come in and is within its limits."""
-        gate.permit(endpoint, self.settings)
+        endpoint, identity, caller = admission
+        gate.permit(endpoint, self.settings, caller)
         self.edits.catch_up()
         if isinstance(endpoint, Operation):
             return self._questions.answer(call, endpoint, self.settings, self.now())

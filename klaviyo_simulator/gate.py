@@ -1,14 +1,15 @@
-"""Who may come in: key, accepted media types, path, revision, method; and what the key may read."""
+"""Who may come in: key or token, accepted media types, path, revision, method; and what the caller may read."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from klaviyo_simulator import endpoints
 from klaviyo_simulator.answers import MEDIA_TYPE
 from klaviyo_simulator.areas import REVISION, REVISIONS
 from klaviyo_simulator.errors import CODES, ApiError, unauthenticated
+from klaviyo_simulator.oauth import Caller
 from klaviyo_simulator.reports import OPERATIONS
 
 if TYPE_CHECKING:
@@ -16,21 +17,30 @@ if TYPE_CHECKING:
 
     from klaviyo_simulator.answers import Call
     from klaviyo_simulator.declarations import Endpoint
+    from klaviyo_simulator.oauth import OAuth
     from klaviyo_simulator.reports import Operation
     from klaviyo_simulator.settings import Settings
 
 _NEWEST = max(REVISIONS)
 _OLDEST_LIVING = "2024-07-15"  # a revision is retired two years after it came out
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(\.[\w-]+)?")
-_SCHEME = "Klaviyo-API-Key "
+_SCHEME, _BEARER = "Klaviyo-API-Key ", "Bearer "
 _ACCEPTED = {MEDIA_TYPE, "application/json", "application/*", "*/*"}
 
 
-def admit(call: Call, settings: Settings) -> tuple[Endpoint | Operation, str | None]:
-    """The endpoint that a request is for, and the id in its path; or the reason why not."""
+class Admission(NamedTuple):
+    """The endpoint that a request is for, the id in its path, and who asks."""
+
+    endpoint: Endpoint | Operation
+    identity: str | None
+    caller: Caller
+
+
+def admit(call: Call, settings: Settings, oauth: OAuth) -> Admission:
+    """What a request is let in for; or the reason why not."""
     if re.match(r"/api/v[12](/|$)", call.path):
         raise ApiError(410, "The v1 and v2 APIs are retired.")
-    _authenticate(call.headers, settings.key)
+    caller = _authenticate(call.headers, settings, oauth)
     accepted = [each.split(";")[0].strip() for each in call.headers.get("Accept", "*/*").split(",")]
     if not _ACCEPTED.intersection(accepted):
         raise ApiError(406, f"Only '{MEDIA_TYPE}' can be answered.")
@@ -43,14 +53,14 @@ def admit(call: Call, settings: Settings) -> tuple[Endpoint | Operation, str | N
     allowed = "POST" if call.path in OPERATIONS else "GET"
     if call.method != allowed:
         raise ApiError(405, f"Method '{call.method}' not allowed.", headers={"Allow": allowed})
-    return found
+    return Admission(*found, caller)
 
 
-def permit(endpoint: Endpoint | Operation, settings: Settings) -> None:
-    """Refuse what the key or the account may not read; such a request counts in the rate windows."""
-    if endpoint.needs_kdp and not settings.advanced_kdp:
+def permit(endpoint: Endpoint | Operation, settings: Settings, caller: Caller) -> None:
+    """Refuse what the caller or the account may not read; such a request counts in the rate windows."""
+    if endpoint.needs_kdp and not settings.advanced_kdp and not caller.is_app:
         raise ApiError(403, "You must have Advanced KDP enabled to use this endpoint.")
-    missing = [] if settings.scopes is None else [each for each in endpoint.scopes if each not in settings.scopes]
+    missing = [] if caller.scopes is None else [each for each in endpoint.scopes if each not in caller.scopes]
     if missing and settings.name_missing_scopes:
         raise ApiError(403, f"The key lacks the scopes this endpoint needs: {', '.join(missing)}.")
     if missing:
@@ -62,14 +72,17 @@ def find(path: str, revision: str = REVISION) -> tuple[Endpoint | Operation, str
     return (OPERATIONS[path], None) if path in OPERATIONS else endpoints.find(path, revision)
 
 
-def _authenticate(headers: Mapping[str, str], key: str) -> None:
+def _authenticate(headers: Mapping[str, str], settings: Settings, oauth: OAuth) -> Caller:
     given = headers.get("Authorization")
     if not given:
         raise unauthenticated("not_authenticated", "Authentication credentials were not provided.")
+    if given.startswith(_BEARER):
+        return oauth.caller(headers)
     if not given.startswith(_SCHEME):
         raise unauthenticated("not_authenticated", f"The authorization scheme must be '{_SCHEME.strip()}'.")
-    if given != _SCHEME + key:
+    if given != _SCHEME + settings.key:
         raise unauthenticated("authentication_failed", "Incorrect authentication credentials.")
+    return Caller(settings.scopes)
 
 
 def _check_revision(headers: Mapping[str, str]) -> None:

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from klaviyo_simulator import faults, gate, spoiling
+from klaviyo_simulator import faults, gate, oauth, spoiling
 from klaviyo_simulator.answers import Answer, Call
 from klaviyo_simulator.areas import REVISIONS
 from klaviyo_simulator.control import Control
@@ -59,7 +59,7 @@ class Server:
         )
         api = self._api
         found = next((found for revision in REVISIONS if (found := gate.find(call.path, revision))), None)
-        name = found[0].path if found else "unknown"
+        name = found[0].path if found else call.path if call.path in oauth.PATHS else "unknown"
         entry = api.statistics.request(name, call.path, query, time.time())
         if call.body:
             entry["body"] = call.body.decode(errors="replace")
@@ -81,13 +81,13 @@ class Server:
     async def _answer(self, call: Call) -> tuple[Answer, faults.Fault | None]:
         api = self._api
         settings = api.settings
-        endpoint, identity = gate.admit(call, settings)
+        admission = None if call.path in oauth.PATHS else gate.admit(call, settings, api.oauth)
         # A request takes its place in the rate windows somewhere between being sent and being answered.
         delay = settings.latency + settings.jitter * api.random.random()
         before = delay * api.random.random()
         if delay:
             await asyncio.sleep(before)
-        rate_headers = api.throttle(endpoint, call.query)
+        rate_headers = api.throttle(admission.endpoint, call.query, admission.caller) if admission else {}
         if delay:
             await asyncio.sleep(delay - before)
         fault = api.faults.strike(call)
@@ -95,7 +95,7 @@ class Server:
             answer = spoiling.replaced(fault)
         else:
             try:
-                answer = api.answer(call, endpoint, identity)
+                answer = api.answer(call, admission) if admission else api.oauth.answer(call)
             except ApiError as error:
                 answer = Answer.of(error)
             if answer.status < 300:

@@ -14,12 +14,15 @@ SWITCHES = frozenset(
         *("attribution_settles", "children_touch_parents", "cursor_life", "daily_quota", "events_max_page"),
         *("gt_returns_boundary", "gzip", "jitter", "latency", "limits", "list_all_reviews"),
         *("list_archived_campaigns", "list_inactive_segments", "name_missing_scopes", "other_usage"),
-        *("refuse_status_all", "refuse_suppression_filter", "report_page", "roi_needs_values"),
-        *("sparse_drops_relationships", "suppression_order"),
+        *("refuse_status_all", "refuse_suppression_filter", "report_page", "roi_needs_values", "rotation"),
+        *("sparse_drops_relationships", "suppression_order", "token_life"),
     }
 )
 """The settings that may be changed while the simulator runs."""
 SUPPRESSION_ORDERS = ("latest", "first", "any")
+ROTATIONS = ("off", "when_used", "at_once")
+"""What becomes of a refresh token that was used: it stays good (as recorded); another one comes, and the old one ends
+when that or its access token is used, so that an answer that gets lost does no harm; or it ends at once."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,14 @@ class Settings:
 
     key: str = "pk_demo"
     scopes: frozenset[str] | None = None  # scopes of the key, as "events:read"; None: all
+
+    client_id: str = "demo-client"  # an OAuth app that is installed
+    client_secret: str = "demo-client-secret"  # noqa: S105 - made up
+    refresh_token: str = "demo-refresh-token"  # noqa: S105 - made up
+    oauth_scopes: frozenset[str] | None = None  # scopes of the app; None: all
+    token_life: float = 3600.0  # seconds until an access token has expired
+    rotation: str = "off"  # whether each refresh brings another refresh token; see ROTATIONS
+
     latency: float = 0.0  # seconds that every answer takes
     jitter: float = 0.0  # and up to so many more
 
@@ -100,8 +111,10 @@ class Settings:
         """Check the settings that take one of some words.
 
         Raises:
-            ValueError: if `suppression_order` is none of `SUPPRESSION_ORDERS`.
+            ValueError: if `suppression_order` is none of `SUPPRESSION_ORDERS`, or `rotation` none of `ROTATIONS`.
         """
+        if self.rotation not in ROTATIONS:
+            raise ValueError(f"rotation must be one of {', '.join(ROTATIONS)}")
         if self.suppression_order not in SUPPRESSION_ORDERS:
             raise ValueError(f"suppression_order must be one of {', '.join(SUPPRESSION_ORDERS)}")
 

@@ -60,6 +60,9 @@ class Simulator:
         self.suppress = self._on_the_loop(edits.suppress)
         self.subscribe = self._on_the_loop(edits.subscribe)
         self.unsubscribe = self._on_the_loop(edits.unsubscribe)
+        self.issue_token = self._on_the_loop(api.oauth.issue)
+        self.expire_tokens = self._on_the_loop(api.oauth.expire)
+        self.revoke_tokens = self._on_the_loop(api.oauth.revoke_all)
         self.add_faults = self._on_the_loop(api.faults.add)
         self.clear_faults = self._on_the_loop(api.faults.clear)
 

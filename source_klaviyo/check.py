@@ -1,4 +1,4 @@
-"""`check`: real requests that prove the key, and say what it may read."""
+"""`check`: real requests that prove the key or the OAuth connection, and say what it may read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from source_klaviyo.streams.shared import ACCOUNTS
 from source_klaviyo.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from source_klaviyo.api.client import KlaviyoClient
     from source_klaviyo.streams import KlaviyoStream
@@ -30,6 +30,7 @@ logger = logging.getLogger("airbyte")
 
 ACCOUNTS_SCOPE = "accounts:read"
 LONGEST_NAME = 100
+_ADD_SCOPE = " To read them, add the scope to the app in Klaviyo and authenticate again."
 
 
 class _Contact(msgspec.Struct):
@@ -48,7 +49,7 @@ _decode_account = msgspec.json.Decoder(_Account).decode
 
 
 def check(client: KlaviyoClient, streams: Sequence[KlaviyoStream]) -> None:
-    """Ask for one page of each scope; log what the key belongs to and which streams it cannot read.
+    """Ask for one page of each scope; log which account it is and which streams cannot be read.
 
     Raises:
         KlaviyoError: no stream can be read; the message says why and what to do.
@@ -64,23 +65,29 @@ def check(client: KlaviyoClient, streams: Sequence[KlaviyoStream]) -> None:
     except AccessDenied as error:
         name = "(its name needs the scope accounts:read)"
         refusals[ACCOUNTS_SCOPE] = error
-    logger.info("The API key belongs to the Klaviyo account %s.", name)
+    logger.info("The %s belongs to the Klaviyo account %s.", client.subject, name)
+    refusals |= {scope: MissingScope("Not granted.") for scope in _not_granted(by_scope, client.scopes)}
 
     # besides the account: one stream for each scope, the one that takes the least
-    asked = {scope: min(these, key=_cost) for scope, these in by_scope.items() if scope != ACCOUNTS_SCOPE}
-    with WorkerPool(len(asked)) as pool:
+    unknown = by_scope.keys() - refusals.keys() - {ACCOUNTS_SCOPE}
+    asked = {scope: min(these, key=_cost) for scope, these in by_scope.items() if scope in unknown}
+    with WorkerPool(len(asked) or 1) as pool:
         refusals |= dict(zip(asked, pool.map(_refusal, asked.values()), strict=True))
     denied = {scope: error for scope, error in refusals.items() if isinstance(error, AccessDenied)}
     if len(denied) == len(by_scope):
-        raise ConfigError(
-            "The API key is valid but may read nothing this connector reads (403): give it at least one of the scopes "
-            f"{', '.join(sorted(denied))} in Klaviyo (Settings, API keys)."
+        scopes = ", ".join(sorted(denied))
+        remedy = (
+            f"give its app at least one of the scopes {scopes} in Klaviyo, then authenticate again."
+            if client.uses_oauth
+            else f"give it at least one of the scopes {scopes} in Klaviyo (Settings, API keys)."
         )
+        raise ConfigError(f"The {client.subject} is valid but may read nothing this connector reads (403): {remedy}")
     for scope, refusal in sorted(denied.items()):
         logger.warning(
-            "%s These streams cannot be read: %s. The others can.%s",
-            _reason(scope, refusal),
+            "%s These streams cannot be read: %s. The others can.%s%s",
+            _reason(scope, refusal, client.subject),
             ", ".join(stream.name for stream in by_scope[scope]),
+            _ADD_SCOPE if client.uses_oauth and isinstance(refusal, MissingScope) else "",
             refusal.said,
         )
     retired = {
@@ -99,17 +106,23 @@ def check(client: KlaviyoClient, streams: Sequence[KlaviyoStream]) -> None:
             raise failure
 
 
-def _reason(scope: str, refusal: AccessDenied) -> str:
+def _not_granted(needed: Iterable[str], granted: frozenset[str] | None) -> list[str]:
+    """Return the scopes that an OAuth connection was not granted; none if its answer names no scope that is known."""
+    missing = [scope for scope in needed if scope not in (granted or ())]
+    return missing if granted and granted.intersection(needed) else []
+
+
+def _reason(scope: str, refusal: AccessDenied, subject: str) -> str:
     """Say why Klaviyo denies the streams of a scope, as far as its answer shows."""
     if not isinstance(refusal, MissingScope):
         return "This account or key has no access to a part of Klaviyo."
     if refusal.certain:
-        return f"The API key lacks the scope {scope}."
-    return f"The API key lacks the scope {scope}, or this account has no access to what it is for."
+        return f"The {subject} lacks the scope {scope}."
+    return f"The {subject} lacks the scope {scope}, or this account has no access to what it is for."
 
 
 def _account_name(client: KlaviyoClient) -> str:
-    """The name of the key's account.
+    """The account's name.
 
     Raises:
         KlaviyoError: the key is wrong or may not read the account, or Klaviyo is out of reach.

@@ -13,13 +13,14 @@ from urllib.parse import urlsplit
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 
 from source_klaviyo.api.client import HOST
-from source_klaviyo.api.discretion import SHORTEST_KEY
 from source_klaviyo.api.errors import ConfigError
+from source_klaviyo.credentials import parse_credentials
 from source_klaviyo.sync.instants import DAY, SECOND, parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from source_klaviyo.api.token_endpoint import OAuthCredentials
     from source_klaviyo.sync.instants import Instant
 
 API_URL_VARIABLE = "KLAVIYO_API_URL"
@@ -27,9 +28,6 @@ _THIS_MACHINE = frozenset({"localhost", "host.docker.internal", "host.containers
 """Names of the machine itself; the last two are what Docker and Podman call it inside a container."""
 DEFAULT_START_DATE = "2012-01-01T00:00:00Z"
 """Klaviyo was founded in 2012."""
-
-LONGEST_KEY = 500
-"""Characters; Klaviyo's have some forty, and a header has to hold it."""
 
 LATE_EVENTS_WINDOW = 7
 """Days."""
@@ -67,7 +65,7 @@ class Config:
     """The settings of a connection, as spec.json describes them.
 
     Attributes:
-        api_key: Klaviyo's private key; never shown.
+        api_key: Klaviyo's private key; never shown. Empty with OAuth.
         start: records that changed (events: happened) before this instant are not read.
         predictive_analytics: whether profiles come with their predictive analytics, at a lower rate limit.
         num_workers: the most requests under way at once; None: the connector finds it by itself.
@@ -78,6 +76,7 @@ class Config:
         reporting_lookback: how far before its state an incremental read of daily numbers begins, in microseconds.
         metric_aggregates: what the stream metric_aggregates asks for.
         api_url: scheme, host and port of Klaviyo; changed by the operator's environment only.
+        oauth: what an OAuth connection is made of; None with a key.
     """
 
     api_key: str = field(repr=False)
@@ -91,6 +90,7 @@ class Config:
     reporting_lookback: int
     metric_aggregates: tuple[Aggregate, ...]
     api_url: str
+    oauth: OAuthCredentials | None = None
 
     @classmethod
     def parse(cls, settings: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Config:
@@ -99,8 +99,9 @@ class Config:
         Raises:
             ConfigError: a setting has no sense; the message names it and says what to do.
         """
+        credentials = parse_credentials(settings)
         return cls(
-            api_key=_api_key(settings.get("api_key")),
+            api_key=credentials if isinstance(credentials, str) else "",
             start=_start(settings.get("start_date")),
             predictive_analytics=not _flag(settings, "disable_fetching_predictive_analytics"),
             num_workers=_whole_number(settings, "num_workers", 1, 50),
@@ -111,20 +112,8 @@ class Config:
             reporting_lookback=_days(settings, "reporting_lookback_window", 366),
             metric_aggregates=_aggregates(settings.get("metric_aggregates")),
             api_url=_api_url(environ.get(API_URL_VARIABLE)),
+            oauth=None if isinstance(credentials, str) else credentials,
         )
-
-
-def _api_key(value: object) -> str:
-    key = value.strip() if isinstance(value, str) else ""
-    if not key:
-        raise ConfigError("The setting api_key is missing: give a private API key of your Klaviyo account.")
-    if len(key) > LONGEST_KEY:
-        raise ConfigError(f"The setting api_key has {len(key):,} characters, far more than a key has: copy it again.")
-    if not re.fullmatch(r"[!-~]+", key):
-        raise ConfigError(
-            "The setting api_key holds a space, a line break or another character that no key has: copy it again."
-        )
-    return key
 
 
 def _start(value: object) -> Instant:
@@ -260,12 +249,6 @@ def _is_this_machine(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host in _THIS_MACHINE
-
-
-def secrets_of(settings: Mapping[str, Any]) -> list[str]:
-    """What is to be kept out of logs and errors: the key, where it is one."""
-    key = settings.get("api_key")
-    return [key.strip()] if isinstance(key, str) and len(key.strip()) >= SHORTEST_KEY else []
 
 
 def shown(value: object) -> str:

@@ -15,9 +15,10 @@ from airbyte_cdk.models import AirbyteMessage, FailureType, Type
 from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_klaviyo.api.critical import TOKEN_EXCHANGE
 from source_klaviyo.engine import Stopped, error_message, own_error
 from source_klaviyo.memory import Memory
-from source_klaviyo.output import STDERR, STDOUT
+from source_klaviyo.output import EXCHANGE_SECONDS, STDERR, STDOUT
 from source_klaviyo.progress import Progress
 from source_klaviyo.records import RecordBatch
 from source_klaviyo.source import SourceKlaviyo
@@ -130,4 +131,5 @@ def launch(arguments: list[str], output: Output) -> NoReturn:
         code = KlaviyoEntrypoint(SourceKlaviyo(), output).run_lines(arguments)
     except SystemExit as leaving:  # the CDK's argument parser has said what is wrong
         code = leaving.code if isinstance(leaving.code, int) else 1
+    TOKEN_EXCHANGE.close(EXCHANGE_SECONDS)
     output.exit(code)

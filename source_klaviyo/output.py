@@ -10,6 +10,8 @@ import signal
 import threading
 from typing import TYPE_CHECKING, NoReturn
 
+from source_klaviyo.api.critical import TOKEN_EXCHANGE
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -18,6 +20,8 @@ MAX_PIECES = 1000
 """Pieces that one system call takes: 1024 on Linux."""
 FLUSH_SECONDS = 2.0
 """On a shutdown, the time for what has been read to be written."""
+EXCHANGE_SECONDS = 4.0
+"""On a shutdown, the time after that for a new token to arrive that replaces the one in the settings."""
 READER_SECONDS = 3.0
 """On a shutdown, the time after that for a slow reader to take the lines that are being written."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -97,6 +101,7 @@ class Output:
         self.stop_requested.set()
         if self._reads:
             self._flushed.wait(FLUSH_SECONDS)
+        TOKEN_EXCHANGE.close(EXCHANGE_SECONDS)
         self._write_lock.acquire(timeout=READER_SECONDS)
         self.exit(0)
 

@@ -339,6 +339,8 @@ class StreamReading(PartitionGenerator):
             )
         scope, *more = self.stream.scope.split()
         scopes, it = (f"the scopes {' and '.join([scope, *more])}", "them") if more else (f"the scope {scope}", "it")
+        if self.stream.config.oauth:
+            return ConfigError(f"Stream {name} needs {scopes}, or the account has no access to it. {error}")
         if error.certain:
             return ConfigError(f"Stream {name} needs {scopes}: add {it} in Klaviyo, or deselect the stream. {error}")
         return ConfigError(

@@ -28,5 +28,5 @@ def spec_message() -> str:
     spec = json.loads(files("source_klaviyo").joinpath("spec.json").read_text("utf-8"))
     defaults = {"supportsNormalization": False, "supportsDBT": False}
     ordered = {name: spec[name] for name in ("connectionSpecification", "documentationUrl")}
-    message = {"type": "SPEC", "spec": {**ordered, **defaults}}
+    message = {"type": "SPEC", "spec": {**ordered, **defaults, "advanced_auth": spec["advanced_auth"]}}
     return json.dumps(message, ensure_ascii=False, separators=(",", ":"))

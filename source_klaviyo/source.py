@@ -29,13 +29,15 @@ from source_klaviyo import inputs
 from source_klaviyo.api.client import KlaviyoClient
 from source_klaviyo.api.errors import ConfigError, KlaviyoError
 from source_klaviyo.check import check
-from source_klaviyo.config import Config, secrets_of, shown
+from source_klaviyo.config import Config, shown
+from source_klaviyo.credentials import secrets_of
 from source_klaviyo.engine import PagedSource, error_message
 from source_klaviyo.progress import Progress
 from source_klaviyo.reading import READERS, StreamReading, as_traced
 from source_klaviyo.records import BatchQueue, RecordBatch
 from source_klaviyo.streams import STREAMS, KlaviyoStream
 from source_klaviyo.streams.shared import Shared
+from source_klaviyo.tokens import reporter
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, MutableMapping
@@ -80,7 +82,7 @@ class SourceKlaviyo(AbstractSource):
         """Whether some stream can be read, and if not, why."""
         try:
             parsed = Config.parse(config)
-            client = _client(parsed, tries=CHECK_TRIES)
+            client = _client(parsed, config, tries=CHECK_TRIES)
             check(client, _streams(parsed, client))
         except KlaviyoError as error:
             return False, str(error)
@@ -100,7 +102,7 @@ class SourceKlaviyo(AbstractSource):
             AirbyteTracedException: a setting makes no sense.
         """
         parsed = _parse(config)
-        return list(_streams(parsed, _client(parsed)))
+        return list(_streams(parsed, _client(parsed, config)))
 
     def read(
         self,
@@ -268,5 +270,9 @@ def _traced() -> Iterator[None]:
         raise as_traced(error) from None
 
 
-def _client(config: Config, **options: Any) -> KlaviyoClient:
-    return KlaviyoClient(config.api_key, config.api_url, connections=config.num_workers or READERS, **options)
+def _client(config: Config, settings: Mapping[str, Any] | None = None, **options: Any) -> KlaviyoClient:
+    """Return a client for a connection; `settings` is what the platform saves again if a refresh token rotates."""
+    if config.oauth is not None:
+        options["report"] = reporter(settings or {})
+    credentials = config.oauth or config.api_key
+    return KlaviyoClient(credentials, config.api_url, connections=config.num_workers or READERS, **options)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from airbyte_cdk.models import AirbyteStream
 
 SNAPSHOT = Path(__file__).resolve().parent.parent / "unit_tests" / "snapshots" / "connector.yaml"
-LIMITS = ("pattern", "minimum", "maximum", "enum", "default")
+SPEC = Path(__file__).resolve().parent.parent / "source_klaviyo" / "spec.json"
+LIMITS = ("pattern", "minimum", "maximum", "enum", "const", "default")
 """What a setting says of its values besides their type."""
 
 
@@ -39,7 +41,7 @@ def types(schema: Mapping[str, Any]) -> set[str]:
 
 
 def fields(schema: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each property below a schema, and each array's items (path[])."""
+    """Each property below a schema, each array's items (path[]) and each variant of an object (path[name])."""
     for name, value in schema.get("properties", {}).items():
         here = f"{path}.{name}".lstrip(".")
         yield here, value
@@ -47,17 +49,26 @@ def fields(schema: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, dic
         if "items" in value:
             yield f"{here}[]", value["items"]
             yield from fields(value["items"], f"{here}[]")
+        for variant in value.get("oneOf", ()):
+            if "properties" in variant:
+                branch = f"{here}[{_variant(variant)}]"
+                yield branch, variant
+                yield from fields(variant, branch)
 
 
-def described(form: Mapping[str, Any], streams: Iterable[AirbyteStream]) -> dict[str, Any]:
+def described(
+    form: Mapping[str, Any], streams: Iterable[AirbyteStream], advanced_auth: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """What users rely on, in words.
 
     Args:
         form: the JSON schema of the settings.
         streams: all of them, as discovered.
+        advanced_auth: how Airbyte authenticates with OAuth.
     """
     return {
         "settings": {path: _setting(path, value, form) for path, value in fields(form)},
+        **({"oauth": _oauth(advanced_auth)} if advanced_auth else {}),
         "streams": {stream.name: _stream(stream) for stream in sorted(streams, key=lambda stream: stream.name)},
     }
 
@@ -66,18 +77,23 @@ def current() -> dict[str, Any]:
     """What users of the code as it is rely on."""
     source = SourceKlaviyo()
     form = source.spec(logging.getLogger("airbyte")).connectionSpecification
-    return described(form, (stream.as_airbyte_stream() for stream in source.streams({"api_key": "none"})))
+    advanced_auth = json.loads(SPEC.read_text("utf-8"))["advanced_auth"]
+    streams = (stream.as_airbyte_stream() for stream in source.streams({"api_key": "none"}))
+    return described(form, streams, advanced_auth)
 
 
 def breaks(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "") -> Iterator[str]:
-    """What of the old is gone or different in the new, and what is new and has to be given."""
+    """What of the old is gone or different in the new, and what is new and has to be given.
+
+    What no longer has to be given breaks nothing.
+    """
     for name, before in old.items():
         here = f"{path} {name}".lstrip()
         if name not in new:
             yield f"{here} is gone"
         elif isinstance(before, dict):
             yield from breaks(before, new[name], here)
-        elif before != new[name]:
+        elif new[name] not in {before, str(before).removeprefix("required ")}:
             yield f"{here} was {before}, is {new[name]}"
     for name, after in new.items():
         around = name.rpartition(".")[0]
@@ -106,6 +122,23 @@ def _setting(path: str, value: Mapping[str, Any], form: Mapping[str, Any]) -> st
     words += ["secret"] if value.get("airbyte_secret") else []
     words += sorted(types(value))
     return " ".join([*words, *(f"{limit} {json.dumps(value[limit])}" for limit in LIMITS if limit in value)])
+
+
+def _variant(schema: Mapping[str, Any]) -> str:
+    """The constant that tells one variant of an object from the others."""
+    constants = (value["const"] for value in schema["properties"].values() if "const" in value)
+    return re.sub(r"\W", "_", next(constants, schema.get("title", "")))
+
+
+def _oauth(advanced_auth: Mapping[str, Any]) -> dict[str, str]:
+    """What makes Airbyte offer OAuth for a saved connection, and the settings that tokens and secrets go to."""
+    specification = advanced_auth["oauth_config_specification"]
+    predicate = f"{'.'.join(advanced_auth['predicate_key'])} {advanced_auth['predicate_value']}"
+    found = {"flow": advanced_auth["auth_flow_type"], "predicate": predicate}
+    for name in ("complete_oauth_output_specification", "complete_oauth_server_output_specification"):
+        for field, schema in specification[name]["properties"].items():
+            found[field] = ".".join(schema["path_in_connector_config"])
+    return found
 
 
 def _stream(stream: AirbyteStream) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Write the tables of streams, scopes and limits in the documentation from the streams' declarations.
 
+The scopes also go into the specification, which names them in OAuth's request for consent.
+
     python -m tools.tables [--check]
 
 The declarations say all but the object and the note of each stream, which stand here. ``--check`` writes nothing
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
+SPEC = DOCS.parent / "source_klaviyo" / "spec.json"
 
 NOTES = {
     "accounts": ("Account", "The account of the key."),
@@ -314,17 +317,24 @@ def written(name: str, page: str) -> str:
     return page
 
 
+def with_scopes(spec: str) -> str:
+    """The specification with the scopes of all streams in the request for consent."""
+    scopes = sorted({scope for stream in streams() for scope in stream.scope.split()})
+    return re.sub(r'(?<="scope": ")[^"]*', " ".join(scopes), spec, count=1)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the tables, or check them; return the exit code."""
+    """Write the tables and the scopes, or check them; return the exit code."""
     check = "--check" in (sys.argv[1:] if arguments is None else arguments)
     stale = 0
-    for name in TABLES:
-        page = (DOCS / name).read_text("utf-8")
-        if written(name, page) != page:
+    for path in (*(DOCS / name for name in TABLES), SPEC):
+        text = path.read_text("utf-8")
+        current = with_scopes(text) if path == SPEC else written(path.name, text)
+        if current != text:
             stale += 1
-            print(f"{'stale' if check else 'written'}: {name}")
+            print(f"{'stale' if check else 'written'}: {path.name}")
             if not check:
-                (DOCS / name).write_text(written(name, page), "utf-8")
+                path.write_text(current, "utf-8")
     return int(check and stale > 0)
 
 

@@ -61,6 +61,7 @@ def test_every_setting_of_the_specification_has_an_effect() -> None:
     specification = json.loads((Path(source_klaviyo.__file__).parent / "spec.json").read_text(encoding="utf-8"))
     other = {
         "api_key": "another",
+        "credentials": {"auth_type": "api_key", "api_key": "another"},
         "start_date": "2020-01-01",
         "disable_fetching_predictive_analytics": True,
         "num_workers": 5,
@@ -73,7 +74,8 @@ def test_every_setting_of_the_specification_has_an_effect() -> None:
     }
     assert set(specification["connectionSpecification"]["properties"]) == set(other)
     for name, value in other.items():
-        assert parse(**{name: value}) != parse(), name
+        alone = {"api_key": ""} if name == "credentials" else {}
+        assert parse(**{name: value, **alone}) != parse(), name
 
 
 # --- api_key --------------------------------------------------------------------------------------------

@@ -127,12 +127,9 @@ def test_settings_without_sense_are_refused(spec: ConnectorSpecification, settin
 
 def test_the_form_is_the_one_that_users_know(spec: ConnectorSpecification) -> None:
     form = spec.connectionSpecification
-    assert (form["title"], form["required"], form["additionalProperties"]) == (
-        "Klaviyo Spec",
-        ["api_key"],
-        True,
-    )
-    assert [setting["order"] for setting in form["properties"].values()] == list(range(10))
+    assert (form["title"], form["additionalProperties"]) == ("Klaviyo Spec", True)
+    assert "required" not in form
+    assert [setting["order"] for setting in form["properties"].values()] == list(range(11))
     assert [name for name, setting in form["properties"].items() if setting.get("airbyte_secret")] == ["api_key"]
     assert "default" not in form["properties"]["num_workers"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,6 +91,61 @@ def test_a_breaking_change_is_named(change: Callable[[dict[str, Any], dict[str, 
     assert list(snapshots.breaks(SMALL, edited(change))) == [line]
 
 
+SPEC = json.loads(snapshots.SPEC.read_text("utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        (lambda form, _: form["properties"].pop("api_key"), "settings api_key is gone"),
+        (lambda form, _: form.update(required=["credentials"]), "settings credentials was object, is required object"),
+        (
+            lambda form, _: form["properties"]["credentials"]["oneOf"].pop(0),
+            "settings credentials[oauth2_0] is gone",
+        ),
+        (
+            lambda form, _: form["properties"]["credentials"]["oneOf"][0]["required"].append("access_token"),
+            "settings credentials[oauth2_0].access_token was secret string, is required secret string",
+        ),
+        (
+            lambda form, _: form["properties"]["credentials"]["oneOf"][1]["properties"]["auth_type"].update(
+                const="key"
+            ),
+            "settings credentials[api_key] is gone",
+        ),
+        (
+            lambda _, auth: auth.update(predicate_value="OAuth2.0"),
+            "oauth predicate was credentials.auth_type oauth2.0, is credentials.auth_type OAuth2.0",
+        ),
+        (
+            lambda _, auth: auth["oauth_config_specification"]["complete_oauth_output_specification"]["properties"][
+                "refresh_token"
+            ].update(path_in_connector_config=["refresh_token"]),
+            "oauth refresh_token was credentials.refresh_token, is refresh_token",
+        ),
+    ],
+)
+def test_a_change_that_breaks_how_connections_authenticate_is_named(
+    change: Callable[[dict[str, Any], dict[str, Any]], object], line: str
+) -> None:
+    now = deepcopy(SPEC)
+    change(now["connectionSpecification"], now["advanced_auth"])
+    described = snapshots.described(now["connectionSpecification"], (), now["advanced_auth"])
+
+    assert line in list(snapshots.breaks({**NOW, "streams": {}}, described))
+
+
+def test_the_cdk_finds_no_breaking_change_since_the_api_key_was_the_only_way() -> None:
+    compatibility = pytest.importorskip("airbyte_cdk.test.standard_tests._spec_compatibility")
+    before = deepcopy(SPEC)
+    del before["advanced_auth"]
+    del before["connectionSpecification"]["properties"]["credentials"]
+    before["connectionSpecification"]["required"] = ["api_key"]
+
+    assert compatibility.compare_specs(before, SPEC).breaking == []
+    assert compatibility.compare_specs(SPEC, before).breaking
+
+
 def test_a_stream_that_is_gone_is_one_line() -> None:
     assert list(snapshots.breaks(SMALL, {**SMALL, "streams": {}})) == ["streams trees is gone"]
 
@@ -97,6 +153,7 @@ def test_a_stream_that_is_gone_is_one_line() -> None:
 def test_additions_break_nothing() -> None:
     more = edited(
         lambda settings, _: settings.update({"of": "array", "of[]": "object", "of[].name": "required string"}),
+        lambda settings, _: settings.update(key="secret string"),  # need no longer be given
         lambda _, trees: trees["fields"].update(age="integer"),
     )
     more["streams"]["leaves"] = SMALL["streams"]["trees"]

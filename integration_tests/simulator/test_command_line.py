@@ -78,9 +78,22 @@ def test_properties_of_the_account(run: Run) -> None:
     assert account["attributes"]["timezone"] == "Asia/Tokyo"
 
 
+def test_the_oauth_app(run: Run) -> None:
+    app = ("--client-id", "app", "--client-secret", "word", "--refresh-token", "token")
+    url, _ = run("--events", "5", *app, "--token-life", "7", "--rotation", "at_once")
+    form = {"grant_type": "refresh_token", "refresh_token": "token"}
+    tokens = requests.post(f"{url}/oauth/token", data=form, auth=("app", "word"), timeout=9).json()
+    assert tokens["expires_in"] == 7
+    assert tokens["refresh_token"] != "token"
+
+
 @pytest.mark.parametrize(
     ("switch", "reason"),
-    [("colour=red", "no switch 'colour'"), ("suppression_order=random", "must be one of latest, first, any")],
+    [
+        ("colour=red", "no switch 'colour'"),
+        ("suppression_order=random", "must be one of latest, first, any"),
+        ("rotation=often", "must be one of off, when_used, at_once"),
+    ],
 )
 def test_unknown_switches_and_values_are_refused(switch: str, reason: str) -> None:
     command = [sys.executable, "-m", "klaviyo_simulator", "--port", "0", "--switch", switch]

@@ -15,6 +15,7 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 from source_klaviyo.api.errors import QuotaUsed
 
@@ -204,6 +205,26 @@ class Budget:
             if bucket is None:
                 bucket = self._buckets[limit.name] = _Bucket(limit)
             yield bucket
+
+
+_shared: WeakValueDictionary[int, Budget] = WeakValueDictionary()
+_sharing = threading.Lock()
+
+
+def shared_budget(*installation: str) -> Budget:
+    """Return the budget of an installed OAuth app, the same for all clients that this process makes of it.
+
+    Klaviyo gives each app a quota of its own in each account, apart from that of the account's keys.
+    Source: https://developers.klaviyo.com/en/docs/rate_limits_and_error_handling.
+
+    Args:
+        installation: what tells the app and the account.
+    """
+    with _sharing:
+        budget = _shared.get(hash(installation))
+        if budget is None:
+            budget = _shared[hash(installation)] = Budget()
+        return budget
 
 
 def _number(header: str | None) -> int | None:

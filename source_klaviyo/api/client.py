@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from contextlib import closing, contextmanager, nullcontext
@@ -14,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 import requests
-from requests.auth import AuthBase
 
+from source_klaviyo.api.auth import Auth
+from source_klaviyo.api.backoff import MAX_BACKOFF_SECONDS, wait_after
 from source_klaviyo.api.body import MAX_ANSWER_BYTES, read_body
-from source_klaviyo.api.budget import Budget
+from source_klaviyo.api.budget import Budget, shared_budget
 from source_klaviyo.api.clock import Clock
 from source_klaviyo.api.deadline import LimitedAdapter, receiving
 from source_klaviyo.api.discretion import without_key, without_persons
@@ -26,21 +26,26 @@ from source_klaviyo.api.errors import (
     KlaviyoError,
     QuotaUsed,
     RateLimited,
+    RejectedToken,
+    TokenUnavailable,
     TransientError,
     UnsafeLink,
     error_of,
 )
 from source_klaviyo.api.memory import MemoryBudget
 from source_klaviyo.api.network import network_error
+from source_klaviyo.api.oauth import OAuth
 from source_klaviyo.api.page import RECORD_BYTES, understood
 from source_klaviyo.api.request import Request
 from source_klaviyo.api.timeouts import Timeouts
+from source_klaviyo.api.token_endpoint import OAuthCredentials, TokenEndpoint
 from source_klaviyo.api.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from source_klaviyo.api.budget import Limit
+    from source_klaviyo.api.grant import Grant
     from source_klaviyo.api.memory import Hold
     from source_klaviyo.api.page import Page
 
@@ -71,12 +76,13 @@ PATIENCE = 3
 """How many refusals for the rate count as one failed try: someone else may be using the account."""
 TODAY = 900.0
 """Seconds; a longer Retry-After of an endpoint with a quota of the day means that it is used up."""
-LONGEST_WAIT = 60.0
-"""Seconds; also the most of a Retry-After that is believed at once: afterwards one asks again."""
+LONGEST_WAIT = MAX_BACKOFF_SECONDS
+MAX_REJECTIONS = 2
+"""Access tokens that are refused one after the other before a request is given up."""
 
 
-class _KeyAuth(AuthBase):
-    """The one place that holds the key. Setting it as the session's auth also keeps .netrc out."""
+class _KeyAuth(Auth):
+    """The one place that holds the key."""
 
     def __init__(self, key: str) -> None:
         self._header = f"Klaviyo-API-Key {key}"
@@ -97,11 +103,12 @@ class KlaviyoClient:
     """Asks Klaviyo for pages, from any number of threads.
 
     Args:
-        key: the private API key.
+        key: the private API key, or what an OAuth connection is made of.
         base_url: scheme, host and port; nothing else is ever talked to.
         connections: how many requests may be under way at once.
         tries: how often a request that fails for a passing reason is made before giving up.
         sleep: waits between tries, in seconds.
+        report: takes each grant of OAuth before it is used, and whether it rotates the refresh token.
 
     Attributes:
         traffic: what has been asked.
@@ -110,17 +117,17 @@ class KlaviyoClient:
 
     def __init__(
         self,
-        key: str,
+        key: str | OAuthCredentials,
         base_url: str = HOST,
         *,
         connections: int = 10,
         tries: int = TRIES,
         budget: Budget | None = None,
         sleep: Callable[[float], None] = time.sleep,
+        report: Callable[[Grant, bool], None] | None = None,
     ) -> None:
         self._base_url = base_url.rstrip("/")
         self._tries = tries
-        self._budget = budget or Budget()
         self._sleep = sleep
         self._connections = threading.BoundedSemaphore(connections)
         self._memory = MemoryBudget()
@@ -128,8 +135,15 @@ class KlaviyoClient:
         self._clock = Clock()
         self.traffic = Traffic()
         self.revision = REVISION
-        self._auth = _KeyAuth(key)
         self._session = requests.Session()
+        self._auth: Auth
+        if isinstance(key, str):
+            self._budget = budget or Budget()
+            self._auth = _KeyAuth(key)
+        else:
+            self._budget = budget or shared_budget(self._base_url, key.client_id, key.refresh_token)
+            endpoint = TokenEndpoint(key, self._session, self._base_url, self._budget, tries, sleep)
+            self._auth = OAuth(key, endpoint, report)
         self._session.auth = self._auth
         # whatever sets cookies between here and Klaviyo: none is kept, so no request depends on the one before
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
@@ -157,6 +171,21 @@ class KlaviyoClient:
         client = copy(self)
         client.revision = revision
         return client
+
+    @property
+    def subject(self) -> str:
+        """What belongs to an account and has scopes: an API key or an OAuth connection."""
+        return self._auth.subject
+
+    @property
+    def uses_oauth(self) -> bool:
+        """Whether an OAuth app asks, not a key."""
+        return isinstance(self._auth, OAuth)
+
+    @property
+    def scopes(self) -> frozenset[str] | None:
+        """The scopes that have been granted; None if that is not known."""
+        return self._auth.scopes
 
     def usage(self) -> tuple[int, int]:
         """Of the limits that `traffic` draws on, the one used most: requests of the last minute, and how many it takes.
@@ -235,14 +264,20 @@ class KlaviyoClient:
         Raises:
             KlaviyoError: as `get`.
         """
-        failed = refused = 0
+        failed = refused = rejected = 0
         since: float | None = None
         while True:
             answer = self._try(request, hold, failed)
             if not isinstance(answer, KlaviyoError):
                 return answer
-            if not isinstance(answer, TransientError) or isinstance(answer, QuotaUsed):
+            if isinstance(answer, RejectedToken) and rejected < MAX_REJECTIONS:
+                rejected += 1
+                self._auth.renew(answer.sent)
+                self.traffic.again(limited=False)
+                continue
+            if not isinstance(answer, TransientError) or isinstance(answer, QuotaUsed | TokenUnavailable):
                 raise answer
+            rejected = 0
             limited = isinstance(answer, RateLimited)
             if limited and (answer.retry_after or 0.0) > TODAY and self._budget.close_day(request.limits):
                 continue
@@ -255,7 +290,7 @@ class KlaviyoClient:
                 if tries == 1 or isinstance(answer, AnswerTooLarge):
                     raise answer
                 raise type(answer)(f"{answer} Given up after {tries} tries: run the sync again later.")
-            wait = _wait_after(failed + refused, answer)
+            wait = wait_after(failed + refused, answer)
             if limited:
                 self._budget.pause(request.limits, wait)
             self.traffic.again(limited=limited)
@@ -282,7 +317,7 @@ class KlaviyoClient:
             plain = unquote(address)
             host = parts.hostname if parts.hostname and self.discreet(plain) == plain else "another host"
             raise UnsafeLink(
-                f"Klaviyo's answer names {host} as the place of the next page; the API key is never sent "
+                f"Klaviyo's answer names {host} as the place of the next page; the {self._auth.secret} is never sent "
                 "to another host. If you use a proxy, let it pass Klaviyo's answers unchanged."
             )
         return f"{self._base_url}{parts.path}{'?' if parts.query else ''}{parts.query}"
@@ -313,8 +348,9 @@ class KlaviyoClient:
         self.traffic.sent(limits)
         patience = min(self._timeouts.seconds(limits, failures), TIMEOUT[1])
         with self._connections:
-            asked = time.monotonic()
             try:
+                self._auth.prepare()
+                asked = time.monotonic()
                 with receiving(patience, patience, request.most):
                     response = self._session.request(
                         **request.options, stream=True, allow_redirects=False, timeout=(TIMEOUT[0], patience)
@@ -331,8 +367,10 @@ class KlaviyoClient:
                 asked_at = self.certain_now() - latency
                 answer = read_body(response.raw, hold, request.expected, request.most, ANSWER, patience)
                 refusal = error_of(response.status_code, response.headers, answer, self._auth.hidden, request.revision)
+                if response.status_code != 401:
+                    self._auth.accepted()
                 if refusal is not None:
-                    raise refusal
+                    raise self._auth.explain(refusal, response.request.headers["Authorization"])
                 with understood():
                     page = request.decode(answer)
                 self._timeouts.learn(limits, latency)
@@ -355,12 +393,3 @@ def _place(parts: SplitResult) -> tuple[str, int | None]:
     if parts.netloc.lower() not in {plain, f"{plain}:{parts.port}"}:
         return parts.netloc, None
     return host, None if parts.port == {"https": 443, "http": 80}.get(parts.scheme) else parts.port
-
-
-def _wait_after(tries: int, error: TransientError) -> float:
-    """Seconds to wait after so many vain tries: doubling from one second, with jitter so that threads part.
-
-    Klaviyo's own wish is the least: it has been seen to be 0 for longer than so many tries take.
-    """
-    wish = min(error.retry_after or 0.0, LONGEST_WAIT) + random.uniform(0.1, 0.5)  # noqa: S311 - no secret
-    return max(wish, min(2.0 ** (tries - 1), LONGEST_WAIT) * random.uniform(0.75, 1.0))  # noqa: S311

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 SHORTEST_KEY = 8
 """Characters; what is shorter is no key, and part of too many words."""
@@ -31,13 +31,28 @@ _PERSONAL = re.compile(
 
 def without_key(text: str, key: str) -> str:
     """The text with the key masked; nothing of it where the key shows in another spelling, such as percent-encoded."""
-    if len(key) < SHORTEST_KEY:
+    return without_secrets(text, [key], "the API key")
+
+
+def without_secrets(text: str, secrets: Sequence[str], what: str) -> str:
+    """Mask secrets in a text; leave all of it out if one shows in another spelling, such as percent-encoded.
+
+    Args:
+        text: what somebody said.
+        secrets: those of fewer characters than SHORTEST_KEY are not looked for.
+        what: names the secrets, in the place of a text that is left out.
+    """
+    long = [secret for secret in secrets if len(secret) >= SHORTEST_KEY]
+    if not long:
         return text
-    masked = re.sub(re.escape(key), "****", text, flags=re.IGNORECASE)
-    bare = _together(key, "-").lower()
-    if any(bare in _together(reading, "-").lower() for reading in _readings(masked)):
-        return "(left out, since it repeats the API key)"
-    return masked
+    for secret in sorted(long, key=len, reverse=True):  # one may be a part of another
+        text = re.sub(re.escape(secret), "****", text, flags=re.IGNORECASE)
+    bare = [_together(secret, "-").lower() for secret in long]
+    for reading in _readings(text):
+        plain = _together(reading, "-").lower()
+        if any(secret in plain for secret in bare):
+            return f"(left out, since it repeats {what})"
+    return text
 
 
 def without_persons(text: str) -> str:

@@ -4,6 +4,7 @@
     ├── ConfigError          the user can mend it: settings, key, scopes, version
     │   ├── InvalidKey           401
     │   ├── RevisionRefused      410: Klaviyo has retired the API revision, or does not know it
+    │   │   └── RejectedToken        401, to an access token of OAuth
     │   └── AccessDenied         403: the account or the key may not read it
     │       └── MissingScope         a scope is missing, as Klaviyo says or may mean
     ├── TransientError       worth another try: 408, 5xx, network, a body that makes no sense
@@ -12,7 +13,8 @@
     │   ├── DamagedAnswer        an answer that breaks off, or is no JSON:API document
     │   ├── AnswerTooLarge       more bytes than are taken in
     │   ├── RateLimited          429
-    │   └── QuotaUsed            the requests of the day are used up
+    │   ├── QuotaUsed            the requests of the day are used up
+    │   └── TokenUnavailable     no access token could be had for minutes
     ├── BadRequest           400: Klaviyo refuses the question
     │   ├── InvalidCursor        the page cursor has expired
     │   │   └── RepeatedPage     or leads back to a page that has been read
@@ -58,6 +60,14 @@ class InvalidKey(ConfigError):  # noqa: N818 - a name that reads well where it i
 
 class RevisionRefused(ConfigError):  # noqa: N818
     """410, or a 400 or 404 that blames the revision: no other request of that revision gets an answer."""
+
+
+class RejectedToken(InvalidKey):
+    """401: Klaviyo does not accept an access token; `sent` is the header that held it."""
+
+    def __init__(self, message: str, sent: str) -> None:
+        super().__init__(message)
+        self.sent = sent
 
 
 class AccessDenied(ConfigError):  # noqa: N818
@@ -125,6 +135,10 @@ class RateLimited(TransientError):  # noqa: N818
 
 class QuotaUsed(TransientError):  # noqa: N818
     """An endpoint's requests of the day are used up: what is missing comes with a sync of tomorrow."""
+
+
+class TokenUnavailable(TransientError):  # noqa: N818
+    """The token endpoint has failed for passing reasons for so long that it has been given up."""
 
 
 class BadRequest(KlaviyoError):  # noqa: N818

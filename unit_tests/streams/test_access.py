@@ -117,3 +117,23 @@ def test_a_metric_of_the_account_that_klaviyo_does_not_know_costs_no_other_metri
     assert output.raised is None
     assert output.ids() == ["P1"]
     assert len([one for one in log.records if one.levelname == "WARNING" and "M1" in one.message]) == 1
+
+
+OAUTH = {
+    "auth_type": "oauth2.0",
+    "client_id": "client",
+    "client_secret": "secret",
+    "refresh_token": "refresh",
+    "access_token": "access",
+    "token_expiry_date": "2999-01-01T00:00:00Z",
+}
+
+
+@pytest.mark.parametrize("body", [SCOPE, GENERIC], ids=["named", "generic"])
+def test_an_oauth_connection_without_a_scope_is_told_to_authenticate_again(klaviyo: FakeKlaviyo, body: bytes) -> None:
+    klaviyo.before = lambda _: (403, body)
+    (said,) = sync("tags", api_key="", credentials=OAUTH).errors("tags")
+
+    assert said.message.startswith("Stream tags needs the scope tags:read, or the account has no access to it. ")
+    assert "add the scope to the app in Klaviyo and authenticate again" in said.message
+    assert "key" not in said.message.partition("Klaviyo says")[0]
