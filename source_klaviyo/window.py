@@ -167,9 +167,9 @@ class WindowPart(StreamPart):
     def _unreadable(self, seconds: set[Instant]) -> UnreadableRecord:
         below = self._stream.root(self.to_slice())
         where = f" of {', '.join(f'{name} {value}' for name, value in below.items())}" if below else ""
-        what, dates = "a record" if len(seconds) == 1 else "records", ", ".join(map(for_filter, sorted(seconds)))
+        dates = ", ".join(map(for_filter, sorted(seconds)))
         return UnreadableRecord(
-            f"Klaviyo fails on {what} of stream {self._reading.stream.name}{where}, dated {dates}: all records of "
+            f"Klaviyo fails on records of stream {self._reading.stream.name}{where}, dated {dates}: all records of "
             "other seconds are read, and each sync tries again. Tell Klaviyo's support the date."
         )
 

@@ -68,7 +68,7 @@ def test_a_record_that_klaviyo_fails_on_costs_no_other(klaviyo: FakeKlaviyo, str
     assert output.statuses(stream)[-1] == "INCOMPLETE"
     message, *_ = {text.removeprefix(f"Stream {stream}: ") for text in said(output, stream)}
     assert _ == []
-    assert message.startswith(f"Klaviyo fails on a record of stream {stream}, dated {date(170)}: all records of other")
+    assert message.startswith(f"Klaviyo fails on records of stream {stream}, dated {date(170)}: all records of other")
     assert sum(klaviyo.naps) < 600  # of several readers together
 
 
