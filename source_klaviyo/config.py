@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import time
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -246,9 +247,17 @@ def _api_url(value: str | None) -> str:
 
 def _is_this_machine(host: str) -> bool:
     try:
-        return ip_address(host).is_loopback
+        address = ip_address(host)
     except ValueError:
         return host in _THIS_MACHINE
+    if address.is_loopback:
+        return True
+    with socket.socket(socket.AF_INET if address.version == 4 else socket.AF_INET6) as own:
+        try:
+            own.bind((host, 0))  # which the system allows for the machine's own addresses only
+        except OSError:
+            return False
+    return not address.is_unspecified and not address.is_multicast
 
 
 def shown(value: object) -> str:

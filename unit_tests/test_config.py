@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -295,6 +296,11 @@ def test_the_key_goes_to_no_other_machine_unencrypted(value: str) -> None:
     assert f"{API_URL_VARIABLE} would send the API key unencrypted: use https" in message
     assert "localhost" in message
     assert "host.docker.internal" in message
+
+
+def test_an_address_of_this_machine_is_this_machine() -> None:
+    own = socket.gethostbyname(socket.gethostname())
+    assert parse({API_URL_VARIABLE: f"http://{own}:8080"}).api_url == f"http://{own}:8080"
 
 
 def test_no_setting_changes_the_address() -> None:
