@@ -116,7 +116,7 @@ def test_an_answer_without_end_is_an_error_that_names_stream_and_limit(tmp_path:
     assert seen.code == 1
     assert seen.peak < 256
     assert re.search(r"stream events is too large: .* larger than 64 MB", seen.errors[0])
-    assert server.sizes[:4] == [1000, 100, 10, 1]
+    assert list(dict.fromkeys(server.sizes)) == [1000, 100, 10, 1]
 
 
 @pytest.mark.parametrize("fault", ["bomb", "endless"])

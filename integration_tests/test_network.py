@@ -110,7 +110,7 @@ def test_a_proxy_that_wants_a_password_is_named_by_its_variable(forks: Forks, pr
     assert f"The proxy that the environment variable {variable} names does not accept the user name" in message
     assert "(407)" in message
     assert "write it as http://user:password@host:port" in message
-    assert proxy.asked == 2  # by the check and by the read
+    assert proxy.asked <= 1 + 2 * 14  # by the check, and by the windows that the read opens with: nobody asks again
 
 
 def test_of_two_variables_the_one_that_counts_is_named(forks: Forks, proxy: Proxy) -> None:

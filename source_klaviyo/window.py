@@ -189,10 +189,8 @@ class WindowPart(StreamPart):
             reading.asked(asked)
             if reading.has_ended:
                 return False
-            batch, beyond = self._taken(page, stream_slice)
-            if batch.count:
-                yield batch
-                self._stream.batch_queued()
+            keep, beyond = self._taken(page, stream_slice)
+            yield from self._batches(page, keep, stream_slice)
             if self._held and self._held.is_due(self._last if self._in_order else None):
                 yield from self._release()
             self._reached = self._settled(asked) if page.reached is None else page.reached
@@ -213,13 +211,22 @@ class WindowPart(StreamPart):
             is_outdated = self._sizes.is_outdated and self._stream.lower
             if (is_cut or is_outdated) and self._in_order and page.next and self._edge.is_thin(page):
                 return True
-            del page, batch  # are not to be held while the next page is read
+            del page  # is not to be held while the next page is read
         return False
 
-    def _taken(self, page: Page, stream_slice: Mapping[str, Any]) -> tuple[RecordBatch, bool]:
+    def _batches(self, page: Page, keep: Sequence[int], stream_slice: Mapping[str, Any]) -> Iterator[RecordBatch]:
+        """The records at some places of a page; again those that another reader was about to emit, and failed."""
+        queued = False
+        while not queued:
+            batch = self._batch(page, keep, stream_slice)
+            if batch.count:
+                yield batch
+            queued = self._stream.batch_queued()
+
+    def _taken(self, page: Page, stream_slice: Mapping[str, Any]) -> tuple[Sequence[int], bool]:
         """Return what a page holds of the window and was not read before, and whether the window ends in the page."""
         if page.reached is not None or not self._stream.is_dated(stream_slice):
-            return self._batch(page, range(len(page.resources)), stream_slice), False
+            return range(len(page.resources)), False
         chosen = self._select(page)
         self._last = self._last if chosen.last is None else chosen.last
         self._notice_disorder(chosen.ordered)
@@ -232,7 +239,7 @@ class WindowPart(StreamPart):
         beyond = (chosen.beyond and self._in_order) or (self._falling and chosen.outdated)
         if beyond:
             self._edge.remember(page, keep)
-        return self._batch(page, keep, stream_slice), beyond
+        return keep, beyond
 
     def _release(self) -> Iterator[RecordBatch]:
         """Emit what was held back and has changed, before anything is reported about it."""

@@ -350,8 +350,13 @@ class KlaviyoStream(HttpStream, ABC):
             return resources  # most are as Klaviyo sent them, and there are thousands
         return (self.rebuild(resource, stream_slice) for resource in resources)
 
-    def batch_queued(self) -> None:
-        """Take note that the batch that this thread rebuilt last is on the queue, before any later state."""
+    def batch_queued(self) -> bool:
+        """Take note that the batch that this thread rebuilt last is on the queue, before any later state.
+
+        Returns:
+            False if records of it were left to other readers who have not emitted them: then it is to be rebuilt.
+        """
+        return True
 
     # What follows is the CDK's view of a stream, for those who use it without the concurrent engine.
 

@@ -28,6 +28,8 @@ SINCE_EVER = parse_instant("2000-01-01T00:00:00Z")
 """The oldest bound that Klaviyo has been seen to take."""
 MOST_REMEMBERED = 100_000
 """Profiles with several suppressions that are remembered; beyond, one may come twice."""
+PATIENCE = 20.0
+"""Seconds to wait for another reader to emit what it has found: as long as the output may be blocked."""
 
 
 class _Document(Linked, kw_only=True):
@@ -95,8 +97,7 @@ class SuppressedProfiles(KlaviyoStream):
     def __init__(self, stream: KlaviyoStream) -> None:
         self._of = stream  # which the constructor of the base asks for its name
         self._filters = True
-        self._emitted: set[int] = set()
-        self._batch = _Batch()
+        self._found = _Found()
         super().__init__(stream.config, stream.client, stream.shared)
 
     @property
@@ -183,28 +184,81 @@ class SuppressedProfiles(KlaviyoStream):
         if changed_since is not None and updated is not None and updated >= changed_since:
             return None
         suppressions = profile.suppressions or []
-        if len(suppressions) > 1:
-            key = hash((profile.id, *suppressions))
-            if key in self._emitted or key in self._batch.keys:
-                return None
-            self._batch.keys.add(key)
-        return self._of.rebuild(resource, stream_slice)
+        key = hash((profile.id, *suppressions)) if len(suppressions) > 1 else None
+        return self._of.rebuild(resource, stream_slice) if self._found.take(key) else None
 
     def rebuild_all(
         self, resources: Sequence[msgspec.Raw], stream_slice: Mapping[str, Any]
     ) -> Iterable[msgspec.Raw | None]:
         """Return the records of a page, in its order."""
-        self._batch.keys = set()
+        self._found.begin_batch()
         return super().rebuild_all(resources, stream_slice)
 
-    def batch_queued(self) -> None:
+    def batch_queued(self) -> bool:
         """Let other windows leave out what this one found: no state comes before it any more."""
-        if len(self._emitted) < MOST_REMEMBERED:
-            self._emitted |= self._batch.keys
+        return self._found.batch_queued()
 
 
 class _Batch(threading.local):
-    """The profiles with several suppressions in the batch that a thread is about to emit."""
+    """What a thread emits next of the records that several windows find, and what it leaves to other threads."""
 
     def __init__(self) -> None:
-        self.keys: set[int] = set()
+        self.own: set[int] = set()
+        self.left: set[int] = set()
+        self.missing: set[int] = set()
+        self.only: set[int] = set()
+
+
+class _Found:
+    """Records that several windows find, each of which is emitted by the one that comes first.
+
+    A window that leaves a record to another one reports nothing before that one has put it on the queue, else a state
+    could say that it was read, and a sync that is killed would lose it.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._emitted: set[int] = set()
+        self._under_way: set[int] = set()
+        self._batch = _Batch()
+
+    def begin_batch(self) -> None:
+        """Begin a batch of this thread: of the last page once more if others did not emit what was left to them."""
+        batch = self._batch
+        with self._changed:
+            self._under_way -= batch.own  # a batch that never came onto the queue
+        batch.only, batch.missing = batch.missing, set()
+        batch.own, batch.left = set(), set()
+
+    def take(self, key: int | None) -> bool:
+        """Return whether this thread is to emit a record; None for one that no other window finds."""
+        batch = self._batch
+        if key is None:
+            return not batch.only
+        with self._changed:
+            if key in self._emitted or key in batch.own or (batch.only and key not in batch.only):
+                return False
+            if key in self._under_way:
+                batch.left.add(key)
+                return False
+            self._under_way.add(key)
+            batch.own.add(key)
+            return True
+
+    def batch_queued(self) -> bool:
+        """Note that this thread's batch is on the queue, and wait for those of others that it has left records to.
+
+        Returns:
+            Whether all of these are on the queue, too.
+        """
+        batch = self._batch
+        with self._changed:
+            if len(self._emitted) < MOST_REMEMBERED:
+                self._emitted |= batch.own
+            self._under_way -= batch.own
+            batch.own = set()
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not batch.left & self._under_way, PATIENCE)
+            batch.missing = batch.left - self._emitted
+            self._under_way -= batch.missing
+            return not batch.missing
