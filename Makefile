@@ -29,7 +29,7 @@ types: $(READY)  ## static types
 	$(BIN)/mypy
 
 unit: $(READY)  ## tests of the parts
-	$(BIN)/python -m pytest --quiet unit_tests
+	$(BIN)/python -m pytest --quiet --numprocesses auto unit_tests
 
 integration: $(READY)  ## tests of the whole, against the simulator
 	$(BIN)/python -m pytest --quiet --numprocesses auto --dist loadfile integration_tests
