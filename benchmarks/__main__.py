@@ -36,10 +36,15 @@ def main() -> int:
     unknown = set(given.names) - set(COMPARISONS)
     if unknown:
         parser.error(f"there is no {', '.join(sorted(unknown))}")
-    found = [each for name in given.names or COMPARISONS for each in _measured(name, given.plan)]
-    tables = [each for each in found if isinstance(each, Table)]
-    curves = [each for each in found if isinstance(each, Curves)]
-    print(f"{given.plan.name}; {machine()}\n\n" + "\n\n".join(map(section, tables)))
+    print(f"{given.plan.name}; {machine()}\n")
+    tables: list[Table] = []
+    curves: list[Curves] = []
+    for each in (each for name in given.names or COMPARISONS for each in _measured(name, given.plan)):
+        if isinstance(each, Table):
+            tables.append(each)
+            print(section(each) + "\n", flush=True)
+        else:
+            curves.append(each)
     folder = given.output or (None if given.names or given.plan is QUICK else RESULTS)
     if folder:
         folder.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.connector import Connector
@@ -20,6 +21,8 @@ PACKAGE = "airbyte-source-klaviyo==2.13.1"
 HOME = Path(__file__).parent / ".venv-airbyte"
 PYTHON = HOME / "bin" / "python"
 READY = HOME / "ready"
+
+_INSTALLING = Lock()
 
 FITS = "import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 12))"
 """The package takes no newer Python."""
@@ -38,7 +41,8 @@ def connector(
     Raises:
         UnmeasurableError: it cannot be installed here.
     """
-    _install(say)
+    with _INSTALLING:
+        _install(say)
     package = _run([str(PYTHON), "-c", "import source_klaviyo; print(source_klaviyo.__path__[0])"], HOME)
     shutil.copytree(package, folder / "source_klaviyo", dirs_exist_ok=True)
     manifest = folder / "source_klaviyo" / "manifest.yaml"
