@@ -140,7 +140,7 @@ class Timeline:
             self._reached = max(self._reached, reached)
             self._tail_is_stale = bool(self._open)
         after = self._catch_up_after
-        if self._open or not self._tail_is_stale or after is None or (now or reached) - self._reached < after:
+        if self._open or not self._tail_is_stale or after is None or max((now or reached) - self._reached, 0) < after:
             return None
         self._tail_is_stale = False
         catch_up = self._window(self._reached, catches_up=True)
