@@ -51,7 +51,8 @@ def select(cursors: Sequence[bytes], start: Instant, end: Instant | None, before
     everything = range(len(cursors))
     if not cursors:
         return Selection(everything, ordered=True, last=None, beyond=False, falling=True)
-    if _comparable(cursors) and sorted(cursors) == list(cursors):
+    comparable = _comparable(cursors)
+    if comparable and sorted(comparable) == comparable:
         first, last = instant_of(cursors[0]), instant_of(cursors[-1])
         if first is not None and last is not None and first >= start and (end is None or last < end):
             falling = first == last and (before is None or before >= first)
@@ -100,18 +101,20 @@ def select_spans(
     return Selection(keep, ordered, reached, beyond)
 
 
-def _comparable(cursors: Sequence[bytes]) -> bool:
-    """Whether the texts sort as the instants do: all of one length, one separator and one offset.
+def _comparable(cursors: Sequence[bytes]) -> list[bytes] | None:
+    """Return the texts in a form that sorts as the instants do; None if they differ in length or offset.
 
-    Looks at the same place of all texts at once, since this is done for each page.
+    Klaviyo mixes `T` and a blank between date and time. Works on all texts at once, since this is done for each page.
     """
     length = len(cursors[0])
     if length < _SHORTEST or len(set(map(len, cursors))) > 1:
-        return False
-    together = b"".join(cursors)
+        return None
+    together = b"".join(cursors).replace(b"T", b" ")
     # behind the opening quote and the date; the closing quote and the offset before it
     places = [11, -2] if cursors[0].endswith(b'Z"') else [11, *range(-7, -1)]
-    return all(len(set(together[place % length :: length])) == 1 for place in places)
+    if any(len(set(together[place % length :: length])) > 1 for place in places):
+        return None
+    return [together[at : at + length] for at in range(0, len(together), length)]
 
 
 def instant_of(cursor: bytes) -> Instant | None:
