@@ -49,7 +49,8 @@ def main() -> int:
     if folder:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "results.md").write_text(markdown(tables, given.plan.name), "utf-8")
-        (folder / "results.svg").write_text(chart(curves), "utf-8")
+        if curves:
+            (folder / "results.svg").write_text(chart(curves), "utf-8")
     return int(any(table.wrong for table in tables))
 
 

@@ -30,7 +30,7 @@ def markdown(tables: Sequence[Table], plan: str) -> str:
     head = (
         f"`make bench`, {plan}; {machine()}. The simulator, the connector and what takes its output share the machine, "
         "so read the ratios rather than the seconds: what is compared was measured in one run. Each sync was seen to "
-        "put out every ID exactly once. A figure in bold misses its goal."
+        "put out every ID; what came twice is listed. A figure in bold misses its goal."
     )
     drawing = "![How long a first read takes, by its size](results.svg)"
     return "\n\n".join(["# Benchmarks", head, drawing, *map(section, tables)]) + "\n"
