@@ -120,7 +120,8 @@ def _comparable(cursors: Sequence[bytes]) -> list[bytes] | None:
 def instant_of(cursor: bytes) -> Instant | None:
     """The instant that a cursor, as JSON, stands for; None if it is no date."""
     try:
-        text = json.loads(cursor)
+        # a date needs no escapes, and to read it as JSON takes longer than as a date
+        text = json.loads(cursor) if b"\\" in cursor or cursor[:1] != b'"' else cursor[1:-1].decode()
         return parse_instant(text) if isinstance(text, str) else None
     except ValueError:
         return None
