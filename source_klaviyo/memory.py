@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 OBJECTS = 100_000
 """New objects after which Python looks for cycles among them."""
-TRIM_SECONDS = 1.0
+TRIM_SECONDS = 0.25
 """How often unused memory is given back."""
 _PLENTY = 1 << 26  # bytes; more than a page ever takes
 _OPTIONS = {
