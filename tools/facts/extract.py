@@ -1,0 +1,163 @@
+"""Take the facts out of an OpenAPI document of Klaviyo's, without its prose."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from tools.facts.document import types_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from tools.facts.document import Document, Schema
+    from tools.facts.model import Content
+
+NO_DATA_OF_A_SHOP = re.compile(r".*-job|import-error|object-ingestion-log|source-mapping")
+"""Types of resources that nobody reads: the facts have their operations only."""
+OPEN = {"form": "definition", "template": "definition"}
+"""Attributes with many properties that no stream reads: the facts say that there is an object."""
+ANOTHER_SHAPE = {"/api/translations/{id}/flow-message"}
+"""Operations that the document describes with a resource in a shape that nothing else has."""
+
+
+def extracted(document: Document) -> tuple[Content, dict[str, str]]:
+    """Return a document's facts with empty descriptions, and the area of each operation and resource."""
+    content: Content = {"operations": {}, "resources": {}, "statistics": {}}
+    areas: dict[str, str] = {}
+    shapes: dict[str, dict[str, Schema]] = {}
+    for name, operation in document.operations.items():
+        path = name.partition(" ")[2]
+        areas[name] = re.sub(r"\W+", "_", operation["x-tag"].lower())
+        content["operations"][name] = _operation(document, path, operation)
+        kind = _kind(document.resource(path))
+        if _is_read(name, kind) and path not in ANOTHER_SHAPE:
+            shapes.setdefault(kind, {})[name] = document.resource(path)["properties"]
+        for statistic in content["operations"][name].get("statistics", ()):
+            content["statistics"][statistic] = ""
+            areas[statistic] = areas[name]
+    for kind, found in shapes.items():
+        merged = _merged(found.values())
+        content["resources"][kind] = _resource(kind, merged)
+        areas[kind] = areas[min(found, key=lambda name: (kind not in name, len(name)))]
+        for name, shape in found.items():
+            if without := [path for path in _top(merged) if path not in _top(shape)]:
+                content["operations"][name]["without"] = without
+    return content, areas
+
+
+def _is_read(name: str, kind: str) -> bool:
+    return name.startswith("GET") and "/relationships/" not in name and not NO_DATA_OF_A_SHOP.fullmatch(kind)
+
+
+def _kind(resource: Schema) -> str:
+    kind: str = resource["properties"]["type"]["enum"][0]
+    return kind
+
+
+def _operation(document: Document, path: str, operation: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what one may ask of an operation, and what it costs."""
+    parameters = {each["name"]: each for each in operation["parameters"] if each["in"] == "query"}
+    schemas = {name: each["schema"] for name, each in parameters.items()}
+    kind = _kind(document.resource(path))
+    known = {"page[size]", "page[cursor]", "filter", "sort", "include", f"additional-fields[{kind}]"}
+    size, sorts = schemas.get("page[size]"), schemas.get("sort", {}).get("enum", ())
+    others = [name for name in parameters if name not in known and not name.startswith("fields[")]
+    plain, *dear = operation["x-tiers"]
+    found: dict[str, Any] = {
+        "answers": f"{'many' if document.is_collection(path) else 'one'} {kind}",
+        "scopes": operation["x-klaviyo-scopes"],
+        "rate": _rate(plain),
+        "dearer": {"=".join(one["when"]): _rate(one) for one in dear},
+        "page": {key: size[key] for key in ("default", "maximum")}
+        if size
+        else "page[cursor]" in parameters and "fixed",
+        "filters": {name: _filter(one) for name, one in operation.get("x-klaviyo-filters", {}).items()},
+        "filter_required": parameters.get("filter", {}).get("required", False),
+        "sorts": [name for name in sorts if not name.startswith("-")],
+        "includes": schemas.get("include", {}).get("items", {}).get("enum", ()),
+        "additional_fields": schemas.get(f"additional-fields[{kind}]", {}).get("items", {}).get("enum", ()),
+        "fieldsets": [name[7:-1] for name in parameters if name.startswith("fields[")],
+        "other_parameters": others,
+    }
+    if "requestBody" in operation:
+        found["statistics"] = (
+            document.question(path)["properties"].get("statistics", {}).get("items", {}).get("enum", ())
+        )
+    return {name: list(value) if isinstance(value, tuple | list) else value for name, value in found.items() if value}
+
+
+def _rate(tier: Mapping[str, Any]) -> str:
+    daily = f" {tier['daily']}/day" if tier.get("daily") else ""
+    return f"{tier['burst']}/s {tier['steady']}/min{daily}"
+
+
+def _filter(documented: Mapping[str, Any]) -> dict[str, Any]:
+    value, operators = documented.get("value", {}), documented["operators"]
+    found = {
+        "type": value and (value.get("format") or value["type"]),
+        "operators": [*operators.get("single", ()), *operators.get("none", ())],
+        "of_lists": operators.get("list", ()),
+        "values": value.get("enum", ()),
+    }
+    return {name: list(one) if isinstance(one, tuple | list) else one for name, one in found.items() if one}
+
+
+def _merged(shapes: Iterable[Schema]) -> Schema:
+    """Return the properties of a resource with the attributes and relationships of all operations that answer it."""
+    merged: Schema = {}
+    for shape in shapes:
+        for name, value in shape.items():
+            both = merged.get(name, {}).get("properties", {}) | value.get("properties", {})
+            merged[name] = value | ({"properties": both} if both else {})
+    return merged
+
+
+def _top(shape: Schema) -> list[str]:
+    attributes = shape.get("attributes", {}).get("properties", {})
+    relationships = shape.get("relationships", {}).get("properties", {})
+    return [*attributes, *(f"relationships.{name}" for name in relationships)]
+
+
+def _resource(kind: str, shape: Schema) -> dict[str, Any]:
+    found: dict[str, Any] = {"id": ""}
+    if "attributes" in shape:
+        found["attributes"] = dict(_attributes(kind, "", shape["attributes"]))
+    if related := shape.get("relationships", {}).get("properties", {}):
+        found["relationships"] = {name: _related(one["properties"]) for name, one in related.items()}
+    if "links" not in shape:
+        found["links"] = False
+    return found
+
+
+def _related(shape: Schema) -> dict[str, Any]:
+    data = shape["data"]
+    kind = data.get("items", data)["properties"]["type"]["enum"][0]
+    partly = {} if "self" in shape["links"]["properties"] else {"links": "related"}
+    return {"to": f"{'many' if 'items' in data else 'one'} {kind}", **partly}
+
+
+def _attributes(kind: str, path: str, schema: Schema) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield each property below an object or array, the outer ones first."""
+    for name, value in schema.get("properties", {}).items():
+        here = f"{path}.{name}".lstrip(".")
+        inner = _innermost(value)
+        known = [] if inner.get("type") == "boolean" else list(inner.get("enum", ()))
+        fact = {"description": "", "type": _type(value), **({"values": known} if len(known) > 1 else {})}
+        if OPEN.get(kind) == here:
+            yield here, {"description": "", "type": "object"}
+            continue
+        yield here, fact
+        yield from _attributes(kind, here + "[]" * _type(value).count("array of "), inner)
+
+
+def _innermost(schema: Schema) -> Schema:
+    while "items" in schema:
+        schema = schema["items"]
+    return schema
+
+
+def _type(schema: Schema) -> str:
+    name = schema.get("format") or " or ".join(types_of(schema))
+    items = f" of {_type(schema['items'])}" if schema.get("items") else ""
+    return f"{name}{items}{' or null' if schema.get('nullable') else ''}"
