@@ -233,3 +233,12 @@ def test_a_document_that_is_missing_is_named(tmp_path: Path, capsys: pytest.Capt
     with pytest.raises(SystemExit):
         command.main([str(tmp_path / "openapi.json")])
     assert "there is no openapi.json" in capsys.readouterr().err
+
+
+def test_without_a_document_the_facts_stay(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "DOCUMENTS", [folder / "openapi.json"])
+    assert command.main([]) == 0
+    assert "no document is at hand" in capsys.readouterr().out
+    assert list((folder / "facts").iterdir()) == []

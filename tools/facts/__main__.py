@@ -39,9 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("documents", nargs="*", type=Path, help="OpenAPI documents, one for each revision")
     parser.add_argument("--check", action="store_true", help="write nothing; show what differs, and fail if it does")
     options = parser.parse_args(arguments)
-    paths = options.documents or DOCUMENTS
-    if missing := [path.name for path in paths if not path.exists()]:
-        parser.error(f"there is no {missing[0]}; name the documents as arguments")
+    if missing := [path.name for path in options.documents if not path.exists()]:
+        parser.error(f"there is no {missing[0]}")
+    paths = options.documents or [path for path in DOCUMENTS if path.exists()]
+    if not paths:
+        print("no document is at hand, so that facts/ stays as it is; name OpenAPI documents as arguments")
     differs = False
     for path, text in written([Document.load(path) for path in paths]):
         old = path.read_text("utf-8") if path.exists() else ""

@@ -43,6 +43,8 @@ def extracted(document: Document) -> tuple[Content, dict[str, str]]:
         for name, shape in found.items():
             if without := [path for path in _top(merged) if path not in _top(shape)]:
                 content["operations"][name]["without"] = without
+            if more := _more_fields(document.operations[name], kind, merged):
+                content["operations"][name]["more_fields"] = more
     return content, areas
 
 
@@ -117,6 +119,18 @@ def _top(shape: Schema) -> list[str]:
     attributes = shape.get("attributes", {}).get("properties", {})
     relationships = shape.get("relationships", {}).get("properties", {})
     return [*attributes, *(f"relationships.{name}" for name in relationships)]
+
+
+def _more_fields(operation: Mapping[str, Any], kind: str, shape: Schema) -> list[str]:
+    """Return what the sparse fieldset of an operation names although the resource has no such attribute."""
+    known = {"id", *_top(shape)}
+    names = [
+        name
+        for parameter in operation["parameters"]
+        if parameter["name"] == f"fields[{kind}]"
+        for name in parameter["schema"]["items"]["enum"]
+    ]
+    return [name for name in names if name.split(".")[0] not in known]
 
 
 def _resource(kind: str, shape: Schema) -> dict[str, Any]:

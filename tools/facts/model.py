@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import yaml
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 Schema: TypeAlias = dict[str, Any]
 Content: TypeAlias = dict[str, dict[str, Any]]
@@ -70,13 +70,35 @@ class Facts:
             found["include"] = frozenset(operation["includes"])
         if "additional_fields" in operation:
             found[f"additional-fields[{self.type_of(path)}]"] = self.additional_fields(path)
-        return found | {f"fields[{kind}]": self.fields(kind) for kind in operation.get("fieldsets", ())}
+        return found | {f"fields[{kind}]": self.fields(kind, path) for kind in operation.get("fieldsets", ())}
 
-    def fields(self, kind: str) -> frozenset[str] | None:
-        """Return what a sparse fieldset may name of a resource; None if the facts do not have the resource."""
+    def fields(self, kind: str, path: str) -> frozenset[str] | None:
+        """Return what a sparse fieldset of an operation may name; None if the facts do not have the resource.
+
+        Names below an attribute that the facts leave open are not among them.
+        """
         if kind not in self.resources:
             return None
-        return frozenset({"id"} | {path for path in self.resources[kind].get("attributes", ()) if "[]" not in path})
+        more = {"id"}
+        if kind == self.type_of(path):
+            absent = set(self.operation(path).get("without", ()))
+            more |= set(self.operation(path).get("more_fields", ()))
+        else:  # what is included comes without the attributes that not every operation answers
+            absent = {name for operation in self._answering(kind) for name in _partial(operation)}
+        names = self.resources[kind].get("attributes", ())
+        return frozenset(more | {name for name in names if "[]" not in name and name.split(".")[0] not in absent})
+
+    def relationships(self, path: str) -> Mapping[str, tuple[str, bool]]:
+        """Return the relationships of what an operation answers: the type of the others, and whether many."""
+        absent = self.operation(path).get("without", ())
+        return {
+            name: (fact["to"].partition(" ")[2], fact["to"].startswith("many "))
+            for name, fact in self.resources[self.type_of(path)].get("relationships", {}).items()
+            if f"relationships.{name}" not in absent
+        }
+
+    def _answering(self, kind: str) -> Iterator[Mapping[str, Any]]:
+        return (one for one in self.operations.values() if one["answers"].endswith(f" {kind}"))
 
     def resource(self, path: str, more: Mapping[str, Any] = MappingProxyType({})) -> Schema:
         """Return the resources that an operation answers as a schema, with the attributes hidden by default.
@@ -97,11 +119,7 @@ class Facts:
                 if path.split(".")[0].rstrip("[]") not in absent
             }
             properties["attributes"] = nested(shown)
-        related = {
-            name: _relationship(fact)
-            for name, fact in facts.get("relationships", {}).items()
-            if f"relationships.{name}" not in absent
-        }
+        related = {name: _relationship(facts["relationships"][name]) for name in self.relationships(path)}
         if related:
             properties["relationships"] = {"type": "object", "properties": related}
         if facts.get("links", True):
@@ -111,6 +129,11 @@ class Facts:
     def additional_fields(self, path: str) -> frozenset[str]:
         """Return the attributes that an operation hides unless asked for."""
         return frozenset(self.operation(path).get("additional_fields", ()))
+
+
+def _partial(operation: Mapping[str, Any]) -> Sequence[str]:
+    """Return the attributes that an operation does not answer, or only if asked for."""
+    return [*operation.get("without", ()), *operation.get("additional_fields", ())]
 
 
 def nested(attributes: Mapping[str, Mapping[str, Any]]) -> Schema:
