@@ -118,8 +118,11 @@ def document(attributes: dict[str, Any], *, revision: str = "2026-07-15", **comp
             {"name": "sort", "in": "query", "schema": {"enum": ["age", "-age"]}},
             {"name": "additional-fields[tree]", "in": "query", "schema": {"items": {"enum": ["age"]}}},
         ],
-        "x-tag": "Old Trees",
-        "x-tiers": [{"when": None, "burst": 1, "steady": 15}],
+        "description": "Get all trees.<br><br>*Rate limits*:<br>Burst: `1/s`<br>Steady: `15/m`<br><br>"
+        "Rate limits when using the `additional-fields[tree]=age` parameter in your API request:<br>"
+        "Burst: `1/s`<br>Steady: `2/m`",
+        "tags": ["Old Trees"],
+        "x-klaviyo-ratelimit": {"burst": "3/s", "steady": "60/m"},
         "x-klaviyo-scopes": ["trees:read"],
         "x-klaviyo-filters": {
             "age": {"operators": {"single": ["equals"], "list": ["any"]}, "value": {"type": "integer"}}
@@ -128,7 +131,7 @@ def document(attributes: dict[str, Any], *, revision: str = "2026-07-15", **comp
     enum = {"type": "string", "enum": ["tree"]}
     return {
         "info": {"version": revision},
-        "paths": {"/api/trees": {"get": operation}},
+        "paths": {"/api/trees": {"get": operation, "post": {}}, "/client/trees": {"get": {}}, "/api/cut": {"post": {}}},
         "components": {"schemas": {"Tree": tree, "TreeEnum": enum, **components}},
     }
 
@@ -145,7 +148,8 @@ def test_what_an_operation_takes_and_costs_is_taken_over() -> None:
         "GET /api/trees": {
             "answers": "many tree",
             "scopes": ["trees:read"],
-            "rate": "1/s 15/min",
+            "rate": "3/s 60/min",
+            "dearer": {"additional-fields[tree]=age": "1/s 2/min"},
             "page": {"default": 5, "maximum": 20},
             "filters": {"age": {"type": "integer", "operators": ["equals"], "of_lists": ["any"]}},
             "sorts": ["age"],

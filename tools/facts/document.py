@@ -26,7 +26,7 @@ class Document:
 
     def __init__(self, content: Mapping[str, Any]) -> None:
         self.revision: str = content["info"]["version"]
-        self._paths: Mapping[str, Any] = content["paths"]
+        self._paths = {path: kept for path, methods in content["paths"].items() if (kept := _reading(path, methods))}
         self._components: Mapping[str, Any] = content["components"]["schemas"]
 
     @classmethod
@@ -91,6 +91,14 @@ class Document:
         if "items" in schema:
             schema["items"] = self._folded(schema["items"], inside)
         return schema
+
+
+def _reading(path: str, methods: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the operation of a path that reads, if there is one: GET, or POST for reports and aggregates."""
+    if not path.startswith("/api/"):  # the others are for web pages and apps
+        return {}
+    method = "post" if path.endswith(("-reports", "/metric-aggregates")) else "get"
+    return {method: methods[method]} if method in methods else {}
 
 
 def _both(first: Schema, second: Schema) -> Schema:

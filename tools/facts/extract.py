@@ -17,6 +17,9 @@ NO_DATA_OF_A_SHOP = re.compile(r".*-job|import-error|object-ingestion-log|source
 """Types of resources that nobody reads: the facts have their operations only."""
 OPEN = {"form": "definition", "template": "definition"}
 """Attributes with many properties that no stream reads: the facts say that there is an object."""
+DEARER = re.compile(
+    r"Rate limits when using the `(?P<parameter>[^`]+)`[^`]*Burst: `(?P<burst>[^`]+)`[^`]*Steady: `(?P<steady>[^`]+)`"
+)
 ANOTHER_SHAPE = {"/api/translations/{id}/flow-message"}
 """Operations that the document describes with a resource in a shape that nothing else has."""
 
@@ -28,7 +31,8 @@ def extracted(document: Document) -> tuple[Content, dict[str, str]]:
     shapes: dict[str, dict[str, Schema]] = {}
     for name, operation in document.operations.items():
         path = name.partition(" ")[2]
-        areas[name] = re.sub(r"\W+", "_", operation["x-tag"].lower())
+        tag = operation.get("x-tag") or operation["tags"][0]
+        areas[name] = re.sub(r"\W+", "_", tag.lower())
         content["operations"][name] = _operation(document, path, operation)
         kind = _kind(document.resource(path))
         if _is_read(name, kind) and path not in ANOTHER_SHAPE:
@@ -65,12 +69,11 @@ def _operation(document: Document, path: str, operation: Mapping[str, Any]) -> d
     known = {"page[size]", "page[cursor]", "filter", "sort", "include", f"additional-fields[{kind}]"}
     size, sorts = schemas.get("page[size]"), schemas.get("sort", {}).get("enum", ())
     others = [name for name in parameters if name not in known and not name.startswith("fields[")]
-    plain, *dear = operation["x-tiers"]
     found: dict[str, Any] = {
         "answers": f"{'many' if document.is_collection(path) else 'one'} {kind}",
         "scopes": operation["x-klaviyo-scopes"],
-        "rate": _rate(plain),
-        "dearer": {"=".join(one["when"]): _rate(one) for one in dear},
+        "rate": _rate(**operation["x-klaviyo-ratelimit"]),
+        "dearer": dict(_dearer(operation)),
         "page": {key: size[key] for key in ("default", "maximum")}
         if size
         else "page[cursor]" in parameters and "fixed",
@@ -89,9 +92,22 @@ def _operation(document: Document, path: str, operation: Mapping[str, Any]) -> d
     return {name: list(value) if isinstance(value, tuple | list) else value for name, value in found.items() if value}
 
 
-def _rate(tier: Mapping[str, Any]) -> str:
-    daily = f" {tier['daily']}/day" if tier.get("daily") else ""
-    return f"{tier['burst']}/s {tier['steady']}/min{daily}"
+def _rate(burst: str, steady: str, daily: str = "") -> str:
+    """Return limits such as 1/s, 2/m and 225/d as the facts write them."""
+    minute, day = (limit.partition("/")[0] for limit in (steady, daily))
+    return f"{burst} {minute}/min" + (f" {day}/day" if day else "")
+
+
+def _dearer(operation: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield the parameters with which an operation has lower limits, and these.
+
+    Klaviyo has them in an operation's description only; a trimmed document has them as `x-tiers`.
+    """
+    for tier in operation.get("x-tiers", ()):
+        if tier["when"]:
+            yield "=".join(tier["when"]), _rate(f"{tier['burst']}/s", f"{tier['steady']}/m")
+    for found in DEARER.finditer(operation["description"]):
+        yield found["parameter"], _rate(found["burst"], found["steady"])
 
 
 def _filter(documented: Mapping[str, Any]) -> dict[str, Any]:
