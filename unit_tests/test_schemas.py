@@ -141,7 +141,7 @@ def test_a_detailed_campaign_holds_all_of_its_messages() -> None:
 @pytest.mark.parametrize(("stream", "report"), REPORTS.items())
 def test_the_statistics_are_those_of_the_report(stream: str, report: str) -> None:
     ours = declared(stream)["properties"]["statistics"]["properties"]
-    assert list(ours) == facts(BUILT[stream].revision).operation(report)["statistics"]
+    assert list(ours) == facts(BUILT[stream].revision).statistics_of(report)
     assert all(types(value) == {"null", "number"} for value in ours.values())
 
 

@@ -20,6 +20,9 @@ OPEN = {"form": "definition", "template": "definition"}
 DEARER = re.compile(
     r"Rate limits when using the `(?P<parameter>[^`]+)`[^`]*Burst: `(?P<burst>[^`]+)`[^`]*Steady: `(?P<steady>[^`]+)`"
 )
+GROUPS_BY_DEFAULT = re.compile(r"will be grouped by ([\w, ]+)\.")
+GROUPS_ALWAYS = re.compile(r"(?:are required: |prerequisites for \w+ is )([\w, ]+)")
+FILTERED = re.compile(r"(?:attributes \(|filters are )([\w, ]+)")
 ANOTHER_SHAPE = {"/api/translations/{id}/flow-message"}
 """Operations that the document describes with a resource in a shape that nothing else has."""
 
@@ -37,7 +40,7 @@ def extracted(document: Document) -> tuple[Content, dict[str, str]]:
         kind = _kind(document.resource(path))
         if _is_read(name, kind) and path not in ANOTHER_SHAPE:
             shapes.setdefault(kind, {})[name] = document.resource(path)["properties"]
-        for statistic in content["operations"][name].get("statistics", ()):
+        for statistic in content["operations"][name].get("asks", {}).get("statistics", {}).get("values", ()):
             content["statistics"][statistic] = ""
             areas[statistic] = areas[name]
     for kind, found in shapes.items():
@@ -86,10 +89,24 @@ def _operation(document: Document, path: str, operation: Mapping[str, Any]) -> d
         "other_parameters": others,
     }
     if "requestBody" in operation:
-        found["statistics"] = (
-            document.question(path)["properties"].get("statistics", {}).get("items", {}).get("enum", ())
-        )
+        found["more_fields"] = schemas[f"fields[{kind}]"]["items"]["enum"]
+        found["asks"] = dict(_asked(document.question(path)))
     return {name: list(value) if isinstance(value, tuple | list) else value for name, value in found.items() if value}
+
+
+def _asked(question: Schema) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield what the body of a request holds, by dotted path, and what only the document's prose says of it."""
+    prose = {name: property_.get("description", "") for name, property_ in question["properties"].items()}
+    said = {"group_by": {"default": GROUPS_BY_DEFAULT, "always": GROUPS_ALWAYS}, "filter": {"names": FILTERED}}
+    for path, fact in _attributes("", "", question):
+        required = {"required": True} if path in question.get("required", ()) else {}
+        plain = {key: value for key, value in fact.items() if key != "description"}
+        names = {key: _names(pattern, prose[path]) for key, pattern in said.get(path, {}).items()}
+        yield path, {**required, **plain, **{key: value for key, value in names.items() if value}}
+
+
+def _names(pattern: re.Pattern[str], prose: str) -> list[str]:
+    return [name for found in pattern.findall(prose) for name in found.split(", ")]
 
 
 def _rate(burst: str, steady: str, daily: str = "") -> str:

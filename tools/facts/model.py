@@ -77,16 +77,18 @@ class Facts:
 
         Names below an attribute that the facts leave open are not among them.
         """
+        own = kind == self.type_of(path)
+        more = set(self.operation(path).get("more_fields", ())) if own else set()
         if kind not in self.resources:
-            return None
-        more = {"id"}
-        if kind == self.type_of(path):
+            return frozenset(more) or None
+        if own:
             absent = set(self.operation(path).get("without", ()))
-            more |= set(self.operation(path).get("more_fields", ()))
         else:  # what is included comes without the attributes that not every operation answers
             absent = {name for operation in self._answering(kind) for name in _partial(operation)}
         names = self.resources[kind].get("attributes", ())
-        return frozenset(more | {name for name in names if "[]" not in name and name.split(".")[0] not in absent})
+        return frozenset(
+            {"id"} | more | {name for name in names if "[]" not in name and name.split(".")[0] not in absent}
+        )
 
     def relationships(self, path: str) -> Mapping[str, tuple[str, bool]]:
         """Return the relationships of what an operation answers: the type of the others, and whether many."""
@@ -125,6 +127,11 @@ class Facts:
         if facts.get("links", True):
             properties["links"] = {"type": "object", "properties": {"self": {"type": "string"}}}
         return {"type": "object", "properties": properties}
+
+    def statistics_of(self, path: str) -> Sequence[str]:
+        """Return the names of the statistics that one can ask a report for."""
+        names: Sequence[str] = self.operation(path)["asks"]["statistics"]["values"]
+        return names
 
     def additional_fields(self, path: str) -> frozenset[str]:
         """Return the attributes that an operation hides unless asked for."""

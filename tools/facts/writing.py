@@ -93,8 +93,10 @@ def _describe(content: Content, known: Content) -> None:
                 fact["description"] = (stands or {}).get("description", "")
 
 
-ON_ONE_LINE = frozenset({"type", "operators", "of_lists", "values", "default", "maximum", "to", "links"})
-"""What the mappings that are written on one line are made of: filters, page sizes and relationships."""
+ON_ONE_LINE = frozenset(
+    ["always", "default", "links", "maximum", "names", "of_lists", "operators", "required", "to", "type", "values"],
+)
+"""What the mappings that are written on one line are made of: filters, page sizes, bodies and relationships."""
 
 
 class _Dumper(yaml.SafeDumper):

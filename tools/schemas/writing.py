@@ -58,7 +58,7 @@ def _built_records(facts: Facts, stream: Built) -> Schema:
     schema = copy.deepcopy(KINDS["object"])
     for path, edit in stream.properties.items():
         _edit(facts, schema, path, edit)
-    for name in facts.operation(stream.report)["statistics"] if stream.report else ():
+    for name in facts.statistics_of(stream.report) if stream.report else ():
         _edit(facts, schema, f"statistics.{name}", ("number", facts.statistics[name]))
     return schema
 
