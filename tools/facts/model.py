@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, reduce
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -203,11 +203,13 @@ def revisions() -> Sequence[str]:
 @cache
 def facts(revision: str) -> Facts:
     """Return the facts of a revision."""
-    content: Content = {"operations": {}, "resources": {}, "statistics": {}}
-    for known in revisions():
-        if known <= revision:
-            content = overlaid(content, stored(known))
-    return Facts(revision, content)
+    return Facts(revision, overlaid(before(revision), stored(revision)))
+
+
+def before(revision: str) -> Content:
+    """Return what the files of all revisions before one say together."""
+    earlier = (stored(known) for known in revisions() if known < revision)
+    return reduce(overlaid, earlier, {"operations": {}, "resources": {}, "statistics": {}})
 
 
 def latest() -> Facts:

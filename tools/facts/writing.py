@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from tools.facts.extract import extracted
-from tools.facts.model import FACTS, overlaid, stored
+from tools.facts.model import FACTS, before, overlaid, stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -21,8 +21,9 @@ HEAD = "# {revision}, {area}. Descriptions are ours; `python -m tools.facts` tak
 
 def written(documents: Sequence[Document]) -> Iterator[tuple[Path, str]]:
     """Yield each file of facts and what it should hold, according to the documents, earliest revision first."""
-    base: Content = {"operations": {}, "resources": {}, "statistics": {}}
-    for document in sorted(documents, key=lambda document: document.revision):
+    ordered = sorted(documents, key=lambda document: document.revision)
+    base = before(ordered[0].revision) if ordered else {}
+    for document in ordered:
         content, areas = extracted(document)
         known = stored(document.revision)
         changed = _changed(base, content)
