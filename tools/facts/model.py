@@ -134,12 +134,12 @@ class Facts:
         return names
 
     def additional_fields(self, path: str) -> frozenset[str]:
-        """Return the attributes that an operation hides unless asked for."""
+        """Return the attributes that an operation hides unless requested."""
         return frozenset(self.operation(path).get("additional_fields", ()))
 
 
 def _partial(operation: Mapping[str, Any]) -> Sequence[str]:
-    """Return the attributes that an operation does not answer, or only if asked for."""
+    """Return the attributes that an operation does not answer, or only if requested."""
     return [*operation.get("without", ()), *operation.get("additional_fields", ())]
 
 

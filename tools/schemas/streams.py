@@ -44,7 +44,7 @@ class Built:
     properties: Edits
     """What the records hold."""
     report: str | None = None
-    """The operation whose statistics they hold besides, as documented."""
+    """The report whose statistics they hold as well."""
     revision: str = "2026-07-15"
     """The API revision that the stream speaks."""
 
