@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help demo test lint types unit integration oldest coverage versions image bench schemas tables snapshots lock audit clean
+.PHONY: help demo test lint types unit integration oldest coverage versions image bench facts schemas tables snapshots lock audit clean
 
 help:  ## show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 22
@@ -53,7 +53,10 @@ image:  ## build airbyte/source-klaviyo:dev with Docker (BASE_IMAGE=…: on anot
 bench: $(READY)  ## speed, limits, requests and memory, beside Airbyte's connector: half an hour (QUICK=1: minutes; FULL=1: hours)
 	$(BIN)/python -m benchmarks $(if $(QUICK),--quick) $(if $(FULL),--full)
 
-schemas: $(READY)  ## write the streams' JSON schemas anew from Klaviyo's OpenAPI document
+facts: $(READY)  ## take over into facts/ what is new in Klaviyo's OpenAPI documents (DOCUMENTS='…'), and list what to describe
+	$(BIN)/python -m tools.facts $(DOCUMENTS)
+
+schemas: $(READY)  ## write the streams' JSON schemas from facts/
 	$(BIN)/python -m tools.schemas
 
 tables: $(READY)  ## write the tables of streams in docs/ and the scopes in spec.json from the streams' declarations

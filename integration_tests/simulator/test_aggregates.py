@@ -12,6 +12,7 @@ import pytest
 from integration_tests.simulator.asking import answer, check, post, question, refusal
 from klaviyo_simulator.aggregates import INTERVALS
 from klaviyo_simulator.reports import DIMENSIONS, MEASUREMENTS, OPERATIONS
+from tools.facts.model import facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,22 +48,18 @@ def events(client: Client, metric: str, start: str, end: str) -> list[dict[str, 
     return client.walk("/api/events", given)
 
 
-def test_the_declaration_is_that_of_the_document(openapi: Any) -> None:
-    operation, declared = openapi["paths"][PATH]["post"], OPERATIONS[PATH]
-    attributes = openapi["components"]["schemas"]["MetricAggregateQueryResourceObject"]["properties"]["attributes"]
-    properties = attributes["properties"]
-    assert declared.required == set(attributes["required"])
-    assert declared.required | declared.optional == properties.keys()
-    assert declared.nullable == {name for name, each in properties.items() if each.get("nullable")}
-    assert set(INTERVALS) == set(properties["interval"]["enum"])
-    assert set(MEASUREMENTS) == set(properties["measurements"]["items"]["enum"])
-    assert set(DIMENSIONS) == set(properties["by"]["items"]["enum"])
-    (tier,) = operation["x-tiers"]
-    assert (declared.tier.burst, declared.tier.steady, declared.tier.daily) == (tier["burst"], tier["steady"], None)
-    assert list(declared.scopes) == operation["x-klaviyo-scopes"]
-    (fields,) = (each for each in operation["parameters"] if each["in"] == "query")
-    assert fields["name"] == f"fields[{declared.type}]"
-    assert declared.fields == set(fields["schema"]["items"]["enum"])
+def test_the_declaration_agrees_with_the_facts() -> None:
+    known, declared = facts("2026-07-15"), OPERATIONS[PATH]
+    asks = known.operation(PATH)["asks"]
+    assert declared.required == {name for name, fact in asks.items() if fact.get("required")}
+    assert declared.required | declared.optional == asks.keys()
+    assert declared.nullable == {name for name, fact in asks.items() if fact["type"].endswith(" or null")}
+    assert set(INTERVALS) == set(asks["interval"]["values"])
+    assert set(MEASUREMENTS) == set(asks["measurements"]["values"])
+    assert set(DIMENSIONS) == set(asks["by"]["values"])
+    assert (declared.tier.burst, declared.tier.steady, None) == known.rate(PATH)
+    assert list(declared.scopes) == known.operation(PATH)["scopes"]
+    assert known.parameters(PATH) == {f"fields[{declared.type}]": declared.fields}
 
 
 @pytest.mark.parametrize("by", [None, [], ["$flow"], ["$flow", "Campaign Name"]])

@@ -32,6 +32,7 @@ from klaviyo_simulator.declarations import Tier
 from klaviyo_simulator.limits import Limits
 from klaviyo_simulator.reports import VALUE_STATISTICS
 from klaviyo_simulator.timeframes import INTERVALS, KEYS
+from tools.facts.model import facts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from klaviyo_simulator.reports import Report
 
 ATTRIBUTES = "/data/attributes"
+REVISION = "2026-07-15"
 
 
 @pytest.fixture(params=list(REPORTS))
@@ -47,35 +49,27 @@ def report(request: pytest.FixtureRequest) -> Report:
     return REPORTS[request.param]
 
 
-def test_declarations_are_those_of_the_document(report: Report, openapi: Any) -> None:
-    operation = openapi["paths"][report.path]["post"]
-    schemas = openapi["components"]["schemas"]
-    body = operation["requestBody"]["content"]["application/vnd.api+json"]["schema"]["$ref"].rsplit("/", 1)[1]
-    resource = schemas[schemas[body]["properties"]["data"]["$ref"].rsplit("/", 1)[1]]["properties"]
-    attributes = resource["attributes"]
-    properties = attributes["properties"]
-    assert schemas[resource["type"]["$ref"].rsplit("/", 1)[1]]["enum"] == [report.type]
-    assert report.required == set(attributes["required"])
-    assert report.required | report.optional == properties.keys()
-    assert report.nullable == {name for name, each in properties.items() if each.get("nullable")}
-    assert report.statistics == set(properties["statistics"]["items"]["enum"])
-    assert set(INTERVALS if report.series else ()) == set(properties.get("interval", {}).get("enum", ()))
-    assert report.groups == set(properties.get("group_by", {}).get("items", {}).get("enum", ()))
-    assert [
-        {"when": None, "burst": report.tier.burst, "steady": report.tier.steady, "daily": report.tier.daily}
-    ] == operation["x-tiers"]
-    assert list(report.scopes) == operation["x-klaviyo-scopes"]
-    parameters = {each["name"]: each for each in operation["parameters"] if each["in"] == "query"}
+def test_declarations_agree_with_the_facts(report: Report) -> None:
+    known = facts(REVISION)
+    operation, asks = known.operation(report.path), known.operation(report.path)["asks"]
+    properties = {name for name in asks if "." not in name}
+    assert known.type_of(report.path) == report.type
+    assert report.required == {name for name in properties if asks[name].get("required")}
+    assert report.required | report.optional == properties
+    assert report.nullable == {name for name in properties if asks[name]["type"].endswith(" or null")}
+    assert report.statistics == set(known.statistics_of(report.path))
+    assert set(INTERVALS if report.series else ()) == set(asks.get("interval", {}).get("values", ()))
+    groups = asks.get("group_by", {})
+    assert report.groups == set(groups.get("values", ()))
+    assert list(report.default_groups) == groups.get("default", list(report.default_groups))
+    assert set(report.required_groups) == set(groups.get("always", ()))
+    assert set(report.filters) == set(asks["filter"]["names"])
+    assert (report.tier.burst, report.tier.steady, report.tier.daily) == known.rate(report.path)
+    assert list(report.scopes) == operation["scopes"]
+    parameters = known.parameters(report.path)
     assert parameters.keys() == report.parameters | {f"fields[{report.type}]"}
-    assert report.fields == set(parameters[f"fields[{report.type}]"]["schema"]["items"]["enum"])
-    assert KEYS.keys() == set(schemas["Timeframe"]["properties"]["key"]["enum"])
-    # Filters and groups of the document's prose.
-    filters = properties["filter"]["description"]
-    assert all(name in filters for name in report.filters)
-    if report.groups:
-        prose = properties["group_by"]["description"]
-        assert f"grouped by {', '.join(report.default_groups)}." in prose
-        assert all(name in prose.rpartition("\n")[2] for name in report.required_groups)
+    assert report.fields == parameters[f"fields[{report.type}]"]
+    assert KEYS.keys() == set(asks["timeframe.key"]["values"])
 
 
 def test_answers_are_as_the_document_says(client: Client, openapi: Any, report: Report) -> None:

@@ -6,15 +6,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
-from tools.schemas.additions import CLICK_TRACKING_EDITS, COUPON_EDITS, LIST_TYPE_EDITS
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Edits: TypeAlias = "Mapping[str, tuple[str | Stream, str | None]]"
 """Properties to add or to retype: dotted path (``[]`` for the items of an array) -> (kind, description).
 
-Without a description the document's own stays. The kinds are the keys of ``writing.KINDS``; "absent" removes, "as
+Without a description that of the facts stays. The kinds are the keys of ``writing.KINDS``; "absent" removes, "as
 documented" leaves the type, and a stream means an array of what it emits.
 """
 
@@ -32,7 +30,9 @@ class Stream:
     edits: Edits = field(default_factory=dict)
     """What differs from the resource."""
     revision: str = "2026-07-15"
-    """The API revision whose document has the operation."""
+    """The API revision that the stream speaks."""
+    early: tuple[str, ...] = ()
+    """Attributes of the latest revision that the stream declares already, so that tables are ready for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,9 @@ class Built:
     properties: Edits
     """What the records hold."""
     report: str | None = None
-    """The operation whose statistics they hold besides, as documented."""
+    """The report whose statistics they hold as well."""
     revision: str = "2026-07-15"
-    """The API revision whose document has that operation."""
+    """The API revision that the stream speaks."""
 
 
 # Airbyte's own connector (2.13.1) declares these, so its users' tables have them. What Klaviyo no longer
@@ -55,82 +55,78 @@ class Built:
 OLD = "Not sent by this revision of the API; kept for connections made with earlier versions."
 
 CAMPAIGN_EDITS: Edits = {
-    "attributes.channel": (
-        "string",
-        "The channel of the campaign's messages (email, sms, mobile_push). Added by the connector.",
+    "attributes.channel": ("string", "Channel of the campaign: email, sms or mobile_push. Added by the connector."),
+    "attributes.message": ("string", f"ID of the message; see relationships. {OLD}"),
+    "attributes.send_options.ignore_unsubscribes": (
+        "boolean",
+        f"True if people who unsubscribed got the campaign too. {OLD}",
     ),
-    "attributes.message": ("string", f"The ID of the campaign's message. {OLD}"),
-    "attributes.send_options.ignore_unsubscribes": ("boolean", f"Whether unsubscribes are ignored. {OLD}"),
     "attributes.tracking_options.is_add_utm": (
         "boolean",
-        "Whether UTM parameters are added. Filled from add_tracking_params.",
+        "True if links get tracking parameters. A copy of add_tracking_params.",
     ),
     "attributes.tracking_options.utm_params": (
         "array of objects",
-        "The UTM parameters. Filled from custom_tracking_params.",
+        "Tracking parameters of links. A copy of custom_tracking_params.",
     ),
-    "attributes.tracking_options.utm_params[].name": ("string", "The name of the UTM parameter."),
-    "attributes.tracking_options.utm_params[].value": ("string", "The value of the UTM parameter."),
-    "attributes.send_strategy.options_static": (
-        "object",
-        "The options of a static send. Filled from datetime and options.",
+    "attributes.tracking_options.utm_params[].name": ("string", "Name of the parameter, such as utm_source."),
+    "attributes.tracking_options.utm_params[].value": ("string", "Fixed text, or the name of what Klaviyo fills in."),
+    "attributes.send_strategy.options_static": ("object", "Settings of a static send. A copy of datetime and options."),
+    "attributes.send_strategy.options_static.datetime": (
+        "local date-time",
+        "Start of sending. A copy of send_strategy.datetime.",
     ),
-    "attributes.send_strategy.options_static.datetime": ("local date-time", "The time to send at."),
     "attributes.send_strategy.options_static.is_local": (
         "boolean",
-        "Whether the campaign is sent in the recipient's time zone.",
+        "True if each recipient gets it at that time in their own time zone.",
     ),
     "attributes.send_strategy.options_static.send_past_recipients_immediately": (
         "boolean",
-        "Whether to send at once where the local time has passed.",
+        "True if recipients whose local time is over get it at once.",
     ),
     "attributes.send_strategy.options_throttled": (
         "object",
-        "The options of a throttled send. Filled from datetime and throttle_percentage.",
+        "Settings of a throttled send. A copy of datetime and throttle_percentage.",
     ),
-    "attributes.send_strategy.options_throttled.datetime": ("local date-time", "The time to send at."),
+    "attributes.send_strategy.options_throttled.datetime": (
+        "local date-time",
+        "Start of sending. A copy of send_strategy.datetime.",
+    ),
     "attributes.send_strategy.options_throttled.throttle_percentage": (
         "integer",
-        "The percentage of recipients per hour to send to.",
+        "Share of recipients sent to in each hour, in percent.",
     ),
-    "attributes.send_strategy.options_sto": ("object", "The options of a smart send time. Filled from date."),
-    "attributes.send_strategy.options_sto.date": ("date", "The day to send on."),
+    "attributes.send_strategy.options_sto": ("object", "Settings of a smart send time. A copy of date."),
+    "attributes.send_strategy.options_sto.date": ("date", "Day of sending. A copy of send_strategy.date."),
 }
 
 PROFILE_EDITS: Edits = {
-    **CLICK_TRACKING_EDITS,
-    "attributes.anonymous_id": ("string", f"The ID of an anonymous profile. {OLD}"),
+    "attributes.anonymous_id": ("string", f"ID of a visitor without an email address. {OLD}"),
     # the document has number and date-time here
     "attributes.predictive_analytics.historic_number_of_orders": ("integer", None),
     "attributes.predictive_analytics.expected_date_of_next_order": ("string", None),
-    "attributes.subscriptions.email.marketing.suppressions": (
-        "array of objects",
-        f"The global email marketing suppressions; see suppression. {OLD}",
-    ),
+    "attributes.subscriptions.email.marketing.suppressions": ("array of objects", f"See suppression. {OLD}"),
     "attributes.subscriptions.email.marketing.suppressions[].reason": (
         "string",
-        "The reason the profile was suppressed from receiving email marketing.",
+        "What blocked the address, such as HARD_BOUNCE or UNSUBSCRIBE.",
     ),
     "attributes.subscriptions.email.marketing.suppressions[].timestamp": (
         "date-time",
-        "The timestamp when the profile was suppressed from receiving email marketing.",
+        "Time since when the address has been blocked.",
     ),
     **{
-        f"attributes.subscriptions.{consent}.timestamp": (
-            "date-time",
-            f"The timestamp of the consent; see consent_timestamp. {OLD}",
-        )
+        f"attributes.subscriptions.{consent}.timestamp": ("date-time", f"See consent_timestamp. {OLD}")
         for consent in ("email.marketing", "sms.marketing", "sms.transactional")
     },
     "attributes.subscriptions.sms.transactional.can_receive_sms_marketing": (
         "boolean",
-        f"Whether the profile can receive these messages; see can_receive_sms_transactional. {OLD}",
+        f"See can_receive_sms_transactional. {OLD}",
     ),
     "attributes.subscriptions.mobile_push.marketing.can_receive_sms_marketing": (
         "boolean",
-        f"Whether the profile can receive these messages; see can_receive_push_marketing. {OLD}",
+        f"See can_receive_push_marketing. {OLD}",
     ),
-    "segments": ("open object", f"The segments of the profile. {OLD}"),
+    "segments": ("open object", f"Segments of the profile; see segment_profiles. {OLD}"),
 }
 
 # The connector renames suppression, and does not ask for predictive analytics, which cost four fifths of the
@@ -141,26 +137,27 @@ GLOBAL_EXCLUSION_EDITS: Edits = {
     f"{_MARKETING}.suppression": ("absent", None),
     f"{_MARKETING}.suppressions": (
         "array of objects",
-        "The global email marketing suppressions of the profile (suppression in Klaviyo's API).",
+        "Why the account must not send marketing emails to this address (suppression in Klaviyo's API).",
     ),
     f"{_MARKETING}.suppressions[].reason": PROFILE_EDITS[f"{_MARKETING}.suppressions[].reason"],
     f"{_MARKETING}.suppressions[].timestamp": PROFILE_EDITS[f"{_MARKETING}.suppressions[].timestamp"],
-    "attributes.predictive_analytics": ("as documented", "Not asked for by this stream; see profiles."),
+    "attributes.predictive_analytics": ("as documented", "Not requested by this stream; see profiles."),
 }
 
 PROFILE_FIELDS = frozenset({"subscriptions", "predictive_analytics"})
+CLICK_TRACKING = ("subscriptions.email.click_tracking",)
 
 # The messages that a detailed campaign holds; since revision 2024-10-15 their content lies below definition.
 _CONTENT = ("subject", "preview_text", "from_email", "from_label", "reply_to_email", "cc_email", "bcc_email")
 _RENDERING = ("shorten_links", "add_org_prefix", "add_info_link", "add_opt_out_language")
 CAMPAIGN_MESSAGE_EDITS: Edits = {
-    "attributes.label": ("string", "Filled from definition.label."),
-    "attributes.channel": ("string", "Filled from definition.channel."),
-    "attributes.content": ("object", "Filled from definition.content."),
-    **{f"attributes.content.{name}": ("string", f"Filled from definition.content.{name}.") for name in _CONTENT},
-    "attributes.render_options": ("object", "Filled from definition.render_options."),
+    "attributes.label": ("string", "A copy of definition.label."),
+    "attributes.channel": ("string", "A copy of definition.channel."),
+    "attributes.content": ("object", "A copy of definition.content."),
+    **{f"attributes.content.{name}": ("string", f"A copy of definition.content.{name}.") for name in _CONTENT},
+    "attributes.render_options": ("object", "A copy of definition.render_options."),
     **{
-        f"attributes.render_options.{name}": ("boolean", f"Filled from definition.render_options.{name}.")
+        f"attributes.render_options.{name}": ("boolean", f"A copy of definition.render_options.{name}.")
         for name in _RENDERING
     },
     "attributes.created_at": ("local date-time", None),
@@ -168,11 +165,14 @@ CAMPAIGN_MESSAGE_EDITS: Edits = {
 }
 CAMPAIGN_DETAILED_EDITS: Edits = {
     **CAMPAIGN_EDITS,
-    "attributes.channel": ("string", f"The channel of the campaign's messages; see campaign_messages. {OLD}"),
-    "estimated_recipient_count": ("integer", "How many recipients Klaviyo estimates; 0 where there is no estimate."),
+    "attributes.channel": ("string", f"See the channels in campaign_messages. {OLD}"),
+    "estimated_recipient_count": (
+        "integer",
+        "Number of profiles that Klaviyo expects to reach; 0 if it has no estimate.",
+    ),
     "campaign_messages": (
         Stream("/api/campaign-messages/{id}", edits=CAMPAIGN_MESSAGE_EDITS),
-        "The messages of the campaign.",
+        "Messages of the campaign, one for each channel or tested variation.",
     ),
 }
 
@@ -188,19 +188,19 @@ _ATTRIBUTED = {
     "flow-message-variation": "variation of the flow message to which the event is attributed",
 }
 EVENT_DETAILED_EDITS: Edits = {
-    "relationships.metric.data.name": ("string", "The name of the metric."),
-    f"{_ATTRIBUTION}.timestamp": ("integer", "The time of the attribution, in seconds since 1970."),
-    f"{_ATTRIBUTION}.links": ("object", "Links of the attribution in Klaviyo's API."),
-    f"{_ATTRIBUTION}.links.self": ("string", "The address of the attribution."),
-    f"{_ATTRIBUTION}.relationships": ("object", "The resources that the attribution connects."),
+    "relationships.metric.data.name": ("string", "Name of the metric, such as Placed Order."),
+    f"{_ATTRIBUTION}.timestamp": ("integer", "Time of the attribution, in seconds since 1970-01-01 UTC."),
+    f"{_ATTRIBUTION}.links": ("object", "Addresses of the attribution in Klaviyo's API."),
+    f"{_ATTRIBUTION}.links.self": ("string", "Address of the attribution in Klaviyo's API."),
+    f"{_ATTRIBUTION}.relationships": ("object", "What the event is attributed to."),
     **{
         f"{_ATTRIBUTION}.relationships.{name}{path}": (kind, f"{text} {what}.")
         for name, what in _ATTRIBUTED.items()
         for path, kind, text in (
-            ("", "object", "The"),
-            (".data", "object", "The type and ID of the"),
-            (".data.type", "string", "The type of the"),
-            (".data.id", "string", "The ID of the"),
+            ("", "object", "Link to the"),
+            (".data", "object", "Type and ID of the"),
+            (".data.type", "string", "Type of the"),
+            (".data.id", "string", "ID of the"),
         )
     },
 }
@@ -210,18 +210,21 @@ EVENT_DETAILED_EDITS: Edits = {
 REVIEW_EDITS: Edits = {
     "attributes.status.value": (
         "string",
-        "The status of the review: featured, pending, published, rejected or unpublished.",
+        "Where the review stands: pending, published, featured, unpublished or rejected.",
     ),
-    "attributes.status.rejection_reason": ("as documented", "Why the review was rejected."),
+    "attributes.status.rejection_reason": (
+        "as documented",
+        "Why the shop turned the review down; null unless value is rejected.",
+    ),
     "attributes.status.rejection_reason.reason": (
         "string",
-        "The reason: fake, false_or_misleading, other, private_information, profanity_or_inappropriate or unrelated.",
+        "Grounds: fake, false_or_misleading, other, private_information, profanity_or_inappropriate or unrelated.",
     ),
 }
 
 
 def _of(parent: str) -> Edits:
-    return {f"{parent}_id": ("string", f"The ID of the {parent.replace('_', ' ')} that the record belongs to.")}
+    return {f"{parent}_id": ("string", f"ID of the {parent.replace('_', ' ')} that the record belongs to.")}
 
 
 _october = partial(Stream, revision="2026-10-15")
@@ -231,9 +234,9 @@ def _members(group: str) -> Built:
     return Built(
         "joined_group_at",
         {
-            f"{group}_id": ("string", f"The ID of the {group}."),
-            "profile_id": ("string", f"The ID of a profile in the {group}."),
-            "joined_group_at": ("date-time", f"The date and time when the profile joined the {group}."),
+            f"{group}_id": ("string", f"ID of the {group}; joins with {group}s.id."),
+            "profile_id": ("string", f"ID of a member of the {group}; joins with profiles.id."),
+            "joined_group_at": ("date-time", f"Time when the profile last joined the {group}."),
         },
     )
 
@@ -242,24 +245,29 @@ def _report(name: str, *subjects: str) -> Built:
     """Return the records of a report; subjects are what Klaviyo groups by, with a channel where it sends messages."""
     messages = name.startswith(("campaign", "flow"))
     groupings = {
-        **{f"{subject}_id": f"The ID of the {subject.replace('_', ' ')}." for subject in subjects},
-        **({"send_channel": "The channel: email, sms, push-notification or whatsapp."} if messages else {}),
+        **{
+            f"{subject}_id": f"ID of the {subject.replace('_', ' ')} that the numbers are about."
+            for subject in subjects
+        },
+        **({"send_channel": "Channel: email, sms, push-notification or whatsapp."} if messages else {}),
     }
     if "series" in name:
-        time: Edits = {"date": ("date-time", "The midnight that opens the day of the statistics.")}
+        time: Edits = {"date": ("date-time", "Midnight at the start of the day.")}
     else:
         time = {
-            "date": ("date-time", "The midnight that closes the period."),
-            "period_start": ("date-time", "The midnight that opens the period."),
+            "date": ("date-time", "Midnight at the end of the period."),
+            "period_start": ("date-time", "Midnight at the start of the period."),
         }
-    metric: Edits = {"conversion_metric_id": ("string", "The ID of the metric that counts as a conversion.")}
+    metric: Edits = {
+        "conversion_metric_id": ("string", "ID of the metric that counts as a conversion; joins with metrics.id.")
+    }
     return Built(
         "date",
         {
             **time,
-            "groupings": ("object", "What the statistics are about, as Klaviyo groups them."),
+            "groupings": ("object", "What the numbers are about, as Klaviyo groups them."),
             **{f"groupings.{key}": ("string", text) for key, text in groupings.items()},
-            "statistics": ("object", "The numbers of the day." if "series" in name else "The numbers of the period."),
+            "statistics": ("object", "Numbers of the day." if "series" in name else "Numbers of the period."),
             **{key: ("string", f"{text} A copy of groupings.{key}.") for key, text in groupings.items()},
             **(metric if messages else {}),
         },
@@ -268,16 +276,16 @@ def _report(name: str, *subjects: str) -> Built:
 
 
 METRIC_AGGREGATE: Edits = {
-    "id": ("string", "The ID of the record, made of the definition, the date and the dimensions."),
-    "date": ("date-time", "When the interval begins, in UTC."),
-    "name": ("string", "The name given to the aggregate in the connector's settings."),
-    "metric_id": ("string", "The ID of the metric."),
-    "interval": ("string", "The length of the interval: hour, day, week or month."),
-    "dimensions": ("open object", "What the events are grouped by: names and values; empty without grouping."),
-    "measurements": ("object", "The numbers of the interval; those that were not asked for are missing."),
-    "measurements.count": ("number", "How many events there are."),
-    "measurements.sum_value": ("number", "The sum of the events' values."),
-    "measurements.unique": ("number", "How many profiles have such events."),
+    "id": ("string", "Made by the connector from the definition, the date and the dimensions."),
+    "date": ("date-time", "Start of the interval, in UTC."),
+    "name": ("string", "Name of the aggregate in the connector's settings."),
+    "metric_id": ("string", "ID of the metric whose events are counted; joins with metrics.id."),
+    "interval": ("string", "Length of the interval: hour, day, week or month."),
+    "dimensions": ("open object", "What the events are grouped by, as name and value; empty without grouping."),
+    "measurements": ("object", "Numbers of the interval; those that were not requested are missing."),
+    "measurements.count": ("number", "Number of events."),
+    "measurements.sum_value": ("number", "Sum of the events' values, usually money."),
+    "measurements.unique": ("number", "Number of different profiles with such an event."),
 }
 
 PROFILE_COUNT = frozenset({"profile_count"})
@@ -311,21 +319,21 @@ STREAMS: dict[str, Stream | Built] = {
     "catalog_category_items": Built(
         None,
         {
-            "catalog_category_id": ("string", "The ID of the category."),
-            "catalog_item_id": ("string", "The ID of an item in the category."),
+            "catalog_category_id": ("string", "ID of the category; joins with catalog_categories.id."),
+            "catalog_item_id": ("string", "ID of an item in the category; joins with catalog_items.id."),
         },
     ),
     "catalog_items": Stream("/api/catalog-items", "updated"),
     "catalog_variants": Stream("/api/catalog-variants", "updated"),
     "conversations": Stream("/api/profiles/{id}/conversations", edits=_of("profile")),
     "coupon_codes": Stream("/api/coupon-codes", edits=_of("coupon")),
-    "coupons": Stream("/api/coupons", edits=COUPON_EDITS),
+    "coupons": Stream("/api/coupons", early=("assigner_configuration",)),
     "custom_metrics": Stream("/api/custom-metrics", "updated"),
     "data_sources": Stream("/api/data-sources"),
     "email_templates": Stream(
         "/api/templates",
         "updated",
-        edits={"attributes.company_id": ("string", f"The ID of the account that owns the template. {OLD}")},
+        edits={"attributes.company_id": ("string", f"ID of the account that owns the template. {OLD}")},
     ),
     "events": Stream("/api/events", "datetime"),
     "events_detailed": Stream("/api/events", "datetime", edits=EVENT_DETAILED_EDITS),
@@ -338,7 +346,9 @@ STREAMS: dict[str, Stream | Built] = {
     "form_values_reports": _report("form-values", "form"),
     "form_versions": Stream("/api/forms/{id}/form-versions", "updated_at", edits=_of("form")),
     "forms": Stream("/api/forms", "updated_at"),
-    "global_exclusions": Stream("/api/profiles", "updated", PROFILE_FIELDS, GLOBAL_EXCLUSION_EDITS),
+    "global_exclusions": Stream(
+        "/api/profiles", "updated", PROFILE_FIELDS, GLOBAL_EXCLUSION_EDITS, early=CLICK_TRACKING
+    ),
     "images": Stream("/api/images", "updated_at"),
     "list_profiles": _members("list"),
     "lists": Stream("/api/lists", "updated"),
@@ -355,9 +365,11 @@ STREAMS: dict[str, Stream | Built] = {
         edits={"attributes.created": ("date-time", None), "attributes.updated": ("date-time", None)},
     ),
     "object_records": Stream("/api/object-types/{id}/object-records", edits=_of("object_type")),
-    "object_schemas": Stream("/api/object-types/{id}/schema-versions", edits={**_of("object_type"), **LIST_TYPE_EDITS}),
+    "object_schemas": Stream(
+        "/api/object-types/{id}/schema-versions", edits=_of("object_type"), early=("properties[].type",)
+    ),
     "object_types": Stream("/api/object-types", "updated_at"),
-    "profiles": Stream("/api/profiles", "updated", PROFILE_FIELDS, PROFILE_EDITS),
+    "profiles": Stream("/api/profiles", "updated", PROFILE_FIELDS, PROFILE_EDITS, early=CLICK_TRACKING),
     "push_tokens": Stream("/api/push-tokens"),
     "reviews": Stream("/api/reviews", "updated", edits=REVIEW_EDITS),
     "segment_profiles": _members("segment"),

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import copy
-import re
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tools.schemas.document import types_of
+from tools.facts.document import types_of
+from tools.facts.model import latest
 from tools.schemas.streams import Stream
-from tools.schemas.words import words_for
 
 if TYPE_CHECKING:
-    from tools.schemas.document import Document, Schema
+    from tools.facts.model import Facts, Schema
     from tools.schemas.streams import Built
 
 KINDS: dict[str, Schema] = {
@@ -32,72 +31,42 @@ KINDS: dict[str, Schema] = {
     "open object": {"type": ["null", "object"], "additionalProperties": True},
 }
 
-# For properties that the document does not describe: the first pattern that fits the path.
-DESCRIPTIONS = {
-    "attributes": "The attributes of the {resource}.",
-    "id": "The ID of the {resource}.",
-    "type": "The type of the resource: {type}.",
-    "links": "Links of the {resource} in Klaviyo's API.",
-    "links.self": "The address of the {resource}.",
-    "relationships": "The resources related to the {resource}.",
-    "relationships.*.data": "The type and ID of what is related, where the stream asks for it.",
-    "relationships.*.data.type": "The type of the related resource.",
-    "relationships.*.data.id": "The ID of the related resource.",
-    "relationships.*.links": "Links of the relationship in Klaviyo's API.",
-    "relationships.*.links.self": "The address of the relationship.",
-    "relationships.*.links.related": "The address of what is related.",
-    "statistics.*_rate": "Klaviyo's statistic {name}, as a fraction: 0.25 is 25 %.",
-    "statistics.*": "Klaviyo's statistic {name}.",
-    "*.ab_test": "The A/B test of the {resource}.",
-    "*.add_opt_out_language": "Whether to add how to opt out.",
-    "*.address?": "A line of the street address.",
-    "*.archived": "Whether the {resource} is archived.",
-    "*.badge_options.*": "The {name} of the badge.",
-    "*.created": "The date and time when the {resource} was created.",
-    "*.created_at": "The date and time when the {resource} was created.",
-    "*.definition.options": "The options of the push notification.",
-    "*.hidden": "Whether the {resource} is hidden.",
-    "*.image_url": "The address of the {resource}.",
-    "*.is_processing": "Whether the {resource} is being processed.",
-    "*.is_starred": "Whether the {resource} is starred.",
-    "*.location": "The location of the {resource}.",
-    "*.metric_filters.filter": "The condition on the property.",
-    "*.metric_filters.filter.*": "The {name} of the condition.",
-    "*.metric_filters.property": "The property that is filtered by.",
-    "*.on_open": "What happens when the push notification is opened.",
-    "*.on_open.type": "The kind of what happens.",
-    "*.profile_count": "How many profiles are in the {resource}.",
-    "*.render_options.*": "Whether to {name}.",
-    "*.sample_values": "Samples of the property's values.",
-    "*.screenshot_url": "The address of a screenshot of the {resource}.",
-    "*.send_strategy.method": "The method of sending.",
-    "*.updated": "The date and time when the {resource} was last updated.",
-    "*.updated_at": "The date and time when the {resource} was last updated.",
-    "*.website_url": "The address of the website.",
-    "*.zip": "The postal code.",
-    "*": "The {name} of the {resource}.",
+STRUCTURE = {
+    "type": "Type of the resource: always {type}.",
+    "attributes": "Attributes of the {resource}.",
+    "links": "Addresses of the {resource} in Klaviyo's API.",
+    "links.self": "Address of the {resource} in Klaviyo's API; reading it takes an API key.",
+    "relationships": "Resources that the {resource} is related to.",
+    "relationships.*.data": "Type and ID of what is related; null if the stream does not request it.",
+    "relationships.*.data.type": "Type of the related resource: always {value}.",
+    "relationships.*.data.id": "Joins with the ID of that {value}.",
+    "relationships.*.links": "Addresses of the relationship in Klaviyo's API.",
+    "relationships.*.links.self": "Address that lists the IDs of what is related.",
+    "relationships.*.links.related": "Address that lists the related resources themselves.",
+    "relationships.*": "Link from the {resource} to its {name}.",
 }
+"""Descriptions of what every resource has: the first pattern that matches the path."""
 
 
-def stream_schema(document: Document, stream: Stream | Built) -> Schema:
+def stream_schema(facts: Facts, stream: Stream | Built) -> Schema:
     """Return the JSON schema of a stream's records."""
-    records = _records(document, stream) if isinstance(stream, Stream) else _built_records(document, stream)
+    records = _records(facts, stream) if isinstance(stream, Stream) else _built_records(facts, stream)
     return {"$schema": "http://json-schema.org/draft-07/schema#", **records}
 
 
-def _built_records(document: Document, stream: Built) -> Schema:
+def _built_records(facts: Facts, stream: Built) -> Schema:
     schema = copy.deepcopy(KINDS["object"])
     for path, edit in stream.properties.items():
-        _edit(document, schema, path, edit)
-    for name in document.statistics(stream.report) if stream.report else ():
-        _edit(document, schema, f"statistics.{name}", ("number", _description(("statistics", name), {}, "report")))
+        _edit(facts, schema, path, edit)
+    for name in facts.statistics_of(stream.report) if stream.report else ():
+        _edit(facts, schema, f"statistics.{name}", ("number", facts.statistics[name]))
     return schema
 
 
-def _records(document: Document, stream: Stream) -> Schema:
-    properties = document.resource(stream.path)["properties"]
-    resource = properties["type"]["enum"][0]
-    hidden = document.additional_fields(stream.path, resource) - stream.additional_fields
+def _records(facts: Facts, stream: Stream) -> Schema:
+    resource = facts.type_of(stream.path)
+    properties = facts.resource(stream.path, _early(resource, stream))["properties"]
+    hidden = facts.additional_fields(stream.path) - stream.additional_fields
     attributes = properties.get("attributes", {})
     shown = {name: value for name, value in attributes.get("properties", {}).items() if name not in hidden}
     parts = {
@@ -110,12 +79,22 @@ def _records(document: Document, stream: Stream) -> Schema:
     schema = copy.deepcopy(KINDS["object"])
     schema["properties"] |= {name: _property((name,), value, resource) for name, value in parts.items()}
     for path, edit in stream.edits.items():
-        _edit(document, schema, path, edit)
+        _edit(facts, schema, path, edit)
     if stream.cursor:  # a copy, so edits of the original are edits of it
         original = schema["properties"]["attributes"]["properties"][stream.cursor]
         note = f"A copy of attributes.{stream.cursor}, the cursor of this stream."
         schema["properties"][stream.cursor] = original | {"description": note}
     return schema
+
+
+def _early(resource: str, stream: Stream) -> dict[str, Any]:
+    """Return the attributes of the latest revision that a stream declares already."""
+    later = latest().resources[resource].get("attributes", {}) if stream.early else {}
+    return {
+        path: fact
+        for path, fact in later.items()
+        if any(path == early or path.startswith(f"{early}.") for early in stream.early)
+    }
 
 
 def _property(path: tuple[str, ...], schema: Schema, resource: str) -> Schema:
@@ -144,22 +123,17 @@ def _shape(path: tuple[str, ...], schema: Schema, resource: str) -> Schema:
 
 
 def _description(path: tuple[str, ...], schema: Schema, resource: str) -> str:
-    """Return the document's description in one line, with the known values, or one made from the name."""
-    text = schema.get("description", "")
-    text = re.sub(r"\[([^]]+)]\([^)]*\)", r"\1", text)  # Markdown links
-    text = re.sub(r"</?[a-z]+[0-9]?( [^>]*)?/?>", "", text)  # HTML, but no <placeholder_of_a_value>
-    text = re.sub(r":\s*\n\s*[*-] ", ": ", text)
-    text = re.sub(r"\n\s*[*-] ", "; ", text)  # lists
-    text = re.sub(r" ([.,])", r"\1", " ".join(text.split()))
+    """Return the description of the facts, with the known values, or that of what every resource has."""
     dotted = ".".join(path)
-    text = text or words_for(resource, dotted)
+    text: str = schema.get("description", "")
     if not text:
-        pattern = next(text for pattern, text in DESCRIPTIONS.items() if fnmatchcase(dotted, pattern))
-        text = pattern.format(type=resource, resource=_words(resource), name=_words(path[-1]))
-    if not text.endswith((".", "!", "?")):
-        text += "."
+        pattern = next((text for pattern, text in STRUCTURE.items() if fnmatchcase(dotted, pattern)), None)
+        if pattern is None:
+            raise ValueError(f"{resource} has no description of {dotted}; write it in facts/")
+        value = _words(schema.get("title", ""))
+        return pattern.format(type=resource, resource=_words(resource), name=_words(path[-1]), value=value)
     known = schema.get("enum") or schema.get("items", {}).get("enum") or ()
-    if len(known) > 1 and schema.get("type") != "boolean" and any(str(value) not in text for value in known):
+    if any(str(value) not in text for value in known):
         text += f" Known values: {', '.join(map(str, known))}."
     return text
 
@@ -168,7 +142,7 @@ def _words(name: str) -> str:
     return name.replace("_", " ").replace("-", " ")
 
 
-def _edit(document: Document, schema: Schema, path: str, edit: tuple[str | Stream, str | None]) -> None:
+def _edit(facts: Facts, schema: Schema, path: str, edit: tuple[str | Stream, str | None]) -> None:
     """Add, retype, describe or remove one property."""
     kind, description = edit
     *parents, name = path.split(".")
@@ -181,7 +155,7 @@ def _edit(document: Document, schema: Schema, path: str, edit: tuple[str | Strea
         return
     old = properties.get(name, {})
     if isinstance(kind, Stream):
-        shape: Schema = {"type": ["null", "array"], "items": _records(document, kind)}
+        shape: Schema = {"type": ["null", "array"], "items": _records(facts, kind)}
     else:
         shape = old if kind == "as documented" else copy.deepcopy(KINDS[kind])
     properties[name] = {"description": "", **shape} | {"description": description or old["description"]}

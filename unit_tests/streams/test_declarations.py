@@ -1,4 +1,4 @@
-"""The streams' declarations, held against Klaviyo's OpenAPI documents: what is asked for, and what is left out."""
+"""The streams' declarations agree with the facts about the API: what is requested, and what is left out."""
 
 from __future__ import annotations
 
@@ -14,14 +14,11 @@ from source_klaviyo.config import Config
 from source_klaviyo.streams import STREAMS, KlaviyoStream
 from source_klaviyo.streams.children import Child, Included, OfChanged
 from source_klaviyo.streams.templates import EmailTemplates
-from tools.schemas.__main__ import DOCUMENTS
-from unit_tests import document
+from tools.facts.model import Facts, facts, revisions
 from unit_tests.fake_api import CONFIG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-pytestmark = document.needed
 
 SLICE = {"start": "2024-01-01T00:00:00Z", "end": "2024-02-01T00:00:00Z"}
 METRIC = {"metric_aggregates": [{"metric_id": "M1"}], "event_metric_ids": "M1", "metric_ids": "M1"}
@@ -56,13 +53,13 @@ def name_of(stream: type[KlaviyoStream]) -> str:
 
 
 def template(stream: type[KlaviyoStream]) -> str:
-    """The path of a stream's collection, as the document writes it."""
+    """The path of a stream's collection, as the facts write it."""
     return f"/api/{re.sub(r'{[^}]+}', '{id}', stream.resource)}"
 
 
-def operation(stream: type[KlaviyoStream]) -> dict[str, Any]:
-    found = document.paths(stream.revision)[template(stream)]
-    return dict(found.get("get") or found["post"])
+def facts_of(stream: type[KlaviyoStream]) -> Facts:
+    """The facts of the revision that a stream speaks."""
+    return facts(stream.revision)
 
 
 def questions(stream: KlaviyoStream) -> Iterator[dict[str, str]]:
@@ -77,8 +74,8 @@ COLLECTIONS = [stream for stream in STREAMS if stream.tier.daily is None and str
 COLLECTIONS += BELOW
 
 
-def test_there_is_a_document_for_each_revision_that_streams_speak() -> None:
-    assert {stream.revision for stream in STREAMS} == set(DOCUMENTS)
+def test_there_are_facts_about_each_revision_that_streams_speak() -> None:
+    assert {stream.revision for stream in STREAMS} == set(revisions())
 
 
 def test_what_lies_below_a_stream_speaks_its_revision() -> None:
@@ -89,43 +86,35 @@ def test_what_lies_below_a_stream_speaks_its_revision() -> None:
 
 
 @pytest.mark.parametrize("stream", COLLECTIONS, ids=name_of)
-def test_each_parameter_is_one_that_the_document_has(stream: type[KlaviyoStream]) -> None:
-    known = document.parameters(operation(stream))
+def test_each_parameter_is_one_that_the_operation_takes(stream: type[KlaviyoStream]) -> None:
+    known = facts_of(stream).parameters(template(stream))
     for question in questions(made(stream)):
         assert set(question) <= set(known)
         for name, value in question.items():
-            schema = known[name]
-            allowed = schema.get("items", schema).get("enum")
-            if allowed:
-                assert set(value.split(",")) <= set(allowed), name
+            allowed = known[name]
+            assert allowed is None or set(value.split(",")) <= allowed, name
         if "page[size]" in known:
-            assert question["page[size]"] == str(known["page[size]"]["maximum"])
+            assert question["page[size]"] == str(facts_of(stream).operation(template(stream))["page"]["maximum"])
 
 
 @pytest.mark.parametrize("stream", COLLECTIONS, ids=name_of)
-def test_each_condition_is_one_that_the_document_allows(stream: type[KlaviyoStream]) -> None:
-    declared = operation(stream).get("x-klaviyo-filters", {})
+def test_each_condition_is_one_that_the_operation_allows(stream: type[KlaviyoStream]) -> None:
+    declared = facts_of(stream).operation(template(stream)).get("filters", {})
     for question in questions(made(stream)):
         for operator, field, value in re.findall(r"([a-z-]+)\(([a-z_.]+),([^()]*)\)", question.get("filter", "")):
-            operators = declared[field]["operators"]
-            assert operator in operators["list" if value.startswith("[") else "single"]
-            known = declared[field]["value"].get("enum")
+            assert operator in declared[field]["of_lists" if value.startswith("[") else "operators"]
+            known = declared[field].get("values")
             assert known is None or value.strip("'\"") in known
 
 
 @pytest.mark.parametrize("stream", [*STREAMS, *BELOW], ids=name_of)
-def test_each_limit_is_the_documents(stream: type[KlaviyoStream]) -> None:
-    plain = next(one for one in operation(stream)["x-tiers"] if one["when"] is None)
-    assert (stream.tier.burst, stream.tier.steady, stream.tier.daily) == (
-        plain["burst"],
-        plain["steady"],
-        plain.get("daily"),
-    )
+def test_each_limit_is_that_of_the_operation(stream: type[KlaviyoStream]) -> None:
+    assert (stream.tier.burst, stream.tier.steady, stream.tier.daily) == facts_of(stream).rate(template(stream))
 
 
 @pytest.mark.parametrize("stream", [*STREAMS, *BELOW], ids=name_of)
-def test_each_scope_is_the_documents_and_that_of_the_parents(stream: type[KlaviyoStream]) -> None:
-    needed = set(operation(stream)["x-klaviyo-scopes"])
+def test_each_scope_is_that_of_the_operation_and_of_the_parents(stream: type[KlaviyoStream]) -> None:
+    needed = set(facts_of(stream).operation(template(stream))["scopes"])
     if issubclass(stream, Child):
         needed |= set(stream.parent.scope.split())
     if issubclass(stream, Included) and stream.relationship == "conversations":
@@ -137,7 +126,7 @@ def test_each_scope_is_the_documents_and_that_of_the_parents(stream: type[Klaviy
 
 def test_templates_are_not_read_with_a_link_that_differs_each_time() -> None:
     """Revision 2026-10-15 adds a presigned `screenshot_url`, so who moves the stream has to leave it out."""
-    shown = document.parameters(operation(EmailTemplates))["fields[template]"]["items"]["enum"]
+    shown = facts_of(EmailTemplates).fields("template", "/api/templates") or ()
     for question in questions(made(EmailTemplates)):
         asked = question["fields[template]"].split(",") if "fields[template]" in question else shown
         assert "screenshot_url" not in asked
@@ -188,29 +177,14 @@ OCTOBER = [
 """Further reasons for what only revision 2026-10-15 has."""
 
 
-def data_of(operation: dict[str, Any], revision: str) -> dict[str, Any]:
-    """The schema of the data that an operation answers."""
-    body = next(iter(operation["responses"]["200"]["content"].values()))["schema"]
-    schemas = document.schemas(revision)
-    while "$ref" in body:
-        body = schemas[body["$ref"].rpartition("/")[2]]
-    data: dict[str, Any] = body["properties"]["data"]
-    while "$ref" in data:
-        data = schemas[data["$ref"].rpartition("/")[2]]
-    return data
-
-
-def is_collection(operation: dict[str, Any], revision: str) -> bool:
-    return bool(data_of(operation, revision).get("type") == "array")
-
-
-@pytest.mark.parametrize("revision", DOCUMENTS)
+@pytest.mark.parametrize("revision", revisions())
 def test_every_readable_collection_has_a_stream_or_a_reason(revision: str) -> None:
     covered = {template(stream) for stream in [*STREAMS, *BELOW]} | set(INCLUDED)
     reasons = dict.fromkeys(pattern for pattern, _ in REASONS + (OCTOBER if revision == "2026-10-15" else []))
     left_out = []
-    for path, operations in document.paths(revision).items():
-        if path in covered or ("get" in operations and not is_collection(operations["get"], revision)):
+    for operation in facts(revision).operations:
+        method, _, path = operation.partition(" ")
+        if path in covered or (method == "GET" and not facts(revision).is_collection(path)):
             continue
         used = [pattern for pattern in reasons if re.fullmatch(pattern, path)]
         reasons |= dict.fromkeys(used, path)
@@ -220,28 +194,17 @@ def test_every_readable_collection_has_a_stream_or_a_reason(revision: str) -> No
     assert set(INCLUDED.values()) <= {name_of(stream) for stream in STREAMS}
 
 
-def type_of(data: dict[str, Any], revision: str) -> str:
-    """The type of the resources in an answer's data."""
-    schemas = document.schemas(revision)
-    found = data.get("items", data)
-    while "$ref" in found:
-        found = schemas[found["$ref"].rpartition("/")[2]]
-    kind = found["properties"]["type"]
-    kind = schemas[kind["$ref"].rpartition("/")[2]] if "$ref" in kind else kind
-    return str(kind["enum"][0])
-
-
 def test_what_is_new_and_has_no_collection_has_a_stream() -> None:
-    old, new = (document.paths(revision) for revision in DOCUMENTS)
+    old, new = map(facts, revisions())
     covered = {template(stream) for stream in STREAMS} | set(INCLUDED)
     listed, alone = set[str](), dict[str, str]()
-    for path in new.keys() - old.keys():
+    for operation in new.operations.keys() - old.operations.keys():
+        path = operation.partition(" ")[2]
         if "/relationships/" not in path:
-            data = data_of(new[path]["get"], "2026-10-15")
-            if data.get("type") == "array":
-                listed.add(type_of(data, "2026-10-15"))
+            if new.is_collection(path):
+                listed.add(new.type_of(path))
             elif path.count("/") == 3:
-                alone[type_of(data, "2026-10-15")] = path
+                alone[new.type_of(path)] = path
     assert len(listed) > 8
     missing = {path for name, path in alone.items() if name not in listed}
     assert missing == {path for path in missing if path in covered}

@@ -26,11 +26,8 @@ class Document:
 
     def __init__(self, content: Mapping[str, Any]) -> None:
         self.revision: str = content["info"]["version"]
-        self._paths: Mapping[str, Any] = content["paths"]
+        self._paths = {path: kept for path, methods in content["paths"].items() if (kept := _reading(path, methods))}
         self._components: Mapping[str, Any] = content["components"]["schemas"]
-        if "x-derived-from" in content["info"]:
-            # it is no document of Klaviyo's own, so words.py describes what it has
-            self._components = _without_descriptions(self._components)
 
     @classmethod
     def load(cls, path: Path) -> Document:
@@ -38,28 +35,36 @@ class Document:
         content = path.read_bytes()
         return cls(json.loads(gzip.decompress(content) if path.suffix == ".gz" else content))
 
+    @property
+    def operations(self) -> Mapping[str, Any]:
+        """The operations, as the document has them, by method and path (``GET /api/profiles``)."""
+        return {
+            f"{method.upper()} {path}": operation
+            for path, operations in self._paths.items()
+            for method, operation in operations.items()
+        }
+
+    def is_collection(self, path: str) -> bool:
+        """Return whether the operation answers many resources."""
+        return "items" in self._data(path)
+
     def resource(self, path: str) -> Schema:
         """Return the schema of the resources that the operation answers."""
-        body = next(iter(self._paths[path]["get"]["responses"]["200"]["content"].values()))["schema"]
-        data = self._folded(body)["properties"]["data"]
+        data = self._data(path)
         resource: Schema = data.get("items", data)
         return resource
 
-    def additional_fields(self, path: str, resource: str) -> frozenset[str]:
-        """Return the attributes of the resource that the operation hides by default."""
-        return frozenset(
-            name
-            for parameter in self._paths[path]["get"].get("parameters", ())
-            if parameter["name"] == f"additional-fields[{resource}]"
-            for name in parameter["schema"]["items"]["enum"]
-        )
-
-    def statistics(self, path: str) -> Sequence[str]:
-        """Return the names of the statistics that one can ask a report for."""
+    def question(self, path: str) -> Schema:
+        """Return the schema of the attributes of what one asks a report or an aggregate for."""
         body = next(iter(self._paths[path]["post"]["requestBody"]["content"].values()))["schema"]
-        question = self._folded(body)["properties"]["data"]["properties"]["attributes"]
-        names: Sequence[str] = question["properties"]["statistics"]["items"]["enum"]
-        return names
+        attributes: Schema = self._folded(body)["properties"]["data"]["properties"]["attributes"]
+        return attributes
+
+    def _data(self, path: str) -> Schema:
+        (operation,) = self._paths[path].values()
+        body = next(iter(operation["responses"]["200"]["content"].values()))["schema"]
+        data: Schema = self._folded(body)["properties"]["data"]
+        return data
 
     def _folded(self, schema: Schema, inside: tuple[str, ...] = ()) -> Schema:
         """Return the schema as plain types: no references, no allOf, no unions of objects."""
@@ -88,17 +93,12 @@ class Document:
         return schema
 
 
-def _without_descriptions(schema: Any) -> Any:
-    """Return a schema, or several, without what they say in prose; a property of that name stays."""
-    if isinstance(schema, list):
-        return [_without_descriptions(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {
-        name: _without_descriptions(part)
-        for name, part in schema.items()
-        if name != "description" or not isinstance(part, str)
-    }
+def _reading(path: str, methods: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the operation of a path that reads, if there is one: GET, or POST for reports and aggregates."""
+    if not path.startswith("/api/"):  # the others are for web pages and apps
+        return {}
+    method = "post" if path.endswith(("-reports", "/metric-aggregates")) else "get"
+    return {method: methods[method]} if method in methods else {}
 
 
 def _both(first: Schema, second: Schema) -> Schema:
