@@ -1019,7 +1019,7 @@ def test_what_changes_while_it_is_read_is_read_again_and_no_state_passes_it(
 
     def before(_: Request) -> None:
         klaviyo.now += SECOND // 4
-        if len(klaviyo.requests) < 60 and chance.random() < 0.5:
+        if len(klaviyo.requests) < 40 and chance.random() < 0.5:
             chance.choice(rows)["attributes"]["updated"] = iso(klaviyo.now)
 
     klaviyo.before = before
