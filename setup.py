@@ -58,7 +58,7 @@ setup(
     packages=find_packages(include=["source_klaviyo", "source_klaviyo.*"]),
     package_data={"source_klaviyo": ["spec.json", "schemas/*.json", "py.typed"]},
     install_requires=[
-        "airbyte-cdk>=7.39,<8",  # the concurrent engine is extended in engine.py: a new major is to be looked at
+        "airbyte-cdk>=7.39,<8",  # airbyte/engine.py extends its engine: review it before a new major version
         "msgspec>=0.19,<1",  # decodes pages and keeps the opaque parts as bytes
         "pendulum>=3,<4",  # parses every date form Klaviyo and old states hold
         "requests>=2.32,<3",  # HTTP; a new major is to be looked at

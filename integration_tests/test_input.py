@@ -16,8 +16,8 @@ import pytest
 from integration_tests.connector import ROOT, catalog
 from integration_tests.forks import Forks
 from klaviyo_simulator import Simulator
+from source_klaviyo.airbyte.inputs import read_state
 from source_klaviyo.api.errors import ConfigError
-from source_klaviyo.inputs import read_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

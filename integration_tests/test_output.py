@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 BUSY = """
 import logging, sys, threading
 from airbyte_cdk.logger import PRINT_BUFFER, init_logger
-from source_klaviyo.output import Output
+from source_klaviyo.airbyte.stdout import Output
 
 output, logger, done = Output(), init_logger("airbyte"), threading.Event()
 sys.stdout = sys.__stdout__ = output.text

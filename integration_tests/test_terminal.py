@@ -75,5 +75,5 @@ def test_nothing_is_drawn_nor_loaded_for_it_without_a_terminal(connector: Connec
     imported = {line.split("|")[-1].strip() for line in done.stderr.decode().splitlines()}
 
     assert Output.parse(done.stdout).records["events"]
-    assert "source_klaviyo.progress" in imported
-    assert not {name for name in imported if name.split(".")[0] == "rich" or name == "source_klaviyo.terminal"}
+    assert "source_klaviyo.progress.tracker" in imported
+    assert not {name for name in imported if name.split(".")[0] == "rich" or name == "source_klaviyo.progress.table"}

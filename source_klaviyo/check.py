@@ -17,8 +17,8 @@ from source_klaviyo.api.errors import (
     RevisionRefused,
 )
 from source_klaviyo.api.page import decode_page
+from source_klaviyo.api.worker_pool import WorkerPool
 from source_klaviyo.streams.shared import ACCOUNTS
-from source_klaviyo.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -15,12 +15,12 @@ from airbyte_cdk.models import AirbyteMessage, FailureType, Type
 from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_klaviyo.airbyte.allocator import Memory
+from source_klaviyo.airbyte.engine import Stopped, error_message, own_error
+from source_klaviyo.airbyte.stdout import EXCHANGE_SECONDS, STDERR, STDOUT
 from source_klaviyo.api.critical import TOKEN_EXCHANGE
-from source_klaviyo.engine import Stopped, error_message, own_error
-from source_klaviyo.memory import Memory
-from source_klaviyo.output import EXCHANGE_SECONDS, STDERR, STDOUT
-from source_klaviyo.progress import Progress
-from source_klaviyo.records import RecordBatch
+from source_klaviyo.partitions.batch import RecordBatch
+from source_klaviyo.progress.tracker import Progress
 from source_klaviyo.source import SourceKlaviyo
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from airbyte_cdk.models import ConnectorSpecification
 
-    from source_klaviyo.output import Output
+    from source_klaviyo.airbyte.stdout import Output
 
 
 class KlaviyoEntrypoint(AirbyteEntrypoint):
@@ -116,7 +116,7 @@ def _shown(progress: Progress) -> contextlib.AbstractContextManager[None]:
     if os.isatty(STDOUT) or not os.isatty(STDERR):
         return contextlib.nullcontext()
     # what draws takes a moment to import
-    from source_klaviyo.terminal import shown  # noqa: PLC0415
+    from source_klaviyo.progress.table import shown  # noqa: PLC0415
 
     return shown(progress)
 

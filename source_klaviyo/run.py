@@ -6,7 +6,7 @@ import json
 import sys
 from importlib.resources import files
 
-from source_klaviyo.output import Output
+from source_klaviyo.airbyte.stdout import Output
 
 
 def run() -> None:

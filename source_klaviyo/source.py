@@ -25,19 +25,19 @@ from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets, update_secre
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_message
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_klaviyo import inputs
+from source_klaviyo.airbyte import inputs
+from source_klaviyo.airbyte.engine import PagedSource, error_message
+from source_klaviyo.airbyte.tokens import reporter
 from source_klaviyo.api.client import KlaviyoClient
 from source_klaviyo.api.errors import ConfigError, KlaviyoError
 from source_klaviyo.check import check
 from source_klaviyo.config import Config, shown
 from source_klaviyo.credentials import secrets_of
-from source_klaviyo.engine import PagedSource, error_message
-from source_klaviyo.progress import Progress
-from source_klaviyo.reading import READERS, StreamReading, as_traced
-from source_klaviyo.records import BatchQueue, RecordBatch
+from source_klaviyo.partitions.batch import BatchQueue, RecordBatch
+from source_klaviyo.partitions.reading import READERS, StreamReading, as_traced
+from source_klaviyo.progress.tracker import Progress
 from source_klaviyo.streams import STREAMS, KlaviyoStream
 from source_klaviyo.streams.shared import Shared
-from source_klaviyo.tokens import reporter
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, MutableMapping

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from airbyte_cdk.sources.concurrent_source.concurrent_source import ConcurrentSource
 
-from source_klaviyo.engine import PagedSource
+from source_klaviyo.airbyte.engine import PagedSource
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "source_klaviyo"
@@ -84,7 +84,7 @@ def test_modules_import_what_their_row_says_and_nothing_else() -> None:
 
 
 def test_the_private_members_of_the_cdk_are_those_that_are_named() -> None:
-    tree = ast.parse((PACKAGE / "engine.py").read_text("utf-8"))
+    tree = ast.parse((PACKAGE / "airbyte/engine.py").read_text("utf-8"))
     used = {
         node.attr
         for node in ast.walk(tree)

@@ -12,13 +12,13 @@ from airbyte_cdk.sources.utils.schema_helpers import check_config_against_spec_o
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets, update_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
+from source_klaviyo.airbyte.tokens import reporter
 from source_klaviyo.api.errors import ConfigError
 from source_klaviyo.api.grant import Grant
 from source_klaviyo.api.token_endpoint import OAuthCredentials
 from source_klaviyo.config import Config
 from source_klaviyo.credentials import secrets_of
 from source_klaviyo.streams import STREAMS
-from source_klaviyo.tokens import reporter
 from tools.snapshots import SPEC
 
 if TYPE_CHECKING:

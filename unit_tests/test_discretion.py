@@ -11,8 +11,8 @@ from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from source_klaviyo.airbyte.engine import _DiscreetSliceLogger
 from source_klaviyo.api.discretion import without_key, without_persons
-from source_klaviyo.engine import _DiscreetSliceLogger
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
 
-from source_klaviyo import inputs
+from source_klaviyo.airbyte import inputs
 from source_klaviyo.api import budget
 from source_klaviyo.api.errors import error_of
 from source_klaviyo.config import Config

@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from source_klaviyo import window
 from source_klaviyo.api.page import Page
+from source_klaviyo.partitions import window
+from source_klaviyo.partitions.window import _Edge
 from source_klaviyo.sync.instants import SECOND, for_filter
-from source_klaviyo.window import _Edge
 from unit_tests.fake_api import NOW, FakeKlaviyo, Request, sync
 
 HOUR = NOW - NOW % (3600 * SECOND) - 24 * 3600 * SECOND

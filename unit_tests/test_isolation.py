@@ -11,7 +11,7 @@ from airbyte_cdk.models import Type
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_klaviyo.isolation import unreadable_second
+from source_klaviyo.partitions.isolation import unreadable_second
 from source_klaviyo.sync.instants import DAY, SECOND, for_filter
 from unit_tests.fake_api import HOST, NOW, FakeKlaviyo, Output, Request, error, sync
 

@@ -16,12 +16,12 @@ from airbyte_cdk.models import Type
 from airbyte_cdk.sources.message import InMemoryMessageRepository
 from rich.console import Console
 
-from source_klaviyo import engine
+from source_klaviyo.airbyte import engine
 from source_klaviyo.api.budget import REPORT, Budget, Limit, M, S, Tier
 from source_klaviyo.api.client import KlaviyoClient
-from source_klaviyo.progress import HEARTBEAT, LINE_SECONDS, NAMED, Figures, Progress
+from source_klaviyo.progress.table import AROUND, duration, frame, shown
+from source_klaviyo.progress.tracker import HEARTBEAT, LINE_SECONDS, NAMED, Figures, Progress
 from source_klaviyo.sync.instants import DAY, parse_instant
-from source_klaviyo.terminal import AROUND, duration, frame, shown
 from unit_tests.fake_api import FakeKlaviyo, sync
 
 if TYPE_CHECKING:

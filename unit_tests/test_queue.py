@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from airbyte_cdk.sources.concurrent_source.stream_thread_exception import StreamThreadException
 
-from source_klaviyo.engine import PagedSource
-from source_klaviyo.records import BATCH_BYTES, OTHER_ITEMS, BatchQueue, RecordBatch
+from source_klaviyo.airbyte.engine import PagedSource
+from source_klaviyo.partitions.batch import BATCH_BYTES, OTHER_ITEMS, BatchQueue, RecordBatch
 
 HANGS = 10.0
 """Seconds; whoever waits so long waits for ever."""

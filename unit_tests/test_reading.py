@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airbyte_cdk.models import AirbyteStreamStatus, FailureType, Type
 
-from source_klaviyo.records import BatchQueue
+from source_klaviyo.partitions.batch import BatchQueue
 from source_klaviyo.source import SourceKlaviyo
 from source_klaviyo.sync.cursor import SETTLING
 from source_klaviyo.sync.instants import DAY, SECOND, for_filter, for_state, parse_instant

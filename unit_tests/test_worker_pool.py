@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from source_klaviyo.worker_pool import WorkerPool
+from source_klaviyo.api.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,10 +20,10 @@ from source_klaviyo.api.client import REVISION
 from source_klaviyo.api.errors import BadRequest, DamagedAnswer, MissingScope, ServerError, UnreadableDetail
 from source_klaviyo.api.page import cursors_of, decode_page
 from source_klaviyo.api.page_size import PageSize
+from source_klaviyo.api.worker_pool import WorkerPool
 from source_klaviyo.streams.slice_pages import SlicePages
 from source_klaviyo.sync.instants import SECOND, for_filter, parse_instant, whole_second
 from source_klaviyo.sync.selection import instant_of
-from source_klaviyo.worker_pool import WorkerPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from source_klaviyo.api.client import TRIES
-from source_klaviyo.reading import GIVEN_UP
+from source_klaviyo.partitions.reading import GIVEN_UP
 from unit_tests.fake_api import HOST, FakeKlaviyo, Request, error, sync
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from source_klaviyo.held import MOST_BYTES
+from source_klaviyo.partitions.late_records import MOST_BYTES
 from source_klaviyo.streams.children import VISIBILITY_LAG
 from source_klaviyo.sync.instants import SECOND, Instant, for_filter, parse_instant
 from source_klaviyo.sync.late import HOUR

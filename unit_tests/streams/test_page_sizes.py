@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from source_klaviyo.api import client
 from source_klaviyo.config import Config
-from source_klaviyo.records import RecordBatch
+from source_klaviyo.partitions.batch import RecordBatch
 from source_klaviyo.source import SourceKlaviyo
 from source_klaviyo.streams.events import Events
 from source_klaviyo.sync.instants import SECOND, for_filter, parse_instant

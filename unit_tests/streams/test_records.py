@@ -18,7 +18,7 @@ from jsonschema import Draft7Validator
 from source_klaviyo.api.client import KlaviyoClient
 from source_klaviyo.api.page import decode_page
 from source_klaviyo.config import Config
-from source_klaviyo.records import RecordBatch
+from source_klaviyo.partitions.batch import RecordBatch
 from source_klaviyo.source import SourceKlaviyo
 from source_klaviyo.streams import STREAMS, KlaviyoStream
 from unit_tests.fake_api import CONFIG, HOST, SUPPRESSED_AT, Client, FakeKlaviyo, Request, sync

@@ -13,7 +13,7 @@ from source_klaviyo.sync.instants import for_filter
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from source_klaviyo.reading import StreamReading
+    from source_klaviyo.partitions.reading import StreamReading
     from source_klaviyo.sync.instants import Instant
 
 LINE_SECONDS = 10.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from source_klaviyo.api.resource import identity
-from source_klaviyo.part import StreamPart
+from source_klaviyo.partitions.partition import StreamPart
 from source_klaviyo.sync.instants import for_filter
 from source_klaviyo.sync.late import Tally
 from source_klaviyo.sync.selection import instant_of, select
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from source_klaviyo.api.page import Page
-    from source_klaviyo.reading import StreamReading
-    from source_klaviyo.records import RecordBatch
+    from source_klaviyo.partitions.batch import RecordBatch
+    from source_klaviyo.partitions.reading import StreamReading
     from source_klaviyo.streams.base import KlaviyoStream
     from source_klaviyo.sync.late import Span
 

@@ -33,8 +33,9 @@ from source_klaviyo.api.errors import (
     UnknownMetric,
     UnreadableRecord,
 )
-from source_klaviyo.held import HeldRecords
-from source_klaviyo.look import LookPart
+from source_klaviyo.partitions.late_records import HeldRecords
+from source_klaviyo.partitions.recheck import LookPart
+from source_klaviyo.partitions.window import WindowPart
 from source_klaviyo.sync.compact import name_of
 from source_klaviyo.sync.cursor import SETTLING, WindowCursor
 from source_klaviyo.sync.instants import DAY, SECOND, for_state, whole_second
@@ -42,7 +43,6 @@ from source_klaviyo.sync.late import HOUR, Memory, hour_of
 from source_klaviyo.sync.queries import Queries, Query
 from source_klaviyo.sync.splitting import SplitPlanner, opening_bounds
 from source_klaviyo.sync.state import FULL_REFRESH_DONE, GENERATION, NO_CURSOR, StoredState
-from source_klaviyo.window import WindowPart
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

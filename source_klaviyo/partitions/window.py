@@ -14,9 +14,9 @@ from source_klaviyo.api.errors import (
     UnreadableDetail,
     UnreadableRecord,
 )
-from source_klaviyo.isolation import unreadable_second
-from source_klaviyo.look import counted
-from source_klaviyo.part import StreamPart
+from source_klaviyo.partitions.isolation import unreadable_second
+from source_klaviyo.partitions.partition import StreamPart
+from source_klaviyo.partitions.recheck import counted
 from source_klaviyo.sync.cursor import SETTLING
 from source_klaviyo.sync.instants import SECOND, for_filter, whole_second
 from source_klaviyo.sync.selection import instant_of, select, select_spans
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
 
     from source_klaviyo.api.page import Page
-    from source_klaviyo.held import HeldRecords
-    from source_klaviyo.reading import StreamReading
-    from source_klaviyo.records import RecordBatch
+    from source_klaviyo.partitions.batch import RecordBatch
+    from source_klaviyo.partitions.late_records import HeldRecords
+    from source_klaviyo.partitions.reading import StreamReading
     from source_klaviyo.sync.instants import Instant
     from source_klaviyo.sync.selection import Selection
     from source_klaviyo.sync.timeline import Window

@@ -28,8 +28,8 @@ from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_m
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_klaviyo.api.discretion import without_persons
-from source_klaviyo.records import RecordBatch
-from source_klaviyo.worker_pool import WorkerPool
+from source_klaviyo.api.worker_pool import WorkerPool
+from source_klaviyo.partitions.batch import RecordBatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from airbyte_cdk.sources.concurrent_source.concurrent_read_processor import ConcurrentReadProcessor
     from airbyte_cdk.sources.message import MessageRepository
 
-    from source_klaviyo.progress import Progress
+    from source_klaviyo.progress.tracker import Progress
 
 logger = logging.getLogger("airbyte")
 

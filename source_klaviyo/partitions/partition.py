@@ -9,13 +9,13 @@ from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partitio
 
 from source_klaviyo.api.errors import KlaviyoError, QuotaUsed
 from source_klaviyo.api.page import understood
-from source_klaviyo.records import RecordBatch
+from source_klaviyo.partitions.batch import RecordBatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from source_klaviyo.api.page import Page
-    from source_klaviyo.reading import StreamReading
+    from source_klaviyo.partitions.reading import StreamReading
 
 
 class StreamPart(Partition, ABC):

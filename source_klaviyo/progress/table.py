@@ -10,14 +10,14 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from source_klaviyo.progress import Figures, day
+from source_klaviyo.progress.tracker import Figures, day
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from rich.console import ConsoleDimensions
 
-    from source_klaviyo.progress import Progress
+    from source_klaviyo.progress.tracker import Progress
 
 FRAMES_A_SECOND = 2
 GAP = 2

@@ -1,0 +1,1 @@
+"""Airbyte's side: command-line inputs, the CDK's engine, stdout."""

@@ -1,0 +1,1 @@
+"""What is left to read of a stream, divided into partitions that workers read."""
