@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYetError
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -190,7 +191,7 @@ def test_a_profile_is_left_to_another_window_only_when_that_one_has_emitted_it(k
         assert emits(row, row, alone) == [True, False, True]
         assert another.submit(emits, row, alone).result() == [False, True]
         waiting = another.submit(window.batch_queued)
-        with pytest.raises(TimeoutError):
+        with pytest.raises(NotYetError):
             waiting.result(0.2)
         assert window.batch_queued()
         assert waiting.result(10)
