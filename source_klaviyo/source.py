@@ -34,7 +34,9 @@ from source_klaviyo.check import check
 from source_klaviyo.config import Config, shown
 from source_klaviyo.credentials import secrets_of
 from source_klaviyo.partitions.batch import BatchQueue, RecordBatch
-from source_klaviyo.partitions.reading import READERS, StreamReading, as_traced
+from source_klaviyo.partitions.context import MAX_CONCURRENT_REQUESTS, StreamContext
+from source_klaviyo.partitions.failures import as_traced
+from source_klaviyo.partitions.generator import StreamPartitionGenerator
 from source_klaviyo.progress.tracker import Progress
 from source_klaviyo.streams import STREAMS, KlaviyoStream
 from source_klaviyo.streams.shared import Shared
@@ -146,21 +148,21 @@ class SourceKlaviyo(AbstractSource):
         states = ConnectorStateManager(state)
         queue = BatchQueue()
         repository = InMemoryMessageRepository()
-        readings: list[StreamReading] = []
+        generators: list[StreamPartitionGenerator] = []
         refused: list[str] = []
         for configured in catalog.streams:
             try:
-                readings.append(_reading(configured, known, states, queue, repository))
+                generators.append(_generator(configured, known, states, queue, repository))
             except AirbyteTracedException as error:  # costs this stream only
                 name = filter_secrets(configured.stream.name)
                 refused.append(name if name in known else shown(name))
                 yield status_message(StreamDescriptor(name=name), AirbyteStreamStatus.STARTED)
                 yield error_message(str(error), FailureType.config_error, name)
                 yield status_message(StreamDescriptor(name=name), AirbyteStreamStatus.INCOMPLETE)
-        if readings:
+        if generators:
             progress = progress or Progress()
-            progress.follow(readings)
-            yield from _engine(readings, queue, repository, progress, told or Event())
+            progress.follow([generator.context for generator in generators])
+            yield from _engine(generators, queue, repository, progress, told or Event())
         if refused:
             raise AirbyteTracedException(
                 message=f"Not read: {', '.join(refused)}. The errors of these streams say why.",
@@ -168,14 +170,14 @@ class SourceKlaviyo(AbstractSource):
             )
 
 
-def _reading(
+def _generator(
     configured: ConfiguredAirbyteStream,
     known: Mapping[str, Stream],
     states: ConnectorStateManager,
     queue: BatchQueue,
     repository: MessageRepository,
-) -> StreamReading:
-    """Return a configured stream, ready to be read.
+) -> StreamPartitionGenerator:
+    """Return what makes the partitions of a configured stream.
 
     Raises:
         AirbyteTracedException: there is no such stream, or its state makes no sense.
@@ -201,7 +203,9 @@ def _reading(
                 )
             ) from None
         state = {}
-    return StreamReading(stream, state, queue, repository, incremental=incremental, generation=configured.generation_id)
+    generation = configured.generation_id
+    context = StreamContext(stream, queue, repository, incremental=incremental, generation=generation)
+    return StreamPartitionGenerator(context, state or {})
 
 
 def _streams(config: Config, client: KlaviyoClient) -> list[KlaviyoStream]:
@@ -210,25 +214,29 @@ def _streams(config: Config, client: KlaviyoClient) -> list[KlaviyoStream]:
 
 
 def _engine(
-    readings: list[StreamReading], queue: BatchQueue, repository: MessageRepository, progress: Progress, told: Event
+    generators: list[StreamPartitionGenerator],
+    queue: BatchQueue,
+    repository: MessageRepository,
+    progress: Progress,
+    told: Event,
 ) -> Iterator[Any]:
     # each stream has workers of its own, and one that tells them what to read: a slow limit never keeps another
     # waiting; how many requests are under way at once is the client's business
-    workers = READERS + sum(reading.at_once + 1 for reading in readings)
-    engine = PagedSource.start(workers, len(readings), queue, repository, progress, told)
-    return engine.read([_as_concurrent(reading) for reading in readings])
+    workers = MAX_CONCURRENT_REQUESTS + sum(generator.context.max_in_flight + 1 for generator in generators)
+    engine = PagedSource.start(workers, len(generators), queue, repository, progress, told)
+    return engine.read([_as_concurrent(generator) for generator in generators])
 
 
-def _as_concurrent(reading: StreamReading) -> DefaultStream:
-    stream = reading.stream
+def _as_concurrent(generator: StreamPartitionGenerator) -> DefaultStream:
+    stream = generator.context.stream
     return DefaultStream(
-        partition_generator=reading,
+        partition_generator=generator,
         name=stream.name,
         json_schema=stream.get_json_schema,
         primary_key=[stream.primary_key] if isinstance(stream.primary_key, str) else stream.primary_key,
         cursor_field=CursorField(stream.cursor_attribute) if stream.cursor_attribute else None,
         logger=logger,
-        cursor=reading.cursor,
+        cursor=generator.context.cursor,
     )
 
 
@@ -275,4 +283,6 @@ def _client(config: Config, settings: Mapping[str, Any] | None = None, **options
     if config.oauth is not None:
         options["report"] = reporter(settings or {})
     credentials = config.oauth or config.api_key
-    return KlaviyoClient(credentials, config.api_url, connections=config.num_workers or READERS, **options)
+    return KlaviyoClient(
+        credentials, config.api_url, connections=config.num_workers or MAX_CONCURRENT_REQUESTS, **options
+    )

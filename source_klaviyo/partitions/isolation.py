@@ -1,15 +1,80 @@
-"""Find the record that Klaviyo cannot answer, so that all others can be read."""
+"""Find the record that Klaviyo cannot return, so that all others can be read."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
-from source_klaviyo.sync.instants import SECOND, whole_second
+from source_klaviyo.api.errors import DamagedAnswer, ServerError, UnreadableRecord
+from source_klaviyo.sync.instants import SECOND, for_filter, whole_second
+from source_klaviyo.sync.selection import instant_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
+    from source_klaviyo.streams.base import KlaviyoStream
     from source_klaviyo.sync.instants import Instant
+
+MAX_ATTEMPTS = 2
+"""Attempts of a request for a single record."""
+MAX_RECORDS_OF_SECOND = 20
+"""Records of a second that are requested one by one before the second is skipped."""
+
+
+class RecordIsolation:
+    """Requests single records of a slice to find the one that Klaviyo cannot return.
+
+    Args:
+        stream: the stream.
+        stream_slice: the slice, without bounds of time.
+    """
+
+    def __init__(self, stream: KlaviyoStream, stream_slice: Mapping[str, Any]) -> None:
+        self._stream = stream
+        self._slice = stream_slice
+
+    def unreadable_second(
+        self, bounds: Mapping[str, Any], start: Instant, end: Instant | None, now: Instant
+    ) -> Instant | None:
+        """Return the second of a record that cannot be read; None if Klaviyo fails for another reason.
+
+        Args:
+            bounds: `start` and `end` of the window as requests have them.
+            start: the instant up to which all has been read.
+            end: where the window ends; None if requests have no end.
+            now: the present.
+        """
+        if not self._can_be_read({"start": for_filter(now)}):
+            return None
+        second = unreadable_second(
+            lambda instant: self._can_be_read({**bounds, "start": for_filter(instant)}),
+            start,
+            now if end is None else end,
+        )
+        # if the second can be read after all, the failure was transient
+        return None if self._can_be_read({"start": for_filter(second)}, until=second + SECOND) else second
+
+    def _can_be_read(self, bounds: Mapping[str, Any], until: Instant | None = None) -> bool:
+        """Return whether the first record within bounds can be read, or all records up to an instant."""
+        stream_slice = {**self._slice, **bounds, "page_size": 1, "tries": MAX_ATTEMPTS}
+        try:
+            for page in islice(self._stream.read_pages(stream_slice), 1 if until is None else MAX_RECORDS_OF_SECOND):
+                last = instant_of(page.cursors[-1]) if page.cursors else None
+                if until is None or last is None or last >= until:
+                    return True
+        except (DamagedAnswer, ServerError):
+            return False
+        return until is None
+
+    def error(self, stream_name: str, seconds: Iterable[Instant]) -> UnreadableRecord:
+        """Return the error for the seconds that have been skipped."""
+        root = self._stream.root(self._slice)
+        where = f" of {', '.join(f'{name} {value}' for name, value in root.items())}" if root else ""
+        dates = ", ".join(map(for_filter, sorted(seconds)))
+        return UnreadableRecord(
+            f"Klaviyo fails on records of stream {stream_name}{where}, dated {dates}: all records of "
+            "other seconds are read, and each sync tries again. Tell Klaviyo's support the date."
+        )
 
 
 def unreadable_second(can_be_read: Callable[[Instant], bool], start: Instant, end: Instant) -> Instant:

@@ -1,7 +1,7 @@
-"""Records that show up minutes after their date, behind a state that has passed it.
+"""Hold back records that may appear minutes after their date, when the state has passed it.
 
-An increment of such a stream reads the last hours before its state again. What was emitted of each of these hours is
-known by a fingerprint in the state (`sync/late.py`); what is read again is held back until it is known which hours have
+An incremental sync of such a stream reads the last hours before its state again. The state has a fingerprint of what
+was emitted of each of these hours (`sync/late.py`). The records are held back until it is known which hours have
 changed, and only those are emitted again.
 """
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from source_klaviyo.sync.instants import Instant
     from source_klaviyo.sync.late import Fingerprint
 
-MOST_BYTES = 500_000
+MAX_HELD_BYTES = 500_000
 """Bytes of records that a window holds back; if there are more, all of them are emitted again."""
 
 
-class HeldRecords:
-    """The records of a window that lie before the state it resumes from.
+class LateRecords:
+    """The records of a window before the position it resumes from.
 
     Args:
-        until: where the state is; later records are not held back.
-        known: the fingerprints of the hours before, of what was emitted.
+        until: the position; later records are not held back.
+        known: the fingerprints of what was emitted of the hours before it.
     """
 
     def __init__(self, until: Instant, known: Mapping[Instant, Fingerprint]) -> None:
@@ -39,46 +39,46 @@ class HeldRecords:
         self._known = known
         self._size = 0
         self._records: list[tuple[Instant, msgspec.Raw, bytes]] = []
-        self._is_over = False
+        self._is_released = False
 
     @property
-    def is_over(self) -> bool:
-        """Whether nothing is held back any more."""
-        return self._is_over
+    def is_released(self) -> bool:
+        """Whether records are no longer held back."""
+        return self._is_released
 
-    def restart(self) -> None:
-        """Forget what is held: it is going to be read again."""
+    def clear(self) -> None:
+        """Forget the records, because they will be read again."""
         self._records.clear()
         self._size = 0
 
-    def take(self, page: Page, keep: Sequence[int]) -> Sequence[int]:
-        """Hold back the early ones of the records at some places of a page; returns the places of the others."""
-        if self._is_over:
+    def hold_back(self, page: Page, keep: Sequence[int]) -> Sequence[int]:
+        """Hold back records at these indexes of a page if they lie before the position; returns the other indexes."""
+        if self._is_released:
             return keep
         others = []
-        for place in keep:
-            instant = instant_of((page.dates or page.cursors)[place])
+        for index in keep:
+            instant = instant_of((page.dates or page.cursors)[index])
             if instant is None or instant >= self._until:
-                others.append(place)
+                others.append(index)
                 continue
-            resource = page.resources[place].copy()  # the original would keep the whole page in memory
-            self._records.append((instant, resource, page.cursors[place]))
+            resource = page.resources[index].copy()  # the original would keep the whole page in memory
+            self._records.append((instant, resource, page.cursors[index]))
             self._size += len(bytes(resource))
         return others
 
-    def is_due(self, last: Instant | None) -> bool:
-        """Tell whether it is time to release: all of the early records are here, or they have become too many.
+    def is_ready(self, last: Instant | None) -> bool:
+        """Whether to release the records: all of them have been read, or they have become too large.
 
         Args:
-            last: the last record of a window that is read in order; None if it is not.
+            last: the last record of a window that is read in order; None if it is not in order.
         """
-        return not self._is_over and ((last is not None and last >= self._until) or self._size > MOST_BYTES)
+        return not self._is_released and ((last is not None and last >= self._until) or self._size > MAX_HELD_BYTES)
 
     def release(self) -> Page:
-        """End the holding; returns the records of the hours that have changed, or of all if they are too many."""
-        self._is_over = True
+        """Return the records of the hours that have changed, or all if they are too large; hold back no more."""
+        self._is_released = True
         records, self._records = self._records, []
-        if self._size <= MOST_BYTES:
+        if self._size <= MAX_HELD_BYTES:
             tally = Tally(min((instant for instant, _, _ in records), default=self._until))
             tally.count([instant for instant, _, _ in records], [identity(resource) for _, resource, _ in records])
             tally.commit(self._until)

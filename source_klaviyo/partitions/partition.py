@@ -1,4 +1,4 @@
-"""What the partitions of the CDK's concurrent engine have in common here: they belong to the reading of a stream."""
+"""What the partitions of a stream have in common."""
 
 from __future__ import annotations
 
@@ -9,37 +9,40 @@ from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partitio
 
 from source_klaviyo.api.errors import KlaviyoError, QuotaUsed
 from source_klaviyo.api.page import understood
+from source_klaviyo.api.resource import identity
 from source_klaviyo.partitions.batch import RecordBatch
+from source_klaviyo.sync.selection import instant_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from source_klaviyo.api.page import Page
-    from source_klaviyo.partitions.reading import StreamReading
+    from source_klaviyo.partitions.context import StreamContext
+    from source_klaviyo.sync.instants import Instant
 
 
-class StreamPart(Partition, ABC):
+class StreamPartition(Partition, ABC):
     """A part of a stream that one worker reads.
 
     Args:
-        reading: the stream in this sync.
-        number: which of the stream's partitions the part belongs to.
-        is_first: whether the part takes one of the places that the stream has to begin with.
+        context: the stream in this sync.
+        partition_index: which of the stream's partitions it belongs to.
+        holds_slot: whether it is one of the first partitions, which give their slot back when they have been read.
     """
 
-    def __init__(self, reading: StreamReading, number: int, *, is_first: bool) -> None:
-        self._reading = reading
-        self._stream = reading.stream.query(reading.slices[number])
-        self._number = number
-        self._is_first = is_first
+    def __init__(self, context: StreamContext, partition_index: int, *, holds_slot: bool) -> None:
+        self._context = context
+        self._stream = context.stream.query(context.slices[partition_index])
+        self._partition_index = partition_index
+        self._holds_slot = holds_slot
 
     def stream_name(self) -> str:
-        """The name of the stream."""
-        return self._reading.stream.name
+        """Return the name of the stream."""
+        return self._context.stream.name
 
     def to_slice(self) -> Mapping[str, Any]:
-        """The slice as requests are made from it."""
-        return self._reading.slices[self._number]
+        """Return the slice that requests are made from."""
+        return self._context.slices[self._partition_index]
 
     def __hash__(self) -> int:
         return id(self)
@@ -48,38 +51,52 @@ class StreamPart(Partition, ABC):
         return self is other
 
     def read(self) -> Iterator[Any]:
-        """The part's records, a batch for each page; states and further windows go onto the queue directly.
+        """Yield a batch of records for each page; states and further partitions go onto the queue directly.
 
-        What follows a `yield` runs when the batch is on the queue: only then is it reported.
+        The code after a `yield` runs when the batch is on the queue, so positions are reported only then.
 
         Raises:
-            AirbyteTracedException: what the user is to be told.
+            AirbyteTracedException: the partition cannot be read.
         """
-        reading = self._reading
+        context = self._context
         try:
-            if not reading.has_ended:
+            if not context.has_ended:
                 yield from self._read()
         except QuotaUsed as error:
-            reading.end_early(error)
+            context.end_early(error)
         except KlaviyoError as error:
-            raise reading.fail(error) from None
+            raise context.fail(error) from None
         finally:
-            reading.planner.window_done(id(self))
-            if self._is_first:
-                reading.part_done()
+            context.planner.window_done(id(self))
+            if self._holds_slot:
+                context.release_slot()
 
     @abstractmethod
     def _read(self) -> Iterator[RecordBatch]:
-        """The part's records; what has been read when the reading has ended meanwhile is not reported."""
+        """Yield the partition's records; report no position once the stream has ended."""
 
     def _batch(self, page: Page, keep: Sequence[int], stream_slice: Mapping[str, Any]) -> RecordBatch:
-        """The records at some places of a page."""
+        """Return the records at these indexes of a page."""
         stream = self._stream
         resources, cursors = page.resources, page.cursors or [b""] * len(page.resources)
         if len(keep) < len(resources):
-            resources, cursors = [resources[place] for place in keep], [cursors[place] for place in keep]
+            resources, cursors = [resources[index] for index in keep], [cursors[index] for index in keep]
         with understood():
             records = stream.emitted(resources, cursors, stream_slice)
             return RecordBatch.build(
                 stream.name, stream.cursor_attribute, records, stream.root(stream_slice), page.size
             )
+
+
+def instants_and_ids(
+    page: Page, keep: Sequence[int], dates: Sequence[bytes] | None = None
+) -> tuple[list[Instant | None], list[str]]:
+    """Return the instants and the IDs of the records at these indexes of a page.
+
+    Args:
+        page: the page.
+        keep: the indexes.
+        dates: the date of each record; its cursor if left out or empty.
+    """
+    dates = dates or page.cursors
+    return [instant_of(dates[index]) for index in keep], [identity(page.resources[index]) for index in keep]

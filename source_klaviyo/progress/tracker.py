@@ -13,7 +13,7 @@ from source_klaviyo.sync.instants import for_filter
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from source_klaviyo.partitions.reading import StreamReading
+    from source_klaviyo.partitions.context import StreamContext
     from source_klaviyo.sync.instants import Instant
 
 LINE_SECONDS = 10.0
@@ -60,18 +60,18 @@ class StreamProgress:
     """The progress of one stream. Nothing but a count for each page costs anything until somebody looks.
 
     Args:
-        reading: the stream in this sync.
+        context: the stream in this sync.
         clock: monotonic seconds.
 
     Attributes:
         records: how many have come.
     """
 
-    def __init__(self, reading: StreamReading, clock: Callable[[], float]) -> None:
+    def __init__(self, context: StreamContext, clock: Callable[[], float]) -> None:
         self.records = 0
         self._pages = 0
-        self._reading = reading
-        self._traffic = reading.stream.client.traffic
+        self._context = context
+        self._traffic = context.stream.client.traffic
         self._clock = clock
         self._began = clock()
         self._ended: float | None = None
@@ -96,35 +96,35 @@ class StreamProgress:
         reasons = ", ".join(f"{count:,} {reason}" for count, reason in repeated if count)
         requests = _counted(traffic.requests, "request") + (f" ({reasons} and repeated)" if reasons else "")
         return (
-            f"Stream {self._reading.stream.name}: {_counted(self.records, 'record')} in "
+            f"Stream {self._context.stream.name}: {_counted(self.records, 'record')} in "
             f"{self._ended - self._began:.1f} s, {requests}, {traffic.waited:.1f} s waited for Klaviyo's limits."
         )
 
     def so_far(self) -> str:
         """What has come, in some words."""
-        done, parts = self._reading.cursor.parts
-        reached = self._reading.cursor.reached
+        done, parts = self._context.cursor.parts
+        reached = self._context.cursor.reached
         place = f" in {done:,} of {parts:,} parts" if parts > 1 else f" up to {day(reached)}" if reached else ""
-        return f"{self._reading.stream.name} {_counted(self.records, 'record')}{place}"
+        return f"{self._context.stream.name} {_counted(self.records, 'record')}{place}"
 
     def figures(self) -> Figures:
         """All there is to know now; to be asked by one thread only."""
         now = self._clock()
         ended = self._ended
-        used, allowed = self._reading.stream.client.usage()
+        used, allowed = self._context.stream.client.usage()
         if ended is None:
             rate, pages, covered = self._rates(now, used_up=used >= allowed > 0)
             left = self._left(pages, covered, allowed - used, allowed)
         else:
             rate, left = self.records / max(ended - self._began, SAMPLE_SECONDS), None
         return Figures(
-            name=self._reading.stream.name,
+            name=self._context.stream.name,
             records=self.records,
             rate=rate,
             requests=self._traffic.requests,
             share=used / allowed if allowed else None,
-            reached=self._reading.cursor.reached,
-            parts=self._reading.cursor.parts,
+            reached=self._context.cursor.reached,
+            parts=self._context.cursor.parts,
             left=left,
             ended=ended is not None,
             failed=self._failed,
@@ -136,7 +136,7 @@ class StreamProgress:
         Where the limit is used up, no more is covered before its minute is over.
         """
         samples = self._samples
-        come = (self.records, self._pages, self._reading.cursor.covered)
+        come = (self.records, self._pages, self._context.cursor.covered)
         if now - samples[-1][0] >= SAMPLE_SECONDS:
             samples.append((now, *come))
         while now - samples[0][0] > RECENT_SECONDS:
@@ -155,7 +155,7 @@ class StreamProgress:
             free: how many more requests the limit takes at once.
             allowed: how many it takes a minute.
         """
-        cursor, expected = self._reading.cursor, self._reading.planner.expected
+        cursor, expected = self._context.cursor, self._context.planner.expected
         if expected and pages and allowed and cursor.parts[1] == 1:
             expected = max(expected, 1.0)  # there is one more until it has ended
             requests = expected * self._traffic.requests / self._pages
@@ -184,9 +184,9 @@ class Progress:
         """How long the sync has taken so far."""
         return self._clock() - self._began
 
-    def follow(self, readings: list[StreamReading]) -> None:
+    def follow(self, contexts: list[StreamContext]) -> None:
         """These streams are about to be read."""
-        self.streams = {reading.stream.name: StreamProgress(reading, self._clock) for reading in readings}
+        self.streams = {context.stream.name: StreamProgress(context, self._clock) for context in contexts}
 
     def figures(self) -> list[Figures]:
         """Each stream now, and all of them together as the last; to be asked by one thread only."""

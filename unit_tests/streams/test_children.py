@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from source_klaviyo.api.client import TRIES
-from source_klaviyo.partitions.reading import GIVEN_UP
+from source_klaviyo.partitions.context import MAX_FAILED_WINDOWS
 from unit_tests.fake_api import HOST, FakeKlaviyo, Request, error, sync
 
 if TYPE_CHECKING:
@@ -394,7 +394,7 @@ def test_an_outage_ends_a_stream_after_some_of_its_parents(klaviyo: FakeKlaviyo)
     output = sync("list_profiles", num_workers=1)
     assert output.statuses("list_profiles")[-1] == "INCOMPLETE"
     # one record might be the reason, so smaller pages are tried as well
-    assert GIVEN_UP * TRIES <= len(klaviyo.requests) - 1 <= 3 * GIVEN_UP * TRIES
+    assert MAX_FAILED_WINDOWS * TRIES <= len(klaviyo.requests) - 1 <= 3 * MAX_FAILED_WINDOWS * TRIES
 
 
 def test_parents_that_cannot_be_read_are_tried_once_for_all_their_children(klaviyo: FakeKlaviyo) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from source_klaviyo.partitions.late_records import MOST_BYTES
+from source_klaviyo.partitions.late_records import MAX_HELD_BYTES
 from source_klaviyo.streams.children import VISIBILITY_LAG
 from source_klaviyo.sync.instants import SECOND, Instant, for_filter, parse_instant
 from source_klaviyo.sync.late import HOUR
@@ -145,7 +145,7 @@ def test_a_parent_without_recent_records_takes_no_room_for_them_in_the_state(kla
 def test_more_than_can_be_held_back_comes_again(klaviyo: FakeKlaviyo) -> None:
     server = Server(klaviyo, "list_profiles")
     row = len(json.dumps(server.row("R0000", 0), separators=(",", ":")))
-    many = server.add(*[2 * HOUR] * (MOST_BYTES // row + 100))
+    many = server.add(*[2 * HOUR] * (MAX_HELD_BYTES // row + 100))
     first = sync("list_profiles")
     assert ids_of(read_again(klaviyo, "list_profiles", first)) == many
 

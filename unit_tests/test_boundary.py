@@ -1,4 +1,4 @@
-"""The last second that was read: what comes again is known, in memory that does not grow."""
+"""Records of the last second that was read are not emitted twice, in memory that does not grow."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from source_klaviyo.api.page import Page
-from source_klaviyo.partitions import window
-from source_klaviyo.partitions.window import _Edge
+from source_klaviyo.partitions import boundary
+from source_klaviyo.partitions.boundary import BoundaryDeduplicator
 from source_klaviyo.sync.instants import SECOND, for_filter
 from unit_tests.fake_api import NOW, FakeKlaviyo, Request, sync
 
@@ -22,41 +22,41 @@ def page(first: int, count: int, instant: int = HOUR) -> Page:
 
 
 def test_what_is_remembered_of_a_second_does_not_grow_with_its_records() -> None:
-    edge = _Edge()
-    for first in range(0, 20 * window.MAX_KNOWN, 1_000):
-        edge.move(page(first, 1_000), HOUR)
-    assert len(edge._known) <= window.MAX_KNOWN + 1_000
+    duplicates = BoundaryDeduplicator()
+    for first in range(0, 20 * boundary.MAX_KNOWN, 1_000):
+        duplicates.advance(page(first, 1_000), HOUR)
+    assert len(duplicates._known) <= boundary.MAX_KNOWN + 1_000
 
 
 def test_a_second_with_few_records_is_known_when_it_comes_again() -> None:
-    edge = _Edge()
-    edge.move(page(0, 3), HOUR)
-    assert edge.comes_again_from(HOUR)
-    assert edge.beyond(page(0, 5), range(5)) == [3, 4]
+    duplicates = BoundaryDeduplicator()
+    duplicates.advance(page(0, 3), HOUR)
+    assert duplicates.restart_from(HOUR)
+    assert duplicates.new_records(page(0, 5), range(5)) == [3, 4]
 
 
 def test_a_second_with_too_many_records_is_not_known_when_it_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(window, "MAX_KNOWN", 2)
-    edge = _Edge()
-    edge.move(page(0, 3), HOUR)
-    assert not edge.comes_again_from(HOUR)
-    assert list(edge.beyond(page(0, 5), range(5))) == [0, 1, 2, 3, 4]
+    monkeypatch.setattr(boundary, "MAX_KNOWN", 2)
+    duplicates = BoundaryDeduplicator()
+    duplicates.advance(page(0, 3), HOUR)
+    assert not duplicates.restart_from(HOUR)
+    assert list(duplicates.new_records(page(0, 5), range(5))) == [0, 1, 2, 3, 4]
 
 
 def test_the_second_behind_one_with_too_many_records_is_known_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(window, "MAX_KNOWN", 2)
-    edge = _Edge()
-    edge.move(page(0, 3), HOUR)
-    edge.move(page(3, 1, HOUR + SECOND), HOUR + SECOND)
-    assert edge.comes_again_from(HOUR + SECOND)
-    assert edge.beyond(page(3, 2), range(2)) == [1]
+    monkeypatch.setattr(boundary, "MAX_KNOWN", 2)
+    duplicates = BoundaryDeduplicator()
+    duplicates.advance(page(0, 3), HOUR)
+    duplicates.advance(page(3, 1, HOUR + SECOND), HOUR + SECOND)
+    assert duplicates.restart_from(HOUR + SECOND)
+    assert duplicates.new_records(page(3, 2), range(2)) == [1]
 
 
 @pytest.mark.parametrize(("most", "twice"), [(1_000, 0), (5, 16)])
 def test_of_a_second_with_too_many_records_none_is_lost_or_counted_twice(
     klaviyo: FakeKlaviyo, monkeypatch: pytest.MonkeyPatch, most: int, twice: int
 ) -> None:
-    monkeypatch.setattr(window, "MAX_KNOWN", most)
+    monkeypatch.setattr(boundary, "MAX_KNOWN", most)
     ids = klaviyo.add("events", *({"datetime": for_filter(HOUR)} for _ in range(30)))
     klaviyo.page_limit, klaviyo.may_refuse = 4, True
 

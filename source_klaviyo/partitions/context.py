@@ -1,0 +1,194 @@
+"""A stream during one sync: what its partitions and their generator share."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Any
+
+from airbyte_cdk.models import (
+    AirbyteMessage,
+    AirbyteStateBlob,
+    AirbyteStateMessage,
+    AirbyteStateType,
+    AirbyteStreamState,
+    StreamDescriptor,
+    Type,
+)
+
+from source_klaviyo.api.errors import ConfigError, QuotaUsed, TransientError, UnreadableRecord
+from source_klaviyo.partitions.failures import as_traced, stream_error
+from source_klaviyo.sync.cursor import SETTLING, WindowCursor
+from source_klaviyo.sync.instants import SECOND, whole_second
+from source_klaviyo.sync.splitting import SplitPlanner
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from queue import Queue
+
+    from airbyte_cdk.sources.message import MessageRepository
+    from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partition
+    from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+
+    from source_klaviyo.api.errors import KlaviyoError
+    from source_klaviyo.streams.base import KlaviyoStream, Slice
+    from source_klaviyo.sync.instants import Instant
+
+logger = logging.getLogger("airbyte")
+
+MAX_CONCURRENT_REQUESTS = 64
+"""Requests in flight, of one stream and of all: what the fastest limit allows if a page takes a second."""
+MAX_FAILED_WINDOWS = 3
+"""Windows failed with transient errors after which the stream ends: each has been retried for minutes."""
+MAX_UNREADABLE_RECORDS = 50
+"""Records that Klaviyo cannot return after which the stream ends: finding each takes a minute."""
+FUTURE_IS_READ = "future_is_read"
+"""The state key which says that all future-dated records have been emitted."""
+
+
+class StreamContext:
+    """A stream during one sync: its cursor, its slots, its queue, and whether it has failed.
+
+    Args:
+        stream: what to request.
+        queue: takes batches, states and new partitions.
+        repository: takes states published by the queue's own consumer, which must not wait for space in the queue.
+        incremental: whether the sync resumes from a state and leaves one.
+        generation: in a full refresh, the generation of the destination's table, which lets a later attempt resume
+            an interrupted one; None if the platform does not send it.
+
+    Attributes:
+        generation: as above; None in an incremental sync.
+        slices: the slice of each partition, by partition index.
+        began: every request of this sync sees what was written before this instant; None before the first response.
+        max_in_flight: how many of the first partitions may be read at the same time.
+        counts_hours: whether states hold fingerprints of recent hours.
+        failure: the error that ended the stream; None if it has not failed.
+    """
+
+    def __init__(
+        self,
+        stream: KlaviyoStream,
+        queue: Queue[Any],
+        repository: MessageRepository,
+        *,
+        incremental: bool,
+        generation: int | None = None,
+    ) -> None:
+        self.stream = stream
+        self.incremental = incremental
+        self.generation = None if incremental else generation
+        self.slices: list[Slice] = []
+        self.began: Instant | None = None
+        self.failure: AirbyteTracedException | None = None
+        self._queue = queue
+        self._repository = repository
+        self._consumer = threading.get_ident()
+        self._ended_early = False
+        self._failed_windows = self._unreadable_records = 0
+        self._future_read: set[int] = set()
+        burst = min(limit.tier.burst for limit in stream.limits)
+        steady = min(limit.tier.steady for limit in stream.limits)
+        readers = stream.config.num_workers or MAX_CONCURRENT_REQUESTS
+        self.max_in_flight = min(readers, burst)
+        self._slots = threading.Semaphore(self.max_in_flight)
+        self.planner = SplitPlanner(burst, steady, readers)
+        self.counts_hours = incremental and self.recent_span > 0
+        self.cursor = WindowCursor(
+            stream.cursor_attribute,
+            self.certain_now,
+            self.publish,
+            self.recent_span,
+            looks_again=stream.late_events > 0,
+            generation=self.generation,
+            resumable=self.generation is None or stream.is_resumable,
+        )
+
+    @property
+    def recent_span(self) -> int:
+        """How long after its date a record may appear, in microseconds; 0 if records are never late."""
+        return self.stream.late_events or self.stream.visibility_lag
+
+    def now(self) -> Instant:
+        """Return the present, by Klaviyo's clock."""
+        return int(self.stream.client.now() * SECOND)
+
+    def certain_now(self) -> Instant:
+        """Return the present by the slower of the two clocks, the host's and Klaviyo's."""
+        return int(self.stream.client.certain_now() * SECOND)
+
+    def page_requested(self, instant: Instant) -> None:
+        """Record when a page was requested."""
+        latest = whole_second(instant - SETTLING)
+        self.began = latest if self.began is None else min(self.began, latest)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing more of the stream is to be read in this sync."""
+        return self.failure is not None or self._ended_early
+
+    def acquire_slot(self) -> None:
+        """Wait until one more of the first partitions may be read."""
+        self._slots.acquire()
+
+    def release_slot(self) -> None:
+        """Let another of the first partitions be read."""
+        self._slots.release()
+
+    def has_read_future(self, partition_index: int) -> bool:
+        """Whether a partition's future-dated records have been emitted."""
+        return partition_index in self._future_read
+
+    def mark_future_read(self, partition_index: int) -> None:
+        """Record that a partition's future-dated records have been emitted; states say so once all partitions' have."""
+        self._future_read.add(partition_index)
+        if len(self._future_read) == len(self.slices):
+            self.cursor.notes[FUTURE_IS_READ] = True
+
+    def enqueue(self, partition: Partition, expected_pages: float) -> None:
+        """Let another worker read a partition that seems to hold so many pages."""
+        self.planner.expect(id(partition), expected_pages)
+        self._queue.put(partition)
+
+    def fail(self, error: KlaviyoError) -> AirbyteTracedException:
+        """Return the exception to raise, and end the stream if its other partitions would fail as well."""
+        is_lasting = isinstance(error, ConfigError | QuotaUsed)
+        error = stream_error(error, self.stream)
+        traced = as_traced(error)
+        self._failed_windows += isinstance(error, TransientError)
+        self._unreadable_records += isinstance(error, UnreadableRecord)
+        max_failed = 1 if self.stream.tier.daily else MAX_FAILED_WINDOWS
+        if is_lasting or self._failed_windows >= max_failed or self._unreadable_records >= MAX_UNREADABLE_RECORDS:
+            self.failure = traced
+        return traced
+
+    def end_early(self, error: QuotaUsed) -> None:
+        """End the stream because its daily quota is exhausted; the next sync resumes from the state.
+
+        Raises:
+            AirbyteTracedException: a full refresh leaves no state to resume from.
+        """
+        if not self.incremental:
+            raise self.fail(
+                QuotaUsed(f"{error} Sync stream {self.stream.name} incrementally: it then goes on day by day.")
+            ) from None
+        if not self._ended_early:
+            self._ended_early = True
+            logger.warning("%s Stream %s goes on from here with a sync of tomorrow.", error, self.stream.name)
+
+    def publish(self, state: Mapping[str, Any]) -> None:
+        """Emit a state."""
+        message = AirbyteMessage(
+            type=Type.STATE,
+            state=AirbyteStateMessage(
+                type=AirbyteStateType.STREAM,
+                stream=AirbyteStreamState(
+                    stream_descriptor=StreamDescriptor(name=self.stream.name),
+                    stream_state=AirbyteStateBlob(dict(state)),
+                ),
+            ),
+        )
+        if threading.get_ident() == self._consumer:
+            self._repository.emit_message(message)
+        else:
+            self._queue.put(message)

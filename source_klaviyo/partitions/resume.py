@@ -1,0 +1,167 @@
+"""Where each partition of a stream resumes, by the incoming state."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from source_klaviyo.api.errors import ConfigError
+from source_klaviyo.partitions.failures import as_traced
+from source_klaviyo.sync.cursor import SETTLING
+from source_klaviyo.sync.instants import DAY, SECOND, for_state, whole_second
+from source_klaviyo.sync.late import HOUR, hour_of
+from source_klaviyo.sync.queries import Queries, Query
+from source_klaviyo.sync.state import FULL_REFRESH_DONE, GENERATION, NO_CURSOR, StoredState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from source_klaviyo.partitions.context import StreamContext
+    from source_klaviyo.streams.base import KlaviyoStream, Slice
+    from source_klaviyo.sync.instants import Instant
+    from source_klaviyo.sync.late import Memory, Span
+    from source_klaviyo.sync.state import Partition
+
+logger = logging.getLogger("airbyte")
+
+SAFE_SPAN = 30 * DAY
+"""How far to go back if a state does not tell what has been read: longer than syncs are usually apart."""
+
+
+class ResumePoints:
+    """The positions of an incoming state.
+
+    Args:
+        context: the stream in this sync.
+        state: the incoming state; empty for none.
+
+    Attributes:
+        state: the part of it that this sync can use.
+
+    Raises:
+        AirbyteTracedException: the state is invalid.
+    """
+
+    def __init__(self, context: StreamContext, state: Mapping[str, Any]) -> None:
+        self._context = context
+        self._stream = context.stream
+        self.state = self._usable(state)
+        try:
+            self._stored = StoredState(self.state, self._stream.name, self._stream.cursor_attribute or "")
+        except ConfigError as error:
+            raise as_traced(error) from None
+        self._has_warned_of_future = False
+
+    def _usable(self, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the state to resume from; a full refresh uses only the state of its own generation."""
+        context = self._context
+        if context.incremental:
+            return state
+        if context.generation is None or state.get(GENERATION) != context.generation:
+            return {}
+        return state if self._stream.is_resumable or state.get(FULL_REFRESH_DONE) else {}
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether an earlier attempt of this full refresh has read everything."""
+        return not self._context.incremental and bool(self.state.get(FULL_REFRESH_DONE))
+
+    def recent_hours(self, partition: Partition) -> Memory | None:
+        """Return the fingerprints of a partition's recent hours; None if the state has none."""
+        return self._stored.memory(partition)
+
+    def position(self, partition: Partition, stream_slice: Slice) -> Instant | None:
+        """Return where a partition resumes, never in the future; None if it has not been read yet."""
+        name = stream_slice.get("query")
+        position = self._stored.query(name) if name else None
+        if position is None and name not in self._stream.new_queries:
+            position = self._stored.position(partition)
+        return self._clamp_to_now(position, self._stored.memory(partition))
+
+    def start(self, stream: KlaviyoStream, position: Instant | None, recent_hours: Memory | None) -> Instant:
+        """Return from when on to read: somewhat before the position, where records may be late."""
+        earliest = stream.earliest()
+        if position is None:
+            return earliest
+        if not self._context.incremental:
+            return max(earliest, position)
+        if stream.visibility_lag:
+            return max(earliest, hour_of(position - stream.visibility_lag))
+        start = stream.resumed(position)
+        return max(earliest, recent_hours.resumed(start) if recent_hours else start)
+
+    def milestones(self) -> list[Instant]:
+        """Return the positions that thousands of partitions reach one after the other."""
+        listed_at = self._stream.listed_at()
+        listed = self._context.certain_now() if listed_at is None else int(listed_at * SECOND)
+        stopped = [] if self._stored.read_through is None else [self._stored.read_through]
+        return [*stopped, whole_second(listed - SETTLING)]
+
+    def read_ahead(self, partition: Partition, stream_slice: Slice) -> list[Span]:
+        """Return the spans that have been read; recent hours are counted as they are read, so they are read again."""
+        spans = self._stored.read_ahead(partition, stream_slice.get("query"))
+        context = self._context
+        if not context.counts_hours:
+            return spans
+        counted = hour_of(context.certain_now() - context.recent_span) - HOUR
+        return [(start, min(end, counted)) for start, end in spans]
+
+    def queries(self, slices: Sequence[Slice]) -> Queries | None:
+        """Return the positions of the stream's queries; None for a stream of one query."""
+        stream = self._stream
+        if not stream.queries:
+            return None
+        queries = [Query(name, stream.query({"query": name}).follows_cursor) for name in stream.queries]
+        read = [next(query for query in queries if query.name == one["query"]) for one in slices]
+        unread = [query for query in queries if query not in read]
+        floor = self._clamp_to_now(self._stored.position({}))
+        return Queries(read, unread, floor, lambda: self._context.began)
+
+    def _clamp_to_now(self, position: Instant | None, recent_hours: Memory | None = None) -> Instant | None:
+        """Return a position that does not lie in the future, where it would hide the changes until then.
+
+        Such a position does not tell when the last sync was. So the stream goes back to what is known to have been
+        read or, if nothing is, by a safe span: records that are read twice are deduplicated, lost ones are lost.
+        """
+        context = self._context
+        if position is not None and position > context.now() - SETTLING:
+            # before the first response the clock is the host's, which may be slow; this request asks Klaviyo's
+            self._stream.shared.timezone()
+        if position is None or position <= context.now():
+            return position if position is None else min(position, whole_second(context.now() - SETTLING))
+        latest = context.now() - SETTLING
+        known = [one for one in ((recent_hours.until, recent_hours.looked) if recent_hours else ()) if one <= latest]
+        safe = max(known, default=whole_second(context.now()) - SAFE_SPAN)
+        level = logging.DEBUG if self._has_warned_of_future else logging.WARNING
+        self._has_warned_of_future = True
+        logger.log(
+            level,
+            "The state of stream %s lies in the future (%s), so it does not tell what has been read. The stream goes "
+            "on from %s, %s: records since then may come again.",
+            self._stream.name,
+            for_state(position),
+            for_state(safe),
+            "up to which it is known to have been read" if known else "30 days ago",
+        )
+        return safe
+
+    def warn_of_full_read(self, positions: Sequence[Instant | None]) -> None:
+        """Warn when a state that is not empty has no usable position, since that means a full read."""
+        is_not_empty = any(value for name, value in self.state.items() if name not in NO_CURSOR)
+        if is_not_empty and self._stream.cursor_attribute and all(position is None for position in positions):
+            logger.warning(
+                "The state of stream %s holds no position that is of use, so the stream is read from its start date "
+                "on. If you did not expect this, restore the connection's last good state.",
+                self._stream.name,
+            )
+
+    def warn_of_unread_partitions(self, partitions: Sequence[Partition]) -> None:
+        """Warn about partitions that an earlier connector may not have read."""
+        doubtful = [partition for partition in partitions if self._stored.is_taken_on_trust(partition)]
+        if doubtful:
+            logger.warning(
+                "The state of stream %s comes from a connector that may not have read all of it: %s. These go on from "
+                "the state's date like the others; clear the stream if older ones are missing.",
+                self._stream.name,
+                "; ".join(", ".join(f"{name} {value}" for name, value in partition.items()) for partition in doubtful),
+            )
