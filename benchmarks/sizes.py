@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from benchmarks.airbyte import PACKAGE
 from benchmarks.reads import CASES, LATENCY, read, read_with_airbytes
 from benchmarks.table import BOUND, OURS, WHEEL, Curves, Table, marked, seconds
-from source_klaviyo.streams.base import Detailed
 from source_klaviyo.streams.children import Child
+from source_klaviyo.streams.detailed import Detailed
 from source_klaviyo.streams.periods import Periods
 from tools.tables import streams
 

@@ -20,8 +20,9 @@ from source_klaviyo.api.client import KlaviyoClient
 from source_klaviyo.config import Config
 from source_klaviyo.streams import STREAMS, KlaviyoStream
 from source_klaviyo.streams.account import OfAccount
-from source_klaviyo.streams.base import Detailed, Unfiltered
+from source_klaviyo.streams.base import Unfiltered
 from source_klaviyo.streams.children import Child, Included, OfChanged
+from source_klaviyo.streams.detailed import Detailed
 from source_klaviyo.streams.periods import Periods
 from source_klaviyo.streams.reports import Report
 

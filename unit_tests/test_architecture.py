@@ -97,3 +97,13 @@ def test_the_private_members_of_the_cdk_are_those_that_are_named() -> None:
     named = {name for name in names(PAGE.partition("## What is used of the CDK")[2]) if name.startswith("_")}
     # a call of the overridden method's own is a call of what is overridden
     assert used | overridden == named
+
+
+def test_no_module_and_no_function_is_too_long_to_read_at_once() -> None:
+    for module in MODULES:
+        text = (PACKAGE / module).read_text("utf-8")
+        assert len(text.splitlines()) <= 400, module
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                assert node.end_lineno is not None
+                assert node.end_lineno - node.lineno < 60, f"{module}: {node.name}"

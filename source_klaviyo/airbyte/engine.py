@@ -48,7 +48,7 @@ LAST_BATCHES = 8
 """Items put out after the process has been told to end, besides those in the queue: workers were about to add them."""
 
 
-class Stopped(Exception):  # noqa: N818 - a name that reads well where it is raised
+class Stopped(Exception):
     """The process has been told to end, and what has been read is put out."""
 
 
@@ -157,13 +157,13 @@ class PagedSource(ConcurrentSource):
 
     def _sum_up(self, processor: ConcurrentReadProcessor) -> Iterable[AirbyteMessage]:
         """A line about each stream that has just ended."""
-        for name in processor._streams_done - self._ended:  # noqa: SLF001 - as is_done reads it
+        for name in processor._streams_done - self._ended:
             self._ended.add(name)
-            failed = name in processor._exceptions_per_stream_name  # noqa: SLF001 - as on_exception keeps it
+            failed = name in processor._exceptions_per_stream_name
             yield _log(self._progress.streams[name].end(failed=failed))
 
     def _handle_batch(self, batch: RecordBatch, processor: ConcurrentReadProcessor) -> Iterable[Any]:
-        counts: dict[str, int] = processor._record_counter  # noqa: SLF001 - as on_record keeps it
+        counts: dict[str, int] = processor._record_counter
         if counts[batch.stream] == 0:
             logger.info("Marking stream %s as RUNNING", batch.stream)
             yield status_message(StreamDescriptor(name=batch.stream), AirbyteStreamStatus.RUNNING)
@@ -174,8 +174,8 @@ class PagedSource(ConcurrentSource):
     @staticmethod
     def _handle_failure(failed: StreamThreadException, processor: ConcurrentReadProcessor) -> Iterable[AirbyteMessage]:
         stream, error = failed.stream_name, failed.exception
-        repeated = stream in processor._exceptions_per_stream_name  # noqa: SLF001 - as on_exception keeps it
-        processor._flag_exception(stream, error)  # noqa: SLF001
+        repeated = stream in processor._exceptions_per_stream_name
+        processor._flag_exception(stream, error)
         if isinstance(error, AirbyteTracedException):
             message, kind = str(error), error.failure_type
         else:
@@ -195,9 +195,9 @@ def _all_ended(processor: ConcurrentReadProcessor) -> bool:
     Raises:
         AirbyteTracedException: some have failed; its kind is the most hopeful one, so that platforms try again.
     """
-    if len(processor._streams_done) < len(processor._stream_name_to_instance):  # noqa: SLF001 - as is_done does
+    if len(processor._streams_done) < len(processor._stream_name_to_instance):
         return False
-    failed: dict[str, list[Exception]] = processor._exceptions_per_stream_name  # noqa: SLF001
+    failed: dict[str, list[Exception]] = processor._exceptions_per_stream_name
     if failed:
         kinds = {
             getattr(error, "failure_type", FailureType.system_error) for errors in failed.values() for error in errors

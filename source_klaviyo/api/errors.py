@@ -54,11 +54,11 @@ class ConfigError(KlaviyoError):
     failure = "config"
 
 
-class InvalidKey(ConfigError):  # noqa: N818 - a name that reads well where it is raised
+class InvalidKey(ConfigError):
     """401: Klaviyo does not know the key."""
 
 
-class RevisionRefused(ConfigError):  # noqa: N818
+class RevisionRefused(ConfigError):
     """410, or a 400 or 404 that blames the revision: no other request of that revision gets an answer."""
 
 
@@ -70,7 +70,7 @@ class RejectedToken(InvalidKey):
         self.sent = sent
 
 
-class AccessDenied(ConfigError):  # noqa: N818
+class AccessDenied(ConfigError):
     """403: this account or key has no access; `said` is Klaviyo's own sentence."""
 
     def __init__(self, message: str, said: str = "") -> None:
@@ -100,7 +100,7 @@ class ServerError(TransientError):
     """5xx, or no answer for long: the question may be more than Klaviyo can bear."""
 
 
-class UnreadableDetail(ServerError):  # noqa: N818
+class UnreadableDetail(ServerError):
     """Klaviyo fails on what is asked for one record more; `second` is the one that its cursor lies in, if known."""
 
     def __init__(self, message: str, second: int | None) -> None:
@@ -108,11 +108,11 @@ class UnreadableDetail(ServerError):  # noqa: N818
         self.second = second
 
 
-class DamagedAnswer(TransientError):  # noqa: N818
+class DamagedAnswer(TransientError):
     """An answer breaks off or cannot be decoded. If each try of a request ends so, a smaller page may succeed."""
 
 
-class AnswerTooLarge(TransientError):  # noqa: N818
+class AnswerTooLarge(TransientError):
     """An answer has more bytes than are taken in: ask for fewer records at once."""
 
     failure = "system"
@@ -123,25 +123,25 @@ class AnswerTooLarge(TransientError):  # noqa: N818
         return cls(f"Klaviyo's answer is larger than {most / 1e6:.0f} MB, the most that is read at once.")
 
 
-class UnreadableRecord(KlaviyoError):  # noqa: N818
+class UnreadableRecord(KlaviyoError):
     """Klaviyo fails on one record; all others of the stream can be read."""
 
     failure = "transient"
 
 
-class RateLimited(TransientError):  # noqa: N818
+class RateLimited(TransientError):
     """429."""
 
 
-class QuotaUsed(TransientError):  # noqa: N818
+class QuotaUsed(TransientError):
     """An endpoint's requests of the day are used up: what is missing comes with a sync of tomorrow."""
 
 
-class TokenUnavailable(TransientError):  # noqa: N818
+class TokenUnavailable(TransientError):
     """The token endpoint has failed for passing reasons for so long that it has been given up."""
 
 
-class BadRequest(KlaviyoError):  # noqa: N818
+class BadRequest(KlaviyoError):
     """400: `parameter` is what Klaviyo objects to, as far as it says; `said` its own sentence."""
 
     def __init__(self, message: str, parameter: str = "", said: str = "") -> None:
@@ -165,11 +165,11 @@ class UnknownMetric(BadRequest):
     """
 
 
-class NotFound(KlaviyoError):  # noqa: N818
+class NotFound(KlaviyoError):
     """404."""
 
 
-class UnsafeLink(KlaviyoError):  # noqa: N818
+class UnsafeLink(KlaviyoError):
     """A redirect or page link leads to another host; the key is never sent there."""
 
 

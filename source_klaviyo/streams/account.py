@@ -64,7 +64,7 @@ class BillingUsage(Unfiltered):
     tier = M
     scope = "usage:read"
     cursor_attribute = "as_of"
-    primary_key = ["id", "as_of"]  # noqa: RUF012 - read only
+    primary_key = ["id", "as_of"]
 
     def __init__(self, config: Config, client: KlaviyoClient, shared: Shared) -> None:
         super().__init__(config, client, shared)
@@ -123,7 +123,7 @@ class Webhooks(Unfiltered):
     tier = XS
     scope = "webhooks:read"
     cursor_attribute = "updated_at"
-    extras = {"include": "webhook-topics"}  # noqa: RUF012 - read only
+    extras = {"include": "webhook-topics"}
 
 
 class WebhookTopics(Snapshot):

@@ -7,8 +7,6 @@ import logging
 import re
 import threading
 from abc import ABC
-from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
@@ -17,13 +15,11 @@ from airbyte_cdk.sources.streams.http import HttpStream
 from source_klaviyo.api.body import MAX_ANSWER_BYTES, MAX_PAGE_BYTES
 from source_klaviyo.api.budget import Limit
 from source_klaviyo.api.client import REVISION
-from source_klaviyo.api.errors import BadRequest, DamagedAnswer, MissingScope, ServerError, UnreadableDetail
-from source_klaviyo.api.page import cursors_of, decode_page
+from source_klaviyo.api.errors import BadRequest, MissingScope
+from source_klaviyo.api.page import decode_page
 from source_klaviyo.api.page_size import PageSize
-from source_klaviyo.api.worker_pool import WorkerPool
 from source_klaviyo.streams.slice_pages import SlicePages
-from source_klaviyo.sync.instants import SECOND, for_filter, parse_instant, whole_second
-from source_klaviyo.sync.selection import instant_of
+from source_klaviyo.sync.instants import SECOND, for_filter, parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
@@ -43,9 +39,6 @@ if TYPE_CHECKING:
     from source_klaviyo.sync.state import Partition
 
 logger = logging.getLogger("airbyte")
-
-DETAILS = 5
-"""Records of a page about which more is asked at once."""
 
 Slice = dict[str, Any]
 """The partition's values, and `start` and `end` of the window as for_filter writes them (end may be absent)."""
@@ -324,10 +317,7 @@ class KlaviyoStream(HttpStream, ABC):
         return bool(refused)
 
     def _refused_extras(self, refusal: KlaviyoError, about: str) -> list[str]:
-        """Return the names of the optional parameters that a refusal is about; what is included goes with its fields.
-
-        A filter needs no scope, and an add-on that the account lacks does not depend on parameters.
-        """
+        """Return the rejected optional parameters; an include goes with its fields, and a filter needs no scope."""
         included = isinstance(refusal, MissingScope) or re.search(r"include|fields\[", about)
         filtered = re.search("filter", about)
         return [name for name in self.extras if (filtered if name == "filter" else included)]
@@ -351,11 +341,7 @@ class KlaviyoStream(HttpStream, ABC):
         return (self.rebuild(resource, stream_slice) for resource in resources)
 
     def batch_queued(self) -> bool:
-        """Take note that the batch that this thread rebuilt last is on the queue, before any later state.
-
-        Returns:
-            False if records of it were left to other readers who have not emitted them: then it is to be rebuilt.
-        """
+        """Note that this thread's last batch is on the queue; False if it must be rebuilt, as others left records."""
         return True
 
     # What follows is the CDK's view of a stream, for those who use it without the concurrent engine.
@@ -392,30 +378,6 @@ class KlaviyoStream(HttpStream, ABC):
             if record is not None:
                 copy = {self.cursor_attribute: json.loads(cursor)} if self.cursor_attribute else {}
                 yield {**json.loads(bytes(record)), **copy, **self.root(stream_slice)}
-
-
-class Detailed(KlaviyoStream, ABC):
-    """A collection of whose records `rebuild` asks Klaviyo for more, one by one."""
-
-    @contextmanager
-    def _page(self, address: str, params: Mapping[str, str] | None, asked: int, tries: int | None) -> Iterator[Page]:
-        # a page that may be held for minutes takes no place from others
-        yield self.client.get(address, params, self.limits, self.decode, tries=tries)
-
-    def rebuild_all(
-        self, resources: Sequence[msgspec.Raw], stream_slice: Mapping[str, Any]
-    ) -> Iterable[msgspec.Raw | None]:
-        """The records of a page, several asked for at once: the limit is to decide how long it takes, not latency."""
-        with WorkerPool(DETAILS) as pool:
-            return list(pool.map(partial(self._detailed, stream_slice=stream_slice), resources))
-
-    def _detailed(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw | None:
-        try:
-            return self.rebuild(resource, stream_slice)
-        except (DamagedAnswer, ServerError) as error:
-            (cursor,) = cursors_of([resource], self.cursor_attribute) or (b"",)
-            instant = instant_of(cursor)
-            raise UnreadableDetail(str(error), None if instant is None else whole_second(instant)) from None
 
 
 class Unfiltered(KlaviyoStream, ABC):

@@ -13,8 +13,9 @@ from source_klaviyo.api.budget import Limit, M
 from source_klaviyo.api.errors import NotFound
 from source_klaviyo.api.page import Linked, Page, cursors_of, decode_document
 from source_klaviyo.api.resource import Identifier, encode, identity, members, with_members
-from source_klaviyo.streams.base import Detailed, KlaviyoStream
+from source_klaviyo.streams.base import KlaviyoStream
 from source_klaviyo.streams.children import Included
+from source_klaviyo.streams.detailed import Detailed
 from source_klaviyo.streams.moved import CAMPAIGN, CAMPAIGN_MESSAGE, with_old_columns
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class _ByChannel(KlaviyoStream, ABC):
 class Campaigns(_ByChannel):
     """Campaigns with the ids of their tags, and the channel, where Klaviyo had it before revision 2024-10-15."""
 
-    extras = {"include": "tags", "fields[tag]": "name"}  # noqa: RUF012 - read only
+    extras = {"include": "tags", "fields[tag]": "name"}
 
     def rebuild(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw:
         """Add the channel to the attributes, and fill the columns that moved; every other byte stays."""
@@ -88,7 +89,7 @@ _decode_messages = msgspec.json.Decoder(_Messages | None).decode
 class CampaignsDetailed(Detailed, _ByChannel):
     """Campaigns with their messages, which come with the page, and an estimate of recipients, one request each."""
 
-    options = {"include": "campaign-messages"}  # noqa: RUF012 - read only
+    options = {"include": "campaign-messages"}
 
     def decode(self, body: bytes) -> Page:
         """The campaigns, each with its messages at the top level."""
@@ -126,5 +127,5 @@ def _estimate(body: bytes) -> int:
 class CampaignMessages(Included, _ByChannel):
     """The messages of campaigns (several where they are tested against each other)."""
 
-    options = {"include": "campaign-messages"}  # noqa: RUF012 - read only
+    options = {"include": "campaign-messages"}
     type, relationship, key = "campaign-message", "campaign-messages", "campaign_id"

@@ -11,7 +11,8 @@ import msgspec
 from source_klaviyo.api.errors import NotFound
 from source_klaviyo.api.page import Linked, Page, cursors_of, decode_document
 from source_klaviyo.api.resource import Identifier, encode, identity, with_members
-from source_klaviyo.streams.base import Detailed, KlaviyoStream, Unfiltered
+from source_klaviyo.streams.base import KlaviyoStream, Unfiltered
+from source_klaviyo.streams.detailed import Detailed
 from source_klaviyo.sync.late import HOUR
 from source_klaviyo.sync.selection import instant_of
 
@@ -103,7 +104,7 @@ class Members(Child, ABC):
     visibility_lag = VISIBILITY_LAG
     page_size = 100
     smaller_page_size = 20
-    options = {"fields[profile]": "joined_group_at"}  # noqa: RUF012 - read only
+    options = {"fields[profile]": "joined_group_at"}
 
     def rebuild(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw:
         """The pair of ids; all else about a profile is in the stream profiles."""

@@ -23,7 +23,7 @@ class CatalogItems(Unfiltered):
     tier = XL
     scope = "catalogs:read"
     page_size = 100
-    extras = {"include": "variants", "fields[catalog-variant]": "sku"}  # noqa: RUF012 - read only
+    extras = {"include": "variants", "fields[catalog-variant]": "sku"}
 
 
 class CatalogVariants(Unfiltered):
@@ -51,9 +51,9 @@ class CatalogCategoryItems(Child, Snapshot):
     tier = XL
     scope = "catalogs:read"
     page_size = 100
-    options = {"fields[catalog-item]": "external_id"}  # noqa: RUF012 - read only
+    options = {"fields[catalog-item]": "external_id"}
     parent, key = CatalogCategories, "catalog_category_id"
-    primary_key = ["catalog_category_id", "catalog_item_id"]  # noqa: RUF012 - read only
+    primary_key = ["catalog_category_id", "catalog_item_id"]
 
     def rebuild(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw:
         """Return the pair of IDs; all else about an item is in catalog_items."""
@@ -97,7 +97,7 @@ class Reviews(KlaviyoStream):
     ordered = False
     newest_first = True
     page_size = 100
-    extras = {  # noqa: RUF012 - read only
+    extras = {
         "include": "events",
         "fields[event]": "datetime",
         "filter": 'equals(status,"all")',

@@ -23,7 +23,7 @@ class ObjectTypes(Unfiltered):
     tier = S
     scope = "custom-objects:read"
     cursor_attribute = "updated_at"
-    extras = {"include": "current-schema,draft-schema", "fields[object-schema]": "title"}  # noqa: RUF012 - read only
+    extras = {"include": "current-schema,draft-schema", "fields[object-schema]": "title"}
 
 
 class ObjectSchemas(Child, Snapshot):
@@ -43,4 +43,4 @@ class ObjectRecords(Child, Snapshot):
     scope = "custom-objects:read"
     page_size = 100
     parent, key = ObjectTypes, "object_type_id"
-    primary_key = ["object_type_id", "id"]  # noqa: RUF012 - read only
+    primary_key = ["object_type_id", "id"]

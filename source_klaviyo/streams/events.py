@@ -33,8 +33,8 @@ class Events(KlaviyoStream):
     page_size = 1000
     smaller_page_size = 200
     # relationships hold ids only of what is included; the least of a metric is its name
-    options = {"include": "metric,attributions", "fields[metric]": "name"}  # noqa: RUF012 - read only
-    settings = {"metric_id": "event_metric_ids"}  # noqa: RUF012 - read only
+    options = {"include": "metric,attributions", "fields[metric]": "name"}
+    settings = {"metric_id": "event_metric_ids"}
 
     @property
     def lookback(self) -> int:
@@ -65,7 +65,7 @@ class Events(KlaviyoStream):
 class EventTimes(Events):
     """Events without their properties, to see whether there are more than before; no stream to be chosen."""
 
-    options = {"fields[event]": "datetime"}  # noqa: RUF012 - read only
+    options = {"fields[event]": "datetime"}
 
 
 class _Included(msgspec.Struct, gc=False):

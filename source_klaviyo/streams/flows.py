@@ -30,14 +30,14 @@ class _ArchivedOrNot(KlaviyoStream, ABC):
 class Flows(_ArchivedOrNot):
     """Flows with the ids of their tags."""
 
-    extras = {"include": "tags", "fields[tag]": "name"}  # noqa: RUF012 - read only
+    extras = {"include": "tags", "fields[tag]": "name"}
 
 
 class FlowActions(Included, _ArchivedOrNot):
     """The steps of flows, with their definitions."""
 
     visibility_lag = VISIBILITY_LAG
-    options = {"include": "flow-actions"}  # noqa: RUF012 - read only
+    options = {"include": "flow-actions"}
     type, relationship, key = "flow-action", "flow-actions", "flow_id"
 
 

@@ -10,8 +10,9 @@ from source_klaviyo.api.budget import XS, L, Limit
 from source_klaviyo.api.errors import NotFound
 from source_klaviyo.api.page import decode_item
 from source_klaviyo.api.resource import identity
-from source_klaviyo.streams.base import Detailed, KlaviyoStream
+from source_klaviyo.streams.base import KlaviyoStream
 from source_klaviyo.streams.children import Members
+from source_klaviyo.streams.detailed import Detailed
 from source_klaviyo.streams.flagged import Flagged
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class _ActiveOrNot(Flagged, _Groups, ABC):
     resource = "segments"
     scope = "segments:read"
     flag = "is_active"
-    flags = {"active": "true", "inactive": "false"}  # noqa: RUF012 - read only
+    flags = {"active": "true", "inactive": "false"}
     queries = ("active", "inactive")
     new_queries = frozenset({"inactive"})
 
@@ -99,7 +100,7 @@ class ListProfiles(Members):
     tier = L
     scope = "lists:read profiles:read"
     parent, key = Lists, "list_id"
-    primary_key = ["list_id", "profile_id"]  # noqa: RUF012 - read only
+    primary_key = ["list_id", "profile_id"]
 
 
 class SegmentProfiles(Members):
@@ -109,4 +110,4 @@ class SegmentProfiles(Members):
     tier = L
     scope = "segments:read profiles:read"
     parent, key = Segments, "segment_id"
-    primary_key = ["segment_id", "profile_id"]  # noqa: RUF012 - read only
+    primary_key = ["segment_id", "profile_id"]

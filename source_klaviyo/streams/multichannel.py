@@ -25,14 +25,14 @@ class _ArchivedOrNot(Flagged, ABC):
     ordered = False
     page_size = 100
     flag, flag_path = "archived", "definition.archived"
-    flags = {"current": "false", "archived": "true"}  # noqa: RUF012 - read only
+    flags = {"current": "false", "archived": "true"}
     queries = ("current", "archived")
 
 
 class CampaignsMultichannel(_ArchivedOrNot):
     """Campaigns of all channels, whatever they were made with, with the IDs of their tags."""
 
-    extras = {"include": "tags", "fields[tag]": "name"}  # noqa: RUF012 - read only
+    extras = {"include": "tags", "fields[tag]": "name"}
 
 
 class CampaignAudiences(Included, _ArchivedOrNot):
@@ -40,7 +40,7 @@ class CampaignAudiences(Included, _ArchivedOrNot):
 
     cursor_attribute = "updated"
     parent_date = "updated_at"
-    options = {"include": "campaign-audiences"}  # noqa: RUF012 - read only
+    options = {"include": "campaign-audiences"}
     type, relationship, key = "campaign-audience", "campaign-audiences", "campaign_id"
 
 
@@ -58,7 +58,7 @@ class _Messages(KlaviyoStream, ABC):
 class CampaignMessagesMultichannel(_Messages):
     """Messages with their status and the ID of their campaign; their content is in campaign_variations."""
 
-    extras = {"include": "campaign", "fields[campaign]": "created_at"}  # noqa: RUF012 - read only
+    extras = {"include": "campaign", "fields[campaign]": "created_at"}
 
 
 class CampaignVariationsOfMessage(Child, Unfiltered):

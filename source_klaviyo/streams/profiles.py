@@ -80,7 +80,7 @@ class GlobalExclusions(_WithSuppressed):
     the suppressed ones only, an increment for all that changed, and picks the suppressed ones.
     """
 
-    options = {"additional-fields[profile]": "subscriptions"}  # noqa: RUF012 - read only
+    options = {"additional-fields[profile]": "subscriptions"}
 
     def earliest(self) -> Instant:
         """Before everything, whatever start_date says."""
@@ -117,7 +117,7 @@ class PushTokens(Snapshot):
     tier = M
     scope = "profiles:read push-tokens:read"
     page_size = 100
-    extras = {"include": "profile", "fields[profile]": "external_id"}  # noqa: RUF012 - read only
+    extras = {"include": "profile", "fields[profile]": "external_id"}
 
 
 class Conversations(Included, Snapshot):
@@ -128,5 +128,5 @@ class Conversations(Included, Snapshot):
     scope = "conversations:read profiles:read"
     page_size = 100
     # no fieldset of profiles: Klaviyo leaves the relationships out with the attributes
-    options = {"include": "conversations"}  # noqa: RUF012 - read only
+    options = {"include": "conversations"}
     type, relationship, key = "conversation", "conversations", "profile_id"

@@ -75,7 +75,7 @@ class Report(Periods, ABC):
     tier = REPORT
     statistics: ClassVar[tuple[str, ...]]
     by_metric: ClassVar[bool] = True
-    settings = {"conversion_metric_id": "metric_ids"}  # noqa: RUF012 - read only
+    settings = {"conversion_metric_id": "metric_ids"}
 
     def parts(self, *, resuming: bool) -> list[tuple[Partition, Slice]]:
         """One part for each conversion metric: those of the setting metric_ids, or all."""

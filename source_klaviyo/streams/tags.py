@@ -13,7 +13,7 @@ class Tags(Snapshot):
     tier = S
     scope = "tags:read"
     page_size = 50
-    extras = {"include": "tag-group", "fields[tag-group]": "name"}  # noqa: RUF012 - read only
+    extras = {"include": "tag-group", "fields[tag-group]": "name"}
 
 
 class TagGroups(Snapshot):

@@ -30,7 +30,7 @@ class Images(Flagged):
 
     resource = "images"
     flag = "hidden"
-    flags = {"visible": "false", "hidden": "true"}  # noqa: RUF012 - read only
+    flags = {"visible": "false", "hidden": "true"}
     queries = ("visible", "hidden")
     new_queries = frozenset({"hidden"})
     tier = M

@@ -10,7 +10,8 @@ from source_klaviyo.api.client import OCTOBER_2026
 from source_klaviyo.api.errors import NotFound
 from source_klaviyo.api.page import decode_item
 from source_klaviyo.api.resource import encode, identity, members
-from source_klaviyo.streams.base import Detailed, Unfiltered
+from source_klaviyo.streams.base import Unfiltered
+from source_klaviyo.streams.detailed import Detailed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

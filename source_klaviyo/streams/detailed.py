@@ -1,0 +1,50 @@
+"""Streams that request more about each of their records."""
+
+from __future__ import annotations
+
+from abc import ABC
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from source_klaviyo.api.errors import DamagedAnswer, ServerError, UnreadableDetail
+from source_klaviyo.api.page import cursors_of
+from source_klaviyo.api.worker_pool import WorkerPool
+from source_klaviyo.streams.base import KlaviyoStream
+from source_klaviyo.sync.instants import whole_second
+from source_klaviyo.sync.selection import instant_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import Any
+
+    import msgspec
+
+    from source_klaviyo.api.page import Page
+
+MAX_CONCURRENT_DETAILS = 5
+"""Records of a page for which more is requested at the same time."""
+
+
+class Detailed(KlaviyoStream, ABC):
+    """A collection whose `rebuild` requests more about a record."""
+
+    @contextmanager
+    def _page(self, address: str, params: Mapping[str, str] | None, asked: int, tries: int | None) -> Iterator[Page]:
+        # a page that may be held for minutes does not count against the pages in memory
+        yield self.client.get(address, params, self.limits, self.decode, tries=tries)
+
+    def rebuild_all(
+        self, resources: Sequence[msgspec.Raw], stream_slice: Mapping[str, Any]
+    ) -> Iterable[msgspec.Raw | None]:
+        """Return the records of a page; several requests at a time, so that the limit decides how long it takes."""
+        with WorkerPool(MAX_CONCURRENT_DETAILS) as pool:
+            return list(pool.map(partial(self._detailed, stream_slice=stream_slice), resources))
+
+    def _detailed(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw | None:
+        try:
+            return self.rebuild(resource, stream_slice)
+        except (DamagedAnswer, ServerError) as error:
+            (cursor,) = cursors_of([resource], self.cursor_attribute) or (b"",)
+            instant = instant_of(cursor)
+            raise UnreadableDetail(str(error), None if instant is None else whole_second(instant)) from None
