@@ -31,8 +31,8 @@ NOT_RESUMABLE = {
 """The streams whose records come in no order of a date to go on by."""
 
 
-def attempt(stream: str, state: dict[str, Any] | None = None, generation: int | None = 3) -> Output:
-    return sync(stream, state={stream: state} if state else None, full_refresh=True, generation=generation)
+def attempt(stream: str, state: dict[str, Any] | None = None, generation: int | None = 3, **settings: Any) -> Output:
+    return sync(stream, state={stream: state} if state else None, full_refresh=True, generation=generation, **settings)
 
 
 def last(output: Output, stream: str) -> dict[str, Any]:
@@ -141,14 +141,14 @@ def test_an_attempt_that_is_stopped_anywhere_goes_on_with_few_pages_twice(
     monkeypatch.setattr("source_klaviyo.sync.cursor.STATE_INTERVAL", 0.02)
     klaviyo.page_limit, klaviyo.latency = 5, 3.0
     ids = fill(klaviyo, resource, 400)
-    first = attempt(stream)
+    first = attempt(stream, num_workers=10)
     assert sorted(first.ids()) == ids
     found = list(stops(first, stream))
     assert len(found) > 5
     for out, state in found[:: max(1, len(found) // 20)]:
         rest = Counter(attempt(stream, state).ids())
         assert {*out, *rest} == set(ids)
-        # the pages that wait for the output with their positions, and the last second of each window
+        # of each of the ten readers, the page that waits for the output with its position, and the last second
         assert (out + rest).total() <= len(ids) + 20 * klaviyo.page_limit
     assert [state for _, state in found if "read_ahead" in state]
 
