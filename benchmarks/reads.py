@@ -45,7 +45,7 @@ class Case:
         what: its name in the tables.
         stream: the stream.
         endpoint: its endpoint and limits.
-        options: of the simulator, besides sizes.
+        options: further settings of the simulator.
         settings: of the connector.
         since: how many years back it begins.
         goal: how many times the bound it may take.

@@ -1,4 +1,4 @@
-"""The connector's memory, watched from outside: bounded, whatever comes and whoever takes it.
+"""The connector's memory, watched from outside: bounded for any records and any consumer.
 
 Klaviyo's rules are not what this is about, so the server is not the simulator. Peaks of resident memory are in MB.
 """

@@ -25,7 +25,7 @@ HOST = "https://a.klaviyo.com"
 
 
 class Proxy(ThreadingHTTPServer):
-    """Refuses whatever it is asked for."""
+    """Refuses every request."""
 
     daemon_threads = True
 

@@ -225,7 +225,7 @@ def test_access_tokens_are_refreshed_before_they_expire(start: Callable[..., Sim
     assert_complete(simulator, output, "events")
     times = [request["at"] for request in simulator.requests() if request["path"] == TOKEN]
     assert len(times) >= 3
-    # each lasted nearly its whole life, whatever the number of threads
+    # each lasted nearly its whole life, with any number of threads
     assert all(4.0 < later - earlier < 7.0 for earlier, later in pairwise(times))
 
 

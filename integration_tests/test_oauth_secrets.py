@@ -1,4 +1,4 @@
-"""The secrets of an OAuth connection: none shows in anything the connector says, whatever the other side answers.
+"""The secrets of an OAuth connection: none shows in the output, for any answer of the other side.
 
 Only a CONTROL message, which reports a new refresh token to the platform, holds them.
 """

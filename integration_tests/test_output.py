@@ -1,4 +1,4 @@
-"""Stdout holds whole lines only, whatever threads have to say, whoever reads it, and when nothing can be written."""
+"""Stdout holds whole lines only: with many threads, any reader, and when nothing can be written."""
 
 from __future__ import annotations
 

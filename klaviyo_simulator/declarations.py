@@ -157,7 +157,7 @@ class Endpoint:
     lacks: frozenset[str] = frozenset()  # relationships that never come
     needs_kdp: bool = False  # whether the account must have the add-on "Advanced KDP"
     bare_links: bool = False  # whether the answer links to itself only, even on the last page
-    unpaged: bool = False  # whether everything comes at once, whatever page size is asked for
+    unpaged: bool = False  # whether everything comes at once, for any page size
     pages_by_date: bool = False  # whether pages come by the date that is filtered on, if no sort is given
     sorts_by_date: bool = False  # whether a sort must be by the date that is filtered on
 

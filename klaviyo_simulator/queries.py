@@ -139,7 +139,7 @@ def _order(endpoint: Endpoint, given: str | None, conditions: list[Condition], s
         raise invalid("sort", f"With a filter on '{dates[0]}', only that can be sorted by.")
     archived = endpoint.aliases.get("archived", "archived")
     if Condition("equals", archived, True) in conditions and endpoint.type == "campaign":
-        return "id", False  # archived campaigns come in no order of their dates, whatever is asked for
+        return "id", False  # archived campaigns come in no order of their dates, with any sort
     return endpoint.aliases.get(name, name), (given or endpoint.default_sort).startswith("-")
 
 

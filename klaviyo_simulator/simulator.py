@@ -31,7 +31,7 @@ class Simulator:
             requests.get(simulator.url + "/api/events", …)
             simulator.mutate(profiles=5, late_events=3, late_by=86400)
 
-    All arguments are fields of `Settings`. What a program can do besides is documented where it is done: see
+    All arguments are fields of `Settings`. What else a program can do is documented where it is done: see
     `Edits` (single records), `Mutations` (changes by number), `Faults`, `Statistics`, and `Control`.
     """
 

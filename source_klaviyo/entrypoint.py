@@ -123,7 +123,7 @@ def _shown(progress: Progress) -> contextlib.AbstractContextManager[None]:
 
 def launch(arguments: list[str], output: Output) -> NoReturn:
     """Run one command (`spec`, `check`, `discover` or `read`, with its options) and exit."""
-    # whatever is printed or logged; the CDK's buffer would hold log lines back until others come
+    # all that is printed or logged; the CDK's buffer would hold log lines back until others come
     sys.stdout = sys.__stdout__ = cast("io.TextIOWrapper", output.text)  # type: ignore[misc]
     PRINT_BUFFER.flush_interval = 0.0
     logging.getLogger("urllib3").propagate = False  # it warns with addresses and headers, and with tracebacks

@@ -127,7 +127,7 @@ class SourceKlaviyo(AbstractSource):
         catalog: ConfiguredAirbyteCatalog,
         state: list[AirbyteStateMessage] | None = None,
         progress: Progress | None = None,
-        told: Event | None = None,
+        stop_requested: Event | None = None,
     ) -> Iterator[AirbyteMessage | RecordBatch]:
         """The messages of a sync, with a page's records as one item.
 
@@ -136,8 +136,8 @@ class SourceKlaviyo(AbstractSource):
             config: the settings.
             catalog: what to read.
             state: from where on.
-            progress: is told how far it has come.
-            told: set when it is to end early.
+            progress: shows how far the sync has come.
+            stop_requested: set when it is to end early.
 
         Raises:
             Stopped: it has ended early.
@@ -162,7 +162,7 @@ class SourceKlaviyo(AbstractSource):
         if generators:
             progress = progress or Progress()
             progress.follow([generator.context for generator in generators])
-            yield from _engine(generators, queue, repository, progress, told or Event())
+            yield from _engine(generators, queue, repository, progress, stop_requested or Event())
         if refused:
             raise AirbyteTracedException(
                 message=f"Not read: {', '.join(refused)}. The errors of these streams say why.",
@@ -199,7 +199,7 @@ def _generator(
             raise as_traced(
                 ConfigError(
                     f"The state of stream {stream.name} holds lists in lists without end: restore the connection's "
-                    "last good state, or clear the stream to read it anew."
+                    "last good state, or clear the stream to read it from the start."
                 )
             ) from None
         state = {}
@@ -218,12 +218,12 @@ def _engine(
     queue: BatchQueue,
     repository: MessageRepository,
     progress: Progress,
-    told: Event,
+    stop_requested: Event,
 ) -> Iterator[Any]:
     # each stream has workers of its own, and one that tells them what to read: a slow limit never keeps another
     # waiting; how many requests are under way at once is the client's business
     workers = MAX_CONCURRENT_REQUESTS + sum(generator.context.max_in_flight + 1 for generator in generators)
-    engine = PagedSource.start(workers, len(generators), queue, repository, progress, told)
+    engine = PagedSource.start(workers, len(generators), queue, repository, progress, stop_requested)
     return engine.read([_as_concurrent(generator) for generator in generators])
 
 

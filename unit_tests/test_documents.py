@@ -98,7 +98,7 @@ class Reader:
         return schema.get("enum", [simple[kind]])[0]
 
     def prose(self) -> Iterator[str]:
-        """Every description, whatever it is about."""
+        """Every description in the facts."""
         waiting: list[Any] = [self.paths, self.components]
         while waiting:
             part = waiting.pop()

@@ -42,7 +42,7 @@ class Talk:
         good: the access tokens that are taken.
         now: the clock of the client's tokens.
         answer: fields of the token endpoint's answers.
-        reports: what the client has told of its grants.
+        reports: the grants that the client has reported.
     """
 
     def __init__(self, mocker: Mocker, monkeypatch: pytest.MonkeyPatch, credentials: OAuthCredentials) -> None:

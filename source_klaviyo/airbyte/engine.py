@@ -68,10 +68,10 @@ class PagedSource(ConcurrentSource):
     says so in one trace without a traceback; lines are logged about how far it has come; and it ends when told to.
     """
 
-    def __init__(self, progress: Progress, told: Event, **options: Any) -> None:
+    def __init__(self, progress: Progress, stop_requested: Event, **options: Any) -> None:
         super().__init__(**options)
         self._progress = progress
-        self._told = told
+        self._stop_requested = stop_requested
         self._ended: set[str] = set()
 
     @classmethod
@@ -82,7 +82,7 @@ class PagedSource(ConcurrentSource):
         queue: Queue[Any],
         repository: MessageRepository,
         progress: Progress,
-        told: Event,
+        stop_requested: Event,
     ) -> PagedSource:
         """Build the engine.
 
@@ -92,7 +92,7 @@ class PagedSource(ConcurrentSource):
             queue: between the workers and whoever iterates over `read`.
             repository: what the main thread itself has to say at a stream's end, so that it comes before the status.
             progress: follows the streams.
-            told: set when the process is to end: reading raises `Stopped` when the queue is empty.
+            stop_requested: set when the process is to end: reading raises `Stopped` when the queue is empty.
 
         Raises:
             AirbyteTracedException: the system does not let it start enough threads.
@@ -114,7 +114,7 @@ class PagedSource(ConcurrentSource):
             )
         return cls(
             progress,
-            told,
+            stop_requested,
             threadpool=ThreadPoolManager(pool, logger),
             logger=logger,
             slice_logger=_DiscreetSliceLogger(),
@@ -136,7 +136,7 @@ class PagedSource(ConcurrentSource):
                 yield from self._handle_item(item, concurrent_stream_processor)
             if queue.empty() and _all_ended(concurrent_stream_processor):
                 return
-            if self._told.is_set():
+            if self._stop_requested.is_set():
                 waiting = len(queue.queue) + LAST_BATCHES if waiting is None else waiting - 1
                 if queue.empty() or waiting <= 0:
                     raise Stopped

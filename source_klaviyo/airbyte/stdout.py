@@ -1,4 +1,4 @@
-"""Standard output: whole lines only, whatever ends the process."""
+"""Standard output: whole lines only, however the process ends."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Output:
     """Writes whole lines to stdout, and ends the process behind the last one.
 
     An orderly exit would wait for workers that wait for the queue. So what has been read is written, and the process
-    ends whatever its threads are doing. Nothing is lost: a state only covers records before it.
+    ends without waiting for its threads. Nothing is lost: a state only covers records before it.
 
     Attributes:
         stop_requested: set by SIGTERM or SIGINT.

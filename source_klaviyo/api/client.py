@@ -53,7 +53,7 @@ logger = logging.getLogger("airbyte")
 
 HOST = "https://a.klaviyo.com"
 REVISION = "2026-07-15"
-"""The API revision of whatever does not name another one."""
+"""The API revision of requests that do not name another one."""
 OCTOBER_2026 = "2026-10-15"
 """The API revision that brought campaigns of several channels, translations, brands, senders and usage."""
 TIMEOUT = (10, 120)
@@ -145,7 +145,7 @@ class KlaviyoClient:
             endpoint = TokenEndpoint(key, self._session, self._base_url, self._budget, tries, sleep)
             self._auth = OAuth(key, endpoint, report)
         self._session.auth = self._auth
-        # whatever sets cookies between here and Klaviyo: none is kept, so no request depends on the one before
+        # a proxy may set cookies: none is kept, so no request depends on the one before
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
         self._session.headers.update(
             {

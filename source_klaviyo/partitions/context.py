@@ -124,7 +124,7 @@ class StreamContext:
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing more of the stream is to be read in this sync."""
+        """Whether the stream is over in this sync: it failed, or ended early."""
         return self.failure is not None or self._ended_early
 
     def acquire_slot(self) -> None:

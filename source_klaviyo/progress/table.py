@@ -76,7 +76,7 @@ def shown(progress: Progress, console: Console | None = None) -> Iterator[None]:
     )
     with suppress(RuntimeError):  # if the system lets no thread start to draw it, it appears at the end
         table.start()
-    console.show_cursor(True)  # whatever ends the process could not bring a hidden one back
+    console.show_cursor(True)  # a process that is killed could not bring a hidden one back
     try:
         yield
     finally:

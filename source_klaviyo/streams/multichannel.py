@@ -30,7 +30,7 @@ class _ArchivedOrNot(Flagged, ABC):
 
 
 class CampaignsMultichannel(_ArchivedOrNot):
-    """Campaigns of all channels, whatever they were made with, with the IDs of their tags."""
+    """Campaigns of all channels and both builders, with the IDs of their tags."""
 
     extras = {"include": "tags", "fields[tag]": "name"}
 

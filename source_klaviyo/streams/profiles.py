@@ -28,7 +28,7 @@ class _WithSuppressed(KlaviyoStream, ABC):
     """GET /profiles, by `updated`; and those whom a suppression concerns although their `updated` did not move.
 
     Unsubscribing adds a suppression and leaves `updated` alone (measured on live accounts). So an increment asks for
-    the profiles that changed, and for those suppressed since the last sync that did not change besides.
+    the profiles that changed, and for those suppressed since the last sync without another change.
     """
 
     resource = "profiles"

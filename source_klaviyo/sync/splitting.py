@@ -42,17 +42,17 @@ SPARE_READERS, READERS_PER_REQUEST = 2, 1.2
 PAGES_BELIEVED = 2.0
 """Pages to come that are believed in for each that has been read."""
 PARTIAL_PAGE, PAGE_BEYOND = 0.5, 1.0
-"""The share of a window's last page that is empty, on average; and what a server sends besides that takes no end."""
+"""The share of a window's last page that is empty, on average; and the page more of a server that takes no end."""
 WASTE_IF_SCARCE = 0.025
 """Requests that may be spent on pages that are not full, for each page, where the minute's quota decides."""
 WASTE, WASTE_AT_ONCE, WASTE_OF_MINUTE = 0.25, 16, 0.02
-"""The same where it does not: for each page, and besides at once, but no more than a share of the minute's quota."""
+"""The same where it does not: for each page and, at once, in addition; no more than a share of the minute's quota."""
 SMALL_QUOTA, WASTE_OF_SMALL_QUOTA = 500, 0.06
 """Requests a minute; of such a quota no larger share is spent on pages that are not full."""
 WASTE_FOR_LONG = 0.4
-"""What is spent besides, for each page, on windows of many pages."""
+"""What is spent in addition, for each page, on windows of many pages."""
 MOSTLY, WASTE_IF_IDLE = 0.5, 0.02
-"""If most of the readers that the rate takes are idle, so much is spent besides: somebody reads a long window alone."""
+"""If most of the readers that the rate takes are idle, so much is spent in addition: one reads a long window alone."""
 RELIABLE = 3.0
 """An estimate so many times as high as what is believed says nothing of how the records are spread."""
 GROWTH = 2.5
@@ -160,7 +160,7 @@ class SplitPlanner:
         Args:
             reader: who asks.
             open_windows: windows being read or waiting to be.
-            cost: requests that a window costs besides its pages.
+            cost: requests that a window costs in addition to its pages.
         """
         with self._lock:
             own = self._expected.get(reader, 0.0)
@@ -197,7 +197,7 @@ class SplitPlanner:
 
         Args:
             open_windows: windows being read or waiting to be.
-            cost: requests that a window costs besides its pages.
+            cost: requests that a window costs in addition to its pages.
         """
         with self._lock:
             expected = sum(self._expected.values())

@@ -8,7 +8,7 @@ Written (and read by Airbyte's connector, should the user go back):
 
 Those of thousands of partitions are written as `sync/compact.py` describes. `recent_hours` is described in
 `sync/late.py`, `queries` in `sync/queries.py`. `read_ahead` lists spans of time that
-were read behind the positions by a sync that was stopped; a full refresh adds `generation_id`. Read besides: the flat
+were read behind the positions by a sync that was stopped; a full refresh adds `generation_id`. Also read: the flat
 form for a partitioned stream (serves every partition) with the half of the archived records under `archived`;
 `states` of other partitions than ours (the smallest serves, if all of them are known to be there);
 `use_global_cursor` (minus its `lookback_window` seconds); the CDK's date ranges; and the keys `timestamp`
@@ -266,5 +266,5 @@ class StoredState:
         text = filter_secrets(repr(value))
         return ConfigError(
             f"The state of stream {self._stream} holds {text[:80]}, which cannot be read: "
-            "restore the connection's last good state, or clear the stream to read it anew."
+            "restore the connection's last good state, or clear the stream to read it from the start."
         )

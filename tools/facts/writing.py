@@ -79,7 +79,7 @@ def _undescribed(content: Content) -> Content:
 
 
 def _describe(content: Content, known: Content) -> None:
-    """Put the descriptions that are known into the facts; what stays empty is to be written, or inherited."""
+    """Put the descriptions that are known into the facts; the others are written by hand, or inherited."""
     for name in content["statistics"]:
         content["statistics"][name] = known["statistics"].get(name, "")
     for name, entry in content["resources"].items():
