@@ -169,3 +169,15 @@ def test_a_collection_that_cannot_be_asked_by_date_is_read_up_to_such_a_record(k
     output = sync("tags", full_refresh=True)
     assert output.statuses("tags")[-1] == "INCOMPLETE"
     assert output.states("tags") == []
+
+
+def test_a_page_comes_once_though_the_one_behind_the_end_of_its_window_cannot_be_read(
+    klaviyo: FakeKlaviyo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the server takes no end, one page more shows that a window that was cut has ended."""
+    ids = fill(klaviyo, "lists", 40)
+    klaviyo.poisoned = {ids[25]}
+    bounds = iter([[START + 14 * 3600 * SECOND + SECOND]])
+    monkeypatch.setattr("source_klaviyo.sync.splitting.WindowPlan.bounds", lambda *_: next(bounds, []))
+    output = sync("lists", num_workers=1)
+    assert Counter(output.ids()) == Counter([*ids[:25], *ids[26:]])

@@ -6,6 +6,7 @@ import itertools
 import json
 import random
 import threading
+import time
 from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -802,6 +803,41 @@ def test_any_number_of_workers_reads_all_streams(klaviyo: FakeKlaviyo, workers: 
     assert sorted(output.ids("events")) == events
     assert sorted(output.ids("profiles")) == profiles
     assert all(output.statuses(name)[-1] == "COMPLETE" for name in NAMES)
+
+
+def test_page_cursors_that_never_hold_end_a_stream_though_time_passes(klaviyo: FakeKlaviyo) -> None:
+    """What is dated ahead leaves the position of the last window at the present, which moves."""
+    klaviyo.page_limit, klaviyo.may_refuse = 2, True
+    klaviyo.add("profiles", *({"updated": iso(NOW + DAY + second * SECOND)} for second in range(10)))
+
+    def expire(_: Request) -> None:
+        klaviyo.now += 2 * SECOND
+        klaviyo.expire()
+        assert len(klaviyo.requests) < 100
+
+    klaviyo.before = expire
+    output = sync("profiles", state={"profiles": {"updated": for_filter(NOW - 20 * SECOND)}}, num_workers=1)
+    assert output.statuses("profiles")[-1] == "INCOMPLETE"
+    assert len(klaviyo.requests) <= 20
+
+
+@pytest.mark.parametrize(("seconds", "questions"), [(10, 4), (90, 5)])
+def test_the_end_is_read_once_more_if_a_read_of_events_took_long(
+    klaviyo: FakeKlaviyo, monkeypatch: pytest.MonkeyPatch, seconds: int, questions: int
+) -> None:
+    klaviyo.open_windows(monkeypatch, 3)
+    klaviyo.page_limit = 4
+    ids = add_events(klaviyo, *(SINCE for _ in range(10)))
+
+    def before(request: Request) -> None:
+        if not request.is_first_page:  # the last window has none, and is over by then
+            time.sleep(0.2)
+            klaviyo.now = NOW + seconds * SECOND
+
+    klaviyo.before = before
+    assert sync("events", num_workers=10).ids() == ids
+    # the windows to begin with, and what lies behind the second that fills pages
+    assert len(klaviyo.questions()) == questions
 
 
 @pytest.mark.parametrize("pages", [1, 2, 3])
