@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from integration_tests.connector import KEY, Connector
+from integration_tests.forks import Forks
 from klaviyo_simulator import Simulator
 
 if TYPE_CHECKING:
@@ -25,6 +26,14 @@ def shop() -> Iterator[Simulator]:
 def connector(shop: Simulator, tmp_path: Path) -> Connector:
     """The connector, pointed at the shop."""
     return Connector(shop.url, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    """Runs commands without a wait before the connector asks again."""
+    forks = Forks(tmp_path_factory.mktemp("forks"), patient=False)
+    yield forks
+    forks.close()
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ import pytest
 
 from integration_tests.connector import KEY, catalog
 from integration_tests.forks import Forks
+from integration_tests.serving import serving
 from source_klaviyo.api.client import KlaviyoClient
 from source_klaviyo.api.page import decode_page
 
@@ -53,10 +53,8 @@ class ProxyHandler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def proxy() -> Iterator[Proxy]:
-    with Proxy() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with serving(Proxy()) as server:
         yield server
-        server.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -226,13 +224,11 @@ class CookieHandler(ProxyHandler):
 
 def test_no_cookie_is_kept() -> None:
     """Edges and company proxies set them; one that is sent back ties requests to a machine or a person."""
-    with Proxy() as server:
+    with serving(Proxy()) as server:
         server.RequestHandlerClass = CookieHandler
-        threading.Thread(target=server.serve_forever, daemon=True).start()
         client = KlaviyoClient(KEY, f"http://127.0.0.1:{server.server_port}")
         for _ in range(2):
             client.get("/api/lists", None, (), lambda body: decode_page(body, None))
-        server.shutdown()
 
     assert server.asked == 0
     assert not client._session.cookies

@@ -53,14 +53,6 @@ def start() -> Iterator[Callable[..., Simulator]]:
         simulator.stop()
 
 
-@pytest.fixture(scope="module")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    """Runs commands without a wait before the connector asks again."""
-    forks = Forks(tmp_path_factory.mktemp("forks"), patient=False)
-    yield forks
-    forks.close()
-
-
 def connected(simulator: Simulator, folder: Path, **credentials: Any) -> Connector:
     """A connector with OAuth and without a key."""
     return Connector(simulator.url, folder, {"api_key": "", "credentials": {**CREDENTIALS, **credentials}})

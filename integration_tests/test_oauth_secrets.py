@@ -6,7 +6,6 @@ Only a CONTROL message, which reports a new refresh token to the platform, holds
 from __future__ import annotations
 
 import json
-import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
@@ -15,13 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from integration_tests.connector import catalog
-from integration_tests.forks import Forks
+from integration_tests.serving import serving
 from integration_tests.test_secrets import LEVELS, PLACES, SPELLINGS, STATUSES, Echo, EchoHandler, assert_hidden, fuzz
 from klaviyo_simulator import Simulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from integration_tests.forks import Forks
     from integration_tests.test_secrets import Answer
 
 CREDENTIALS = {
@@ -95,17 +95,8 @@ class TokenHandler(EchoHandler):
 
 @pytest.fixture(scope="module")
 def echo() -> Iterator[TokenEcho]:
-    with TokenEcho() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with serving(TokenEcho()) as server:
         yield server
-        server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    forks = Forks(tmp_path_factory.mktemp("forks"), patient=False)
-    yield forks
-    forks.close()
 
 
 def command(forks: Forks, url: str, name: str, credentials: dict[str, str], *options: str, **environ: str) -> str:

@@ -13,7 +13,6 @@ import ipaddress
 import json
 import logging
 import ssl
-import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -27,7 +26,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from integration_tests.connector import ALL, catalog
-from integration_tests.forks import Forks
+from integration_tests.serving import serving
 from klaviyo_simulator import Simulator
 from source_klaviyo.api.client import KlaviyoClient
 from source_klaviyo.api.errors import KlaviyoError
@@ -38,6 +37,8 @@ from source_klaviyo.source import SourceKlaviyo
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from integration_tests.forks import Forks
 
 KEYS = ("pk_0123456789abcdef0123456789MARKED", "0123456789MARKED", """pk_'"\\<&>%41+/=;{}MARKED~!""")
 """Of today's form, of the old one, and of all characters that mean something somewhere."""
@@ -154,17 +155,8 @@ class EchoHandler(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def echo() -> Iterator[Echo]:
-    with Echo() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with serving(Echo()) as server:
         yield server
-        server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    forks = Forks(tmp_path_factory.mktemp("forks"), patient=False)
-    yield forks
-    forks.close()
 
 
 def assert_hidden(key: str, spelling: str, text: str) -> None:
@@ -327,13 +319,12 @@ def untrusted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Echo]:
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file)
-    with Echo() as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        server.url = f"https://localhost:{server.server_port}"
-        server.certificate = file
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = Echo()
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.url = f"https://localhost:{server.server_port}"
+    server.certificate = file
+    with serving(server):
         yield server
-        server.shutdown()
 
 
 SWITCHES: dict[str, Any] = {

@@ -1,0 +1,22 @@
+"""A server of the standard library that answers while a test runs."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from socketserver import BaseServer
+
+Server = TypeVar("Server", bound="BaseServer")
+
+
+@contextmanager
+def serving(server: Server) -> Iterator[Server]:
+    """Let a server answer in a thread, and close it afterwards."""
+    with server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
