@@ -212,8 +212,10 @@ def _curves(reads: Reads, wheel: Mapping[Job, Read | None]) -> Iterator[Curves]:
 def _undivided() -> str:
     """Say which streams are read by one reader, and why."""
     collections = [stream for stream in streams() if not isinstance(stream, Periods | Child | Detailed)]
-    unordered = [f"`{stream.name}`" for stream in collections if stream.lower and not stream.ordered]
-    unfiltered = [f"`{stream.name}`" for stream in collections if not stream.lower]
+    unordered = [
+        f"`{stream.name}`" for stream in collections if stream.lower_bound_operator and not stream.is_sorted_reliably
+    ]
+    unfiltered = [f"`{stream.name}`" for stream in collections if not stream.lower_bound_operator]
     return (
         "These streams are not divided among readers: since Klaviyo's order cannot be relied on, "
         f"{', '.join(unordered)}; since Klaviyo takes no filter by their date, {', '.join(unfiltered)}."

@@ -137,12 +137,12 @@ def _account_name(client: KlaviyoClient) -> str:
 
 def _cost(stream: KlaviyoStream) -> tuple[int, bool, int, int]:
     """The more scopes, parents, quotas and parameters a question takes, the less it says of a scope."""
-    return len(stream.scope.split()), stream.tier.daily is not None, len(stream.resource), len(stream.options)
+    return len(stream.scope.split()), stream.tier.daily is not None, len(stream.resource), len(stream.params)
 
 
 def _refusal(stream: KlaviyoStream) -> KlaviyoError | None:
     try:
-        sample = stream.sample()
+        sample = stream.probe_slice()
         next(stream.query(sample).pages(lambda: sample), None)
     except (BadRequest, NotFound):
         return None  # the key may read; how to ask is found out when reading

@@ -99,7 +99,7 @@ class StreamContext:
             self.certain_now,
             self.publish,
             self.recent_span,
-            looks_again=stream.late_events > 0,
+            looks_again=stream.recheck_span > 0,
             generation=self.generation,
             resumable=self.generation is None or stream.is_resumable,
         )
@@ -107,7 +107,7 @@ class StreamContext:
     @property
     def recent_span(self) -> int:
         """How long after its date a record may appear, in microseconds; 0 if records are never late."""
-        return self.stream.late_events or self.stream.visibility_lag
+        return self.stream.recheck_span or self.stream.visibility_lag
 
     def now(self) -> Instant:
         """Return the present, by Klaviyo's clock."""

@@ -44,7 +44,7 @@ def stream_error(error: KlaviyoError, stream: KlaviyoStream) -> KlaviyoError:
     if isinstance(error, RevisionRefused):
         return RevisionRefused(f"Stream {stream.name} cannot be read: {error}")
     if isinstance(error, ServerError):
-        return ServerError(f"{error}{stream.advice}")
+        return ServerError(f"{error}{stream.failure_hint}")
     return error
 
 
@@ -52,7 +52,7 @@ def _attribute_to_setting(error: BadRequest, stream: KlaviyoStream) -> KlaviyoEr
     """Return a configuration error if Klaviyo rejects the value of a setting; other partitions may be readable."""
     settings = (
         setting
-        for what, setting in stream.settings.items()
+        for what, setting in stream.param_to_setting.items()
         if what in error.parameter or (isinstance(error, UnknownMetric) and "metric_id" in what)
     )
     setting = next(settings, None)

@@ -61,7 +61,7 @@ class StreamPartitionGenerator(PartitionGenerator):
             context.publish(self._resume.state)
             return
         try:
-            listed = context.stream.parts(resuming=bool(self._resume.state))
+            listed = context.stream.list_partitions(resuming=bool(self._resume.state))
             positions = [self._resume.position(*one) for one in listed]
             starts = self._starts(listed, positions)
         except KlaviyoError as error:
@@ -88,7 +88,7 @@ class StreamPartitionGenerator(PartitionGenerator):
             partitions,
             starts=starts,
             positions=[
-                one.earliest() if position is None else position
+                one.first_start() if position is None else position
                 for one, position in zip(streams, positions, strict=True)
             ],
             queries=resume.queries(context.slices),
@@ -97,7 +97,7 @@ class StreamPartitionGenerator(PartitionGenerator):
             milestones=resume.milestones(),
             memories=[
                 # a stream with a visibility lag counts the hours that it reads again
-                (hours if stream.late_events else None) or Memory(start, start, context.certain_now())
+                (hours if stream.recheck_span else None) or Memory(start, start, context.certain_now())
                 for hours, start in zip(recent_hours, starts, strict=False)
             ],
         )
@@ -112,7 +112,7 @@ class StreamPartitionGenerator(PartitionGenerator):
                 if position is not None:
                     context.mark_future_read(index)
         late_records = self._late_records(partitions, positions, starts)
-        rechecks = context.cursor.looks_due() if context.stream.late_events else []
+        rechecks = context.cursor.looks_due() if context.stream.recheck_span else []
         has_opening_windows = self._open_windows(positions)
         # the oldest come first: if a quota ends the sync, every partition gets its turn in one of the next ones
         names = [name_of(partition) for partition in partitions]
@@ -151,8 +151,8 @@ class StreamPartitionGenerator(PartitionGenerator):
         context = self.context
         for index, window in context.cursor.open_windows:
             stream = context.stream.query(context.slices[index])
-            if stream.lower:
+            if stream.lower_bound_operator:
                 now = whole_second(context.certain_now() - SETTLING)
-                windows = context.planner.opening_windows(len(context.slices), ends=stream.upper)
+                windows = context.planner.opening_windows(len(context.slices), ends=stream.supports_upper_bound)
                 context.cursor.divide(index, window, opening_bounds(window.start, now, windows))
         return context.cursor.open_count > len(context.slices)

@@ -68,7 +68,7 @@ class RecordIsolation:
 
     def error(self, stream_name: str, seconds: Iterable[Instant]) -> UnreadableRecord:
         """Return the error for the seconds that have been skipped."""
-        root = self._stream.root(self._slice)
+        root = self._stream.parent_fields(self._slice)
         where = f" of {', '.join(f'{name} {value}' for name, value in root.items())}" if root else ""
         dates = ", ".join(map(for_filter, sorted(seconds)))
         return UnreadableRecord(

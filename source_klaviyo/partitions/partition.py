@@ -82,9 +82,9 @@ class StreamPartition(Partition, ABC):
         if len(keep) < len(resources):
             resources, cursors = [resources[index] for index in keep], [cursors[index] for index in keep]
         with understood():
-            records = stream.emitted(resources, cursors, stream_slice)
+            records = stream.transform_page(resources, cursors, stream_slice)
             return RecordBatch.build(
-                stream.name, stream.cursor_attribute, records, stream.root(stream_slice), page.size
+                stream.name, stream.cursor_attribute, records, stream.parent_fields(stream_slice), page.size
             )
 
 

@@ -29,7 +29,7 @@ class RecheckPartition(StreamPartition):
     def _read(self) -> Iterator[RecordBatch]:
         context, index = self._context, self._partition_index
         tally = Tally(self._span[0])
-        for page, keep in self._pages(context.stream.times, self._span, tally):
+        for page, keep in self._pages(context.stream.ids_only, self._span, tally):
             tally.count(*instants_and_ids(page, keep))
         if context.has_ended:
             return

@@ -80,14 +80,14 @@ class ResumePoints:
 
     def start(self, stream: KlaviyoStream, position: Instant | None, recent_hours: Memory | None) -> Instant:
         """Return from when on to read: somewhat before the position, where records may be late."""
-        earliest = stream.earliest()
+        earliest = stream.first_start()
         if position is None:
             return earliest
         if not self._context.incremental:
             return max(earliest, position)
         if stream.visibility_lag:
             return max(earliest, hour_of(position - stream.visibility_lag))
-        start = stream.resumed(position)
+        start = stream.resume_from(position)
         return max(earliest, recent_hours.resumed(start) if recent_hours else start)
 
     def milestones(self) -> list[Instant]:

@@ -54,19 +54,19 @@ class WindowPartition(StreamPartition):
         super().__init__(context, partition_index, holds_slot=holds_slot)
         self._window = window
         # as long as pages come in order, each tells how far the window has been read
-        self._is_sorted = self._stream.ordered and self._stream.is_dated(context.slices[partition_index])
+        self._is_sorted = self._stream.is_sorted_reliably and self._stream.has_cursor(context.slices[partition_index])
         self._is_descending = self._stream.newest_first
         self._boundary = BoundaryDeduplicator()
         self._page_size = self._stream.page_sizes()
         self._late_records = late_records
         self._furthest = window.start
-        can_skip_records = self._is_sorted and self._stream.lower and self._stream.page_size
+        can_skip_records = self._is_sorted and self._stream.lower_bound_operator and self._stream.page_size
         self._max_attempts = MAX_ATTEMPTS if can_skip_records else None
         self._complete_until = window.start
         self._last: Instant | None = None
         self._first_request: Instant | None = None
         self._reached_present: Instant | None = None
-        self._plan = WindowPlan(context.planner, id(self), ends=self._stream.upper)
+        self._plan = WindowPlan(context.planner, id(self), ends=self._stream.supports_upper_bound)
 
     def to_slice(self) -> Mapping[str, Any]:
         """Return the slice that requests are made from: what is still to be read of the window."""
@@ -122,7 +122,12 @@ class WindowPartition(StreamPartition):
             KlaviyoError: the error itself if no record can be skipped, or all attempts have been made.
         """
         stream = self._stream
-        if isinstance(error, UnreadableDetail) and error.second is not None and stream.lower and self._is_sorted:
+        if (
+            isinstance(error, UnreadableDetail)
+            and error.second is not None
+            and stream.lower_bound_operator
+            and self._is_sorted
+        ):
             return error.second
         if self._max_attempts is None:
             raise error
@@ -130,7 +135,7 @@ class WindowPartition(StreamPartition):
         return isolation.unreadable_second(
             bounds,
             start=max(self._furthest, self._window.position),
-            end=self._window.end if "end" in bounds and stream.upper else None,
+            end=self._window.end if "end" in bounds and stream.supports_upper_bound else None,
             now=whole_second(self._context.certain_now() - SETTLING),
         )
 
@@ -161,7 +166,7 @@ class WindowPartition(StreamPartition):
             Whether to request the rest of the window.
         """
         stream_slice = self.to_slice()
-        requested_end = self._window.end if self._stream.upper and "end" in stream_slice else None
+        requested_end = self._window.end if self._stream.supports_upper_bound and "end" in stream_slice else None
         has_read_one_more = False
         for page in self._pages():
             requested_at = int(page.asked_at * SECOND)
@@ -186,8 +191,8 @@ class WindowPartition(StreamPartition):
 
     def _should_request_rest(self, page: Page, requested_end: Instant | None) -> bool:
         """Whether to request the rest of the window with other bounds or another page size than pages have now."""
-        has_new_end = self._window.end != requested_end and self._stream.upper
-        has_new_size = self._page_size.is_outdated and self._stream.lower
+        has_new_end = self._window.end != requested_end and self._stream.supports_upper_bound
+        has_new_size = self._page_size.is_outdated and self._stream.lower_bound_operator
         return bool(has_new_end or has_new_size) and self._is_sorted and self._boundary.has_few_duplicates(page)
 
     def _batches(self, page: Page, keep: Sequence[int], stream_slice: Mapping[str, Any]) -> Iterator[RecordBatch]:
@@ -205,7 +210,7 @@ class WindowPartition(StreamPartition):
         Returns:
             The indexes, and whether the window ends in the page.
         """
-        if page.reached is not None or not self._stream.is_dated(stream_slice):
+        if page.reached is not None or not self._stream.has_cursor(stream_slice):
             return range(len(page.resources)), False
         selection = self._select(page)
         self._last = self._last if selection.last is None else selection.last
@@ -258,7 +263,7 @@ class WindowPartition(StreamPartition):
         try:
             yield from self._stream.pages(self._current_slice, self._page_size, self._max_attempts)
         except (NotFound, UnknownMetric) as error:
-            if not self._stream.root(self.to_slice()):
+            if not self._stream.parent_fields(self.to_slice()):
                 raise
             level = logging.INFO if isinstance(error, NotFound) else logging.WARNING
             logger.log(level, "%s Stream %s goes on with the next one.", error, self._stream.name)
@@ -266,7 +271,9 @@ class WindowPartition(StreamPartition):
     def _current_slice(self) -> Mapping[str, Any]:
         """Prepare for a request for the rest of the window; returns its slice."""
         self._last = self._first_request = self._reached_present = None
-        self._is_sorted = self._is_sorted and self._stream.ordered  # a rejected parameter may have changed it
+        self._is_sorted = (
+            self._is_sorted and self._stream.is_sorted_reliably
+        )  # a rejected parameter may have changed it
         if self._late_records:
             self._late_records.clear()
         knows_duplicates = self._boundary.restart_from(self._window.position if self._is_sorted else None)
@@ -324,7 +331,7 @@ class WindowPartition(StreamPartition):
             return  # past the present there is nothing to split
         end = whole_second(context.certain_now() - SETTLING) if window.end is None else window.end
         bounds = self._plan.bounds(*self._first_and_last(page), end, page.latency, context.cursor.open_count)
-        if not bounds or not self._stream.lower:
+        if not bounds or not self._stream.lower_bound_operator:
             return
         for later in context.cursor.divide(self._partition_index, window, bounds):
             self._enqueue(later, self._plan.expected(later.start, end if later.end is None else later.end))

@@ -70,14 +70,14 @@ class BillingUsage(Unfiltered):
         super().__init__(config, client, shared)
         self._readings: dict[str, Page] = {}
 
-    def parts(self, *, resuming: bool) -> list[tuple[Partition, Slice]]:
+    def list_partitions(self, *, resuming: bool) -> list[tuple[Partition, Slice]]:
         """Read the usage, and return one part for each kind."""
         for page in super().read_pages({}):
             for resource, cursor in zip(page.resources, page.cursors, strict=True):
                 self._readings[identity(resource)] = replace(page, resources=[resource], cursors=[cursor], next=None)
         return [({"usage": kind}, {"usage": kind}) for kind in self._readings]
 
-    def sample(self) -> Slice:
+    def probe_slice(self) -> Slice:
         """All kinds at once."""
         return {}
 
@@ -123,7 +123,7 @@ class Webhooks(Unfiltered):
     tier = XS
     scope = "webhooks:read"
     cursor_attribute = "updated_at"
-    extras = {"include": "webhook-topics"}
+    optional_params = {"include": "webhook-topics"}
 
 
 class WebhookTopics(Snapshot):

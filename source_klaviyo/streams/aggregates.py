@@ -57,14 +57,16 @@ class MetricAggregates(Periods):
     scope = "metrics:read"
 
     longest = 30
-    settings = dict.fromkeys(("metric_id", "measurements", "interval", "attributes/by", "filter"), "metric_aggregates")
+    param_to_setting = dict.fromkeys(
+        ("metric_id", "measurements", "interval", "attributes/by", "filter"), "metric_aggregates"
+    )
 
     @property
     def lookback(self) -> int:
         """The setting reporting_lookback_window."""
         return self.config.reporting_lookback
 
-    def parts(self, *, resuming: bool) -> list[tuple[Partition, Slice]]:
+    def list_partitions(self, *, resuming: bool) -> list[tuple[Partition, Slice]]:
         """One part for each definition; one that is changed is another part, and begins anew."""
         return [
             ({"aggregate": json.dumps(asdict(one), sort_keys=True)}, {"aggregate": one})

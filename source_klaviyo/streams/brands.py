@@ -34,7 +34,7 @@ class BrandLogos(_Brand):
     """GET /brand-logos, with the IDs of their images."""
 
     resource = "brand-logos"
-    extras = {"include": "image", "fields[image]": "name"}
+    optional_params = {"include": "image", "fields[image]": "name"}
 
 
 class BrandSocialGroups(_Brand):
@@ -47,7 +47,7 @@ class BrandEmailDefaults(_Brand):
     """GET /brand-email-defaults, with the IDs of the button, logo and social group that they use."""
 
     resource = "brand-email-defaults"
-    extras = {
+    optional_params = {
         "include": "brand-button,brand-logo,brand-social-group",
         "fields[brand-button]": "name",
         "fields[brand-logo]": "name",

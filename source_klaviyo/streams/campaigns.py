@@ -34,7 +34,7 @@ class _ByChannel(KlaviyoStream, ABC):
     tier = M
     scope = "campaigns:read"
     cursor_attribute = "updated_at"
-    ordered = False
+    is_sorted_reliably = False
     page_size = 100
     partitions = tuple(
         {"archived": archived, "campaign_type": channel} for channel, archived in product(CHANNELS, ("false", "true"))
@@ -52,9 +52,9 @@ class _ByChannel(KlaviyoStream, ABC):
 class Campaigns(_ByChannel):
     """Campaigns with the ids of their tags, and the channel, where Klaviyo had it before revision 2024-10-15."""
 
-    extras = {"include": "tags", "fields[tag]": "name"}
+    optional_params = {"include": "tags", "fields[tag]": "name"}
 
-    def rebuild(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw:
+    def transform(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw:
         """Add the channel to the attributes, and fill the columns that moved; every other byte stays."""
         parts = members(with_old_columns(resource, CAMPAIGN))
         channel = encode(stream_slice["campaign_type"])
@@ -89,7 +89,7 @@ _decode_messages = msgspec.json.Decoder(_Messages | None).decode
 class CampaignsDetailed(Detailed, _ByChannel):
     """Campaigns with their messages, which come with the page, and an estimate of recipients, one request each."""
 
-    options = {"include": "campaign-messages"}
+    params = {"include": "campaign-messages"}
 
     def decode(self, body: bytes) -> Page:
         """The campaigns, each with its messages at the top level."""
@@ -108,7 +108,7 @@ class CampaignsDetailed(Detailed, _ByChannel):
         ]
         return with_members(resource, {"campaign_messages": found})
 
-    def rebuild(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw:
+    def transform(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw:
         """Add the estimate; 0 where Klaviyo has none, as in Airbyte's connector."""
         resource = with_old_columns(resource, CAMPAIGN)
         address = f"/api/campaign-recipient-estimations/{quote(identity(resource), safe='')}"
@@ -127,5 +127,5 @@ def _estimate(body: bytes) -> int:
 class CampaignMessages(Included, _ByChannel):
     """The messages of campaigns (several where they are tested against each other)."""
 
-    options = {"include": "campaign-messages"}
+    params = {"include": "campaign-messages"}
     type, relationship, key = "campaign-message", "campaign-messages", "campaign_id"

@@ -40,7 +40,7 @@ class Child(KlaviyoStream, ABC):
     parent: ClassVar[type[KlaviyoStream]]
     key: ClassVar[str]
 
-    def parts(self, *, resuming: bool) -> list[tuple[Partition, Slice]]:
+    def list_partitions(self, *, resuming: bool) -> list[tuple[Partition, Slice]]:
         """One part for each parent."""
         return [({self.key: parent}, {self.key: parent}) for parent in self.shared.ids(self.parent)]
 
@@ -48,11 +48,11 @@ class Child(KlaviyoStream, ABC):
         """When the parents were listed."""
         return self.shared.listed_at(self.parent)
 
-    def sample(self) -> Slice:
+    def probe_slice(self) -> Slice:
         """No parent is read for it: that there is none of this id shows as well whether one may ask."""
         return {self.key: "0"}
 
-    def root(self, stream_slice: Mapping[str, Any]) -> Mapping[str, str]:
+    def parent_fields(self, stream_slice: Mapping[str, Any]) -> Mapping[str, str]:
         """The parent's id."""
         return {self.key: stream_slice[self.key]}
 
@@ -76,7 +76,7 @@ class OfChanged(Detailed, ABC):
     def _below(self) -> Child:
         return self.children(self.config, self.client, self.shared)
 
-    def rebuild(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw:
+    def transform(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw:
         """Return the children of a resource as an array; an empty one if it has been deleted in the meantime."""
         part = {self.children.key: identity(resource)}
         try:
@@ -85,11 +85,11 @@ class OfChanged(Detailed, ABC):
         except NotFound:
             return encode([])
 
-    def emitted(
+    def transform_page(
         self, resources: Sequence[msgspec.Raw], cursors: Sequence[bytes], stream_slice: Mapping[str, Any]
     ) -> Iterable[tuple[msgspec.Raw | None, bytes]]:
         """Return the children of some resources, each with its own cursor."""
-        arrays = self.rebuild_all(resources, stream_slice)
+        arrays = self.transform_all(resources, stream_slice)
         found = [child for array in arrays if array is not None for child in _decode_array(array)]
         return zip(found, cursors_of(found, self.cursor_attribute), strict=True)
 
@@ -103,10 +103,10 @@ class Members(Child, ABC):
     cursor_attribute = "joined_group_at"
     visibility_lag = VISIBILITY_LAG
     page_size = 100
-    smaller_page_size = 20
-    options = {"fields[profile]": "joined_group_at"}
+    fallback_page_size = 20
+    params = {"fields[profile]": "joined_group_at"}
 
-    def rebuild(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw:
+    def transform(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw:
         """The pair of ids; all else about a profile is in the stream profiles."""
         return encode({"profile_id": identity(resource)})
 
@@ -144,7 +144,7 @@ class Included(Unfiltered, ABC):
         parent_date: the attribute that says when a parent changed; None if it is called as the children's cursor.
     """
 
-    sparse = True
+    may_return_empty_pages = True
     parent_date: ClassVar[str | None] = None
     type: ClassVar[str]
     relationship: ClassVar[str]

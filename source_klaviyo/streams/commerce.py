@@ -23,7 +23,7 @@ class CatalogItems(Unfiltered):
     tier = XL
     scope = "catalogs:read"
     page_size = 100
-    extras = {"include": "variants", "fields[catalog-variant]": "sku"}
+    optional_params = {"include": "variants", "fields[catalog-variant]": "sku"}
 
 
 class CatalogVariants(Unfiltered):
@@ -51,11 +51,11 @@ class CatalogCategoryItems(Child, Snapshot):
     tier = XL
     scope = "catalogs:read"
     page_size = 100
-    options = {"fields[catalog-item]": "external_id"}
+    params = {"fields[catalog-item]": "external_id"}
     parent, key = CatalogCategories, "catalog_category_id"
     primary_key = ["catalog_category_id", "catalog_item_id"]
 
-    def rebuild(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw:
+    def transform(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw:
         """Return the pair of IDs; all else about an item is in catalog_items."""
         return encode({"catalog_item_id": identity(resource)})
 
@@ -92,12 +92,12 @@ class Reviews(KlaviyoStream):
     resource = "reviews"
     tier = M
     scope = "reviews:read"
-    lower = None
-    upper = False
-    ordered = False
+    lower_bound_operator = None
+    supports_upper_bound = False
+    is_sorted_reliably = False
     newest_first = True
     page_size = 100
-    extras = {
+    optional_params = {
         "include": "events",
         "fields[event]": "datetime",
         "filter": 'equals(status,"all")',

@@ -23,7 +23,7 @@ class ObjectTypes(Unfiltered):
     tier = S
     scope = "custom-objects:read"
     cursor_attribute = "updated_at"
-    extras = {"include": "current-schema,draft-schema", "fields[object-schema]": "title"}
+    optional_params = {"include": "current-schema,draft-schema", "fields[object-schema]": "title"}
 
 
 class ObjectSchemas(Child, Snapshot):

@@ -27,14 +27,14 @@ MAX_CONCURRENT_DETAILS = 5
 
 
 class Detailed(KlaviyoStream, ABC):
-    """A collection whose `rebuild` requests more about a record."""
+    """A collection whose `transform` requests more about a record."""
 
     @contextmanager
     def _page(self, address: str, params: Mapping[str, str] | None, asked: int, tries: int | None) -> Iterator[Page]:
         # a page that may be held for minutes does not count against the pages in memory
         yield self.client.get(address, params, self.limits, self.decode, tries=tries)
 
-    def rebuild_all(
+    def transform_all(
         self, resources: Sequence[msgspec.Raw], stream_slice: Mapping[str, Any]
     ) -> Iterable[msgspec.Raw | None]:
         """Return the records of a page; several requests at a time, so that the limit decides how long it takes."""
@@ -43,7 +43,7 @@ class Detailed(KlaviyoStream, ABC):
 
     def _detailed(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw | None:
         try:
-            return self.rebuild(resource, stream_slice)
+            return self.transform(resource, stream_slice)
         except (DamagedAnswer, ServerError) as error:
             (cursor,) = cursors_of([resource], self.cursor_attribute) or (b"",)
             instant = instant_of(cursor)

@@ -31,10 +31,10 @@ class Events(KlaviyoStream):
     catch_up_after = 60 * SECOND
     # the document says 1000 at the parameter and 200 in the prose
     page_size = 1000
-    smaller_page_size = 200
+    fallback_page_size = 200
     # relationships hold ids only of what is included; the least of a metric is its name
-    options = {"include": "metric,attributions", "fields[metric]": "name"}
-    settings = {"metric_id": "event_metric_ids"}
+    params = {"include": "metric,attributions", "fields[metric]": "name"}
+    param_to_setting = {"metric_id": "event_metric_ids"}
 
     @property
     def lookback(self) -> int:
@@ -42,16 +42,16 @@ class Events(KlaviyoStream):
         return self.config.lookback
 
     @property
-    def late_events(self) -> int:
+    def recheck_span(self) -> int:
         """The setting late_events_window."""
         return self.config.late_events
 
     @cached_property
-    def times(self) -> KlaviyoStream:
+    def ids_only(self) -> KlaviyoStream:
         """When events happened, and nothing else of them."""
         return EventTimes(self.config, self.client, self.shared)
 
-    def parts(self, *, resuming: bool) -> list[tuple[Partition, Slice]]:
+    def list_partitions(self, *, resuming: bool) -> list[tuple[Partition, Slice]]:
         """All events, or metric by metric those of the setting event_metric_ids."""
         ids = self.config.event_metric_ids
         return [({"event_metric_id": one}, {"event_metric_id": one}) for one in ids] or [({}, {})]
@@ -65,7 +65,7 @@ class Events(KlaviyoStream):
 class EventTimes(Events):
     """Events without their properties, to see whether there are more than before; no stream to be chosen."""
 
-    options = {"fields[event]": "datetime"}
+    params = {"fields[event]": "datetime"}
 
 
 class _Included(msgspec.Struct, gc=False):

@@ -45,7 +45,7 @@ class Flagged(KlaviyoStream, ABC):
         if self._filters_flag or stream_slice["query"] == self.queries[0]:
             yield from super().read_pages(stream_slice)
 
-    def adapt(self, refusal: KlaviyoError) -> bool:
+    def fall_back(self, refusal: KlaviyoError) -> bool:
         """Or do without the filter."""
         if self._filters_flag and isinstance(refusal, BadRequest) and self.flag in refusal.parameter:
             self._filters_flag = False
@@ -56,9 +56,9 @@ class Flagged(KlaviyoStream, ABC):
                 refusal,
             )
             return True
-        return super().adapt(refusal)
+        return super().fall_back(refusal)
 
-    def rebuild(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw | None:
+    def transform(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw | None:
         """Leave a record to the query that it belongs to, should Klaviyo accept the filter and not apply it."""
         value: msgspec.Raw = members(resource).get("attributes", NULL)
         for name in (self.flag_path or self.flag).split("."):

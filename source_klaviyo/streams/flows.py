@@ -30,14 +30,14 @@ class _ArchivedOrNot(KlaviyoStream, ABC):
 class Flows(_ArchivedOrNot):
     """Flows with the ids of their tags."""
 
-    extras = {"include": "tags", "fields[tag]": "name"}
+    optional_params = {"include": "tags", "fields[tag]": "name"}
 
 
 class FlowActions(Included, _ArchivedOrNot):
     """The steps of flows, with their definitions."""
 
     visibility_lag = VISIBILITY_LAG
-    options = {"include": "flow-actions"}
+    params = {"include": "flow-actions"}
     type, relationship, key = "flow-action", "flow-actions", "flow_id"
 
 

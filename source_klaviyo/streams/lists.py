@@ -29,10 +29,10 @@ class _Groups(KlaviyoStream, ABC):
     """A collection of groups of profiles: a lower bound and an order, no upper bound."""
 
     tier = L
-    lower = "greater-than"
-    upper = False
+    lower_bound_operator = "greater-than"
+    supports_upper_bound = False
     page_size = 10
-    extras: Mapping[str, str] = {"include": "tags", "fields[tag]": "name"}
+    optional_params: Mapping[str, str] = {"include": "tags", "fields[tag]": "name"}
 
 
 class Lists(_Groups):
@@ -64,11 +64,11 @@ class _Counted(Detailed, ABC):
     """
 
     type: ClassVar[str]
-    extras: Mapping[str, str] = {}
+    optional_params: Mapping[str, str] = {}
 
-    def rebuild(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw | None:
+    def transform(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw | None:
         """The group as it is when asked for by its id; None where it has just been deleted."""
-        if super().rebuild(resource, stream_slice) is None:
+        if super().transform(resource, stream_slice) is None:
             return None
         params = {f"additional-fields[{self.type}]": "profile_count"}
         limits = (Limit(f"{self.resource}/{{id}}", L), PROFILE_COUNT)

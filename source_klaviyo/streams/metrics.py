@@ -21,7 +21,7 @@ class CustomMetrics(Unfiltered):
     resource = "custom-metrics"
     tier = S
     scope = "metrics:read"
-    extras = {"include": "metrics", "fields[metric]": "name"}
+    optional_params = {"include": "metrics", "fields[metric]": "name"}
 
 
 class MappedMetrics(Unfiltered):
@@ -30,7 +30,7 @@ class MappedMetrics(Unfiltered):
     resource = "mapped-metrics"
     tier = S
     scope = "metrics:read"
-    extras = {
+    optional_params = {
         "include": "metric,custom-metric",
         "fields[metric]": "name",
         "fields[custom-metric]": "name",
@@ -43,5 +43,5 @@ class MetricProperties(Child, Snapshot):
     resource = "metrics/{metric_id}/metric-properties"
     tier = XS
     scope = "metrics:read"
-    options = {"additional-fields[metric-property]": "sample_values"}
+    params = {"additional-fields[metric-property]": "sample_values"}
     parent, key = Metrics, "metric_id"

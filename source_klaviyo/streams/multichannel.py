@@ -22,7 +22,7 @@ class _ArchivedOrNot(Flagged, ABC):
     tier = M
     scope = "campaigns:read"
     cursor_attribute = "updated_at"
-    ordered = False
+    is_sorted_reliably = False
     page_size = 100
     flag, flag_path = "archived", "definition.archived"
     flags = {"current": "false", "archived": "true"}
@@ -32,7 +32,7 @@ class _ArchivedOrNot(Flagged, ABC):
 class CampaignsMultichannel(_ArchivedOrNot):
     """Campaigns of all channels and both builders, with the IDs of their tags."""
 
-    extras = {"include": "tags", "fields[tag]": "name"}
+    optional_params = {"include": "tags", "fields[tag]": "name"}
 
 
 class CampaignAudiences(Included, _ArchivedOrNot):
@@ -40,7 +40,7 @@ class CampaignAudiences(Included, _ArchivedOrNot):
 
     cursor_attribute = "updated"
     parent_date = "updated_at"
-    options = {"include": "campaign-audiences"}
+    params = {"include": "campaign-audiences"}
     type, relationship, key = "campaign-audience", "campaign-audiences", "campaign_id"
 
 
@@ -58,7 +58,7 @@ class _Messages(KlaviyoStream, ABC):
 class CampaignMessagesMultichannel(_Messages):
     """Messages with their status and the ID of their campaign; their content is in campaign_variations."""
 
-    extras = {"include": "campaign", "fields[campaign]": "created_at"}
+    optional_params = {"include": "campaign", "fields[campaign]": "created_at"}
 
 
 class CampaignVariationsOfMessage(Child, Unfiltered):

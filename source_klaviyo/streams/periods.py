@@ -37,9 +37,9 @@ class Periods(KlaviyoStream, ABC):
     """
 
     cursor_attribute = "date"
-    lower = None
-    upper = False
-    sortable = False
+    lower_bound_operator = None
+    supports_upper_bound = False
+    supports_sort = False
     longest: ClassVar[int]
 
     @property
@@ -73,9 +73,9 @@ class Periods(KlaviyoStream, ABC):
         for period in self.periods(stream_slice, start, end):
             yield self._answer(stream_slice, *period)
 
-    def resumed(self, position: Instant) -> Instant:
+    def resume_from(self, position: Instant) -> Instant:
         """Days that settle are asked for again once a day, not in every sync."""
-        return position if position >= self.last_midnight() else super().resumed(position)
+        return position if position >= self.last_midnight() else super().resume_from(position)
 
     def periods(self, stream_slice: Mapping[str, Any], start: Instant, end: Instant) -> Iterator[Period]:
         """The days in `[start, end)`, cut into questions."""

@@ -34,9 +34,9 @@ class _WithSuppressed(KlaviyoStream, ABC):
     resource = "profiles"
     tier = L
     scope = "profiles:read"
-    lower = "greater-than"
+    lower_bound_operator = "greater-than"
     page_size = 100
-    smaller_page_size = 20
+    fallback_page_size = 20
     queries = (CHANGED, SUPPRESSED)
 
     @cached_property
@@ -52,13 +52,13 @@ class Profiles(_WithSuppressed):
     """GET /profiles; predictive analytics lower the rate from 750 to 150 requests a minute."""
 
     @property
-    def options(self) -> Mapping[str, str]:  # type: ignore[override]
+    def params(self) -> Mapping[str, str]:  # type: ignore[override]
         """Subscriptions always, predictive analytics unless the user does without."""
         analytics = ",predictive_analytics" if self.config.predictive_analytics else ""
         return {"additional-fields[profile]": f"subscriptions{analytics}"}
 
     @property
-    def advice(self) -> str:  # type: ignore[override]
+    def failure_hint(self) -> str:  # type: ignore[override]
         """Predictive analytics are known to make Klaviyo fail on large accounts."""
         hint = " If this goes on, turn on the setting disable_fetching_predictive_analytics."
         return hint if self.config.predictive_analytics else ""
@@ -80,9 +80,9 @@ class GlobalExclusions(_WithSuppressed):
     the suppressed ones only, an increment for all that changed, and picks the suppressed ones.
     """
 
-    options = {"additional-fields[profile]": "subscriptions"}
+    params = {"additional-fields[profile]": "subscriptions"}
 
-    def earliest(self) -> Instant:
+    def first_start(self) -> Instant:
         """Before everything, whatever start_date says."""
         return SINCE_EVER
 
@@ -90,7 +90,7 @@ class GlobalExclusions(_WithSuppressed):
         """A first read asks for those who are suppressed."""
         return self.queries if resuming else (SUPPRESSED,)
 
-    def rebuild(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw | None:
+    def transform(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw | None:
         """Rename `suppression` to `suppressions`, as Airbyte's connector does; None for who is not suppressed."""
         path = ("attributes", "subscriptions", "email", "marketing")
         levels: list[Members] = []
@@ -117,7 +117,7 @@ class PushTokens(Snapshot):
     tier = M
     scope = "profiles:read push-tokens:read"
     page_size = 100
-    extras = {"include": "profile", "fields[profile]": "external_id"}
+    optional_params = {"include": "profile", "fields[profile]": "external_id"}
 
 
 class Conversations(Included, Snapshot):
@@ -128,5 +128,5 @@ class Conversations(Included, Snapshot):
     scope = "conversations:read profiles:read"
     page_size = 100
     # no fieldset of profiles: Klaviyo leaves the relationships out with the attributes
-    options = {"include": "conversations"}
+    params = {"include": "conversations"}
     type, relationship, key = "conversation", "conversations", "profile_id"

@@ -75,9 +75,9 @@ class Report(Periods, ABC):
     tier = REPORT
     statistics: ClassVar[tuple[str, ...]]
     by_metric: ClassVar[bool] = True
-    settings = {"conversion_metric_id": "metric_ids"}
+    param_to_setting = {"conversion_metric_id": "metric_ids"}
 
-    def parts(self, *, resuming: bool) -> list[tuple[Partition, Slice]]:
+    def list_partitions(self, *, resuming: bool) -> list[tuple[Partition, Slice]]:
         """One part for each conversion metric: those of the setting metric_ids, or all."""
         if not self.by_metric:
             return [({}, {})]
@@ -252,9 +252,9 @@ class _SegmentReport(Report, ABC):
     by_metric = False
     primary_key = _key("segment_id", by_metric=False)
 
-    def earliest(self) -> Instant:
+    def first_start(self) -> Instant:
         """Klaviyo has no numbers of segments before June 2023."""
-        return max(super().earliest(), parse_instant("2023-06-01"))
+        return max(super().first_start(), parse_instant("2023-06-01"))
 
 
 class SegmentValuesReports(_SegmentReport, Values):

@@ -101,10 +101,10 @@ class Shared:
 
     def _read(self, parent: type[KlaviyoStream]) -> list[str]:
         stream = parent(self._config, self._client, self)
-        stream.extras = {}
+        stream.optional_params = {}
         ids: dict[str, None] = {}  # keeps the order
         began = time.monotonic()
-        for _, part in stream.parts(resuming=False):
+        for _, part in stream.list_partitions(resuming=False):
             for page in stream.query(part).pages(lambda part=part: part):  # type: ignore[misc]
                 ids |= dict.fromkeys(map(identity, page.resources))
         # only an answer tells Klaviyo's clock

@@ -69,13 +69,13 @@ class SlicePages:
         """Read the pages."""
         stream_slice = self._rest()
         while True:
-            adaptations = self._stream.adaptations
+            fallbacks = self._stream.fallbacks
             try:
                 yield from self._read(self._asked(stream_slice))
                 return
             except (AnswerTooLarge, BadRequest, DamagedAnswer, MissingScope, ServerError) as error:
                 before, stream_slice = stream_slice, self._rest()
-                if not self._may_begin_again(error, before, stream_slice, adaptations):
+                if not self._may_begin_again(error, before, stream_slice, fallbacks):
                     raise
                 place = stream_slice.get("start", "there")
                 logger.info("%s Stream %s goes on from %s.", error, self._stream.name, place)
@@ -90,28 +90,28 @@ class SlicePages:
         repeats, empty = Repeats(), 0
         for page in self._stream.read_pages(stream_slice):
             self._stream.learn_size(self._sizes, page)
-            empty = 0 if page.resources or self._stream.sparse else empty + 1
+            empty = 0 if page.resources or self._stream.may_return_empty_pages else empty + 1
             if (repeats.noticed(page.marks) or empty > EMPTY_PAGES) and page.next:
                 raise RepeatedPage("Klaviyo answers with the same page again and again.")
             yield page
             del page
 
     def _may_begin_again(
-        self, error: KlaviyoError, before: Mapping[str, Any], after: Mapping[str, Any], adaptations: int
+        self, error: KlaviyoError, before: Mapping[str, Any], after: Mapping[str, Any], fallbacks: int
     ) -> bool:
         self._circles += isinstance(error, RepeatedPage)
         if self._circles > CIRCLES:
             return False
         # what is left to ask changes as well when an answer tells that the host's clock is fast
-        again = self._asks_otherwise(error, adaptations) or (isinstance(error, BadRequest) and after != before)
+        again = self._asks_otherwise(error, fallbacks) or (isinstance(error, BadRequest) and after != before)
         further = after != before and not self._is_present(after)
         self._restarts = 0 if further else self._restarts + 1
         return again and self._restarts <= RESTARTS
 
-    def _asks_otherwise(self, error: KlaviyoError, adaptations: int) -> bool:
+    def _asks_otherwise(self, error: KlaviyoError, fallbacks: int) -> bool:
         stream = self._stream
         if isinstance(error, BadRequest | MissingScope):
-            return isinstance(error, InvalidCursor) or stream.adapt_to(error, adaptations)
+            return isinstance(error, InvalidCursor) or stream.fall_back_once(error, fallbacks)
         if stream.page_size is not None and self._sizes.step_down():
             if not isinstance(error, AnswerTooLarge):
                 self._tries = SMALLER_TRIES

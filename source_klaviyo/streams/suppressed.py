@@ -88,11 +88,11 @@ class SuppressedProfiles(KlaviyoStream):
     resource = "profiles"
     tier = L
     scope = "profiles:read"
-    upper = False
-    sortable = False
+    supports_upper_bound = False
+    supports_sort = False
     follows_cursor = False
     page_size = 100
-    smaller_page_size = 20
+    fallback_page_size = 20
 
     def __init__(self, stream: KlaviyoStream) -> None:
         self._of = stream  # which the constructor of the base asks for its name
@@ -111,33 +111,33 @@ class SuppressedProfiles(KlaviyoStream):
         return self._of.revision
 
     @property
-    def lower(self) -> str | None:  # type: ignore[override]
+    def lower_bound_operator(self) -> str | None:  # type: ignore[override]
         """There is no lower bound where all profiles have to be read."""
         return "greater-or-equal" if self._filters else None
 
     @property
-    def ordered(self) -> bool:  # type: ignore[override]
+    def is_sorted_reliably(self) -> bool:  # type: ignore[override]
         """All profiles come in another order."""
         return self._filters
 
     @property
-    def options(self) -> Mapping[str, str]:  # type: ignore[override]
+    def params(self) -> Mapping[str, str]:  # type: ignore[override]
         """What the stream asks for."""
-        return self._of.options
+        return self._of.params
 
     @property
-    def advice(self) -> str:  # type: ignore[override]
+    def failure_hint(self) -> str:  # type: ignore[override]
         """What the stream advises."""
-        return self._of.advice
+        return self._of.failure_hint
 
     @property
     def limits(self) -> tuple[Limit, ...]:
         """The quotas that the stream draws on."""
         return self._of.limits
 
-    def earliest(self) -> Instant:
+    def first_start(self) -> Instant:
         """Where the stream begins."""
-        return self._of.earliest()
+        return self._of.first_start()
 
     def request_params(
         self,
@@ -161,9 +161,9 @@ class SuppressedProfiles(KlaviyoStream):
         spans = [_decode_profile(resource).suppressions for resource in document.data]
         return Page(document.data, cursors_of(document.data, self.cursor_attribute), document.following, spans=spans)
 
-    def adapt(self, refusal: KlaviyoError) -> bool:
+    def fall_back(self, refusal: KlaviyoError) -> bool:
         """Or read all profiles, if Klaviyo refuses the filter."""
-        if super().adapt(refusal):
+        if super().fall_back(refusal):
             return True
         if not isinstance(refusal, BadRequest) or not self._filters:
             return False
@@ -176,7 +176,7 @@ class SuppressedProfiles(KlaviyoStream):
         )
         return True
 
-    def rebuild(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw | None:
+    def transform(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw | None:
         """Return the stream's record, unless another query or window finds the same profile."""
         profile = _decode_profile(resource)
         updated = instant_of(bytes(profile.attributes.updated)) if profile.attributes else None
@@ -185,14 +185,14 @@ class SuppressedProfiles(KlaviyoStream):
             return None
         suppressions = profile.suppressions or []
         key = hash((profile.id, *suppressions)) if len(suppressions) > 1 else None
-        return self._of.rebuild(resource, stream_slice) if self._found.take(key) else None
+        return self._of.transform(resource, stream_slice) if self._found.take(key) else None
 
-    def rebuild_all(
+    def transform_all(
         self, resources: Sequence[msgspec.Raw], stream_slice: Mapping[str, Any]
     ) -> Iterable[msgspec.Raw | None]:
         """Return the records of a page, in its order."""
         self._found.begin_batch()
-        return super().rebuild_all(resources, stream_slice)
+        return super().transform_all(resources, stream_slice)
 
     def batch_queued(self) -> bool:
         """Let other windows leave out what this one found: no state comes before it any more."""

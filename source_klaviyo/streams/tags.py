@@ -13,7 +13,7 @@ class Tags(Snapshot):
     tier = S
     scope = "tags:read"
     page_size = 50
-    extras = {"include": "tag-group", "fields[tag-group]": "name"}
+    optional_params = {"include": "tag-group", "fields[tag-group]": "name"}
 
 
 class TagGroups(Snapshot):

@@ -24,7 +24,7 @@ class _Senders(KlaviyoStream, ABC):
 class TextMessagingSenders(Snapshot, _Senders):
     """Senders with the IDs of their registrations. They have no date but that of their creation."""
 
-    extras = {
+    optional_params = {
         "include": "text-messaging-sender-registration",
         "fields[text-messaging-sender-registration]": "status",
     }
@@ -34,7 +34,7 @@ class TextMessagingSenderRegistrations(Included, _Senders):
     """The latest registration of each sender; Klaviyo lists no others."""
 
     cursor_attribute = "updated_at"
-    options = {"include": "text-messaging-sender-registration"}
+    params = {"include": "text-messaging-sender-registration"}
     type = relationship = "text-messaging-sender-registration"
     key = "text_messaging_sender_id"
 

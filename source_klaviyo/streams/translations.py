@@ -27,7 +27,7 @@ class Translations(Unfiltered):
     tier = M
     scope = "translations:read"
     page_size = 100
-    extras: Mapping[str, str] = {
+    optional_params: Mapping[str, str] = {
         "include": "campaign-variation,flow-message,template,template-universal-content",
         "fields[campaign-variation]": "created",
         "fields[flow-message]": "created",
@@ -39,7 +39,7 @@ class Translations(Unfiltered):
 class TranslationsDetailed(Detailed, Translations):
     """GET /translations/{id} with the translated texts, one request for each translation that changed."""
 
-    def rebuild(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw | None:
+    def transform(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw | None:
         """Return the translation with its texts and the relationships listed; None if it has just been deleted."""
         address = f"/api/translations/{quote(identity(resource), safe='')}"
         params = {"additional-fields[translation]": "values"}

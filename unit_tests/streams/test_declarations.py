@@ -64,7 +64,7 @@ def facts_of(stream: type[KlaviyoStream]) -> Facts:
 
 def questions(stream: KlaviyoStream) -> Iterator[dict[str, str]]:
     for resuming in (False, True):
-        for _, part in stream.parts(resuming=resuming):
+        for _, part in stream.list_partitions(resuming=resuming):
             yield dict(stream.query(part).request_params(stream_slice={**part, **SLICE}))
 
 

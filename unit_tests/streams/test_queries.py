@@ -185,7 +185,7 @@ def test_a_profile_is_left_to_another_window_only_when_that_one_has_emitted_it(k
     window, row, alone = suppressed_window()
 
     def emits(*rows: msgspec.Raw) -> list[bool]:
-        return [one is not None for one in window.rebuild_all(rows, {"query": "suppressed"})]
+        return [one is not None for one in window.transform_all(rows, {"query": "suppressed"})]
 
     with ThreadPoolExecutor(1) as another:
         assert emits(row, row, alone) == [True, False, True]
@@ -205,7 +205,7 @@ def test_what_another_window_does_not_emit_after_all_is_emitted_alone(
     window, row, alone = suppressed_window()
 
     def emits(*rows: msgspec.Raw) -> list[bool]:
-        return [one is not None for one in window.rebuild_all(rows, {"query": "suppressed"})]
+        return [one is not None for one in window.transform_all(rows, {"query": "suppressed"})]
 
     with ThreadPoolExecutor(1) as another:
         assert another.submit(emits, row).result() == [True]  # and then that reader fails

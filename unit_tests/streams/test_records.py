@@ -394,7 +394,7 @@ def test_a_stream_is_an_http_stream_with_key_and_cursor(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_an_answer_is_parsed_into_records(name: str) -> None:
     stream = streams()[name]
-    part = stream.parts(resuming=False)[0][1]
+    part = stream.list_partitions(resuming=False)[0][1]
     assert list(stream.parse_response(response(resource(name)), stream_slice=part)) == [expected(name)]
 
 
@@ -411,7 +411,7 @@ def test_records_can_be_read_without_the_concurrent_engine(klaviyo: FakeKlaviyo,
     stream = type(streams()[name])(config, Client(klaviyo, "pk_made_up"), None)  # type: ignore[arg-type]
     answer_with(klaviyo, resource(name))
     assert list(stream.read_records(SyncMode.full_refresh)) == [expected(name)]
-    first = {**stream.parts(resuming=False)[0][1], "start": first_start(name)}
+    first = {**stream.list_partitions(resuming=False)[0][1], "start": first_start(name)}
     assert klaviyo.questions()[0] == stream.query(first).request_params(stream_slice=first)
 
 
