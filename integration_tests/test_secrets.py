@@ -217,7 +217,7 @@ def test_no_error_holds_the_key(echo: Echo, place: str, spelling: str, caplog: p
             client = KlaviyoClient(key, echo.url, tries=2, sleep=lambda _: None)
             try:
                 found = client.get("/api/lists", None, (), lambda body: decode_page(body, "updated"))
-                client.own_url(found.next or "")
+                client.resolve_link(found.next or "")
             except KlaviyoError as error:
                 assert_hidden(key, spelling, f"{error} {error!r} {vars(error)}")
             ours = [record.getMessage() for record in caplog.records if record.name.startswith("airbyte")]

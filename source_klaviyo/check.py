@@ -132,7 +132,7 @@ def _account_name(client: KlaviyoClient) -> str:
         name = _decode_account(page.resources[0]).attributes.contact_information.organization_name
     except (IndexError, msgspec.ValidationError):
         name = None
-    return client.discreet(" ".join(name.split())[:LONGEST_NAME]) if name else "(it has no name)"
+    return client.redact(" ".join(name.split())[:LONGEST_NAME]) if name else "(it has no name)"
 
 
 def _cost(stream: KlaviyoStream) -> tuple[int, bool, int, int]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from source_klaviyo.api.discretion import SHORTEST_KEY
 from source_klaviyo.api.errors import ConfigError
+from source_klaviyo.api.redaction import MIN_SECRET_LENGTH
 from source_klaviyo.api.token_endpoint import OAuthCredentials
 from source_klaviyo.sync.instants import SECOND, parse_instant
 
@@ -67,7 +67,7 @@ def secrets_of(settings: Mapping[str, Any]) -> list[str]:
     client_id, client_secret = (places[1].get(name) for name in ("client_id", "client_secret"))
     if isinstance(client_id, str) and isinstance(client_secret, str):
         found.append(OAuthCredentials(client_id.strip(), client_secret.strip(), "").basic)
-    return [text for text in dict.fromkeys(found) if len(text) >= SHORTEST_KEY]
+    return [text for text in dict.fromkeys(found) if len(text) >= MIN_SECRET_LENGTH]
 
 
 def _is_empty(value: object) -> bool:

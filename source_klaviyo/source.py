@@ -210,7 +210,8 @@ def _generator(
 
 def _streams(config: Config, client: KlaviyoClient) -> list[KlaviyoStream]:
     shared = Shared(config, client)
-    return sorted((stream(config, client.counted(), shared) for stream in STREAMS), key=lambda stream: stream.name)
+    streams = [stream(config, client.with_own_stats(), shared) for stream in STREAMS]
+    return sorted(streams, key=lambda stream: stream.name)
 
 
 def _engine(

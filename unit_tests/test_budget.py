@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from source_klaviyo.api.budget import LEARNED_SECONDS, REPORT, XL, XS, Budget, L, Limit, M, S, Tier
-from source_klaviyo.api.errors import QuotaUsed
+from source_klaviyo.api.errors import DailyQuotaExceeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -454,7 +454,7 @@ def test_a_lower_quota_of_the_day_is_believed() -> None:
     world.ask(reports)
     world.budget.learn([reports], {"RateLimit-Limit": "1, 1;w=1, 2;w=60, 2;w=86400"})
     world.ask(reports)
-    with pytest.raises(QuotaUsed):
+    with pytest.raises(DailyQuotaExceeded):
         world.ask(reports)
 
 

@@ -22,8 +22,15 @@ import requests
 import urllib3
 from requests import exceptions as broken
 
+from source_klaviyo.api.backoff import MAX_BACKOFF_SECONDS
 from source_klaviyo.api.budget import Budget, Limit, Tier
-from source_klaviyo.api.client import HOST, LONGEST_WAIT, PATIENCE, TOO_LARGE_TRIES, TRIES, KlaviyoClient
+from source_klaviyo.api.client import (
+    HOST,
+    MAX_ATTEMPTS,
+    MAX_ATTEMPTS_TOO_LARGE,
+    RATE_LIMITS_PER_ATTEMPT,
+    KlaviyoClient,
+)
 from source_klaviyo.api.errors import (
     AccessDenied,
     AnswerTooLarge,
@@ -86,7 +93,7 @@ class Recording(Budget):
 class Conversation:
     """A client whose waits take no time and are written down."""
 
-    def __init__(self, base_url: str = HOST, tries: int = TRIES) -> None:
+    def __init__(self, base_url: str = HOST, tries: int = MAX_ATTEMPTS) -> None:
         self.waits: list[float] = []
         self.budget = Recording()
         self.client = KlaviyoClient(KEY, base_url, tries=tries, budget=self.budget, sleep=self.waits.append)
@@ -209,7 +216,7 @@ def test_a_netrc_file_does_not_replace_the_key(
     ],
 )
 def test_a_link_to_klaviyo_keeps_its_path_and_goes_by_https(talk: Conversation, link: str, address: str) -> None:
-    assert talk.client.own_url(link) == address
+    assert talk.client.resolve_link(link) == address
 
 
 FOREIGN = [
@@ -246,9 +253,9 @@ def test_a_link_to_elsewhere_is_not_followed(requests_mock: Mocker, talk: Conver
 
 def test_where_the_operator_has_all_requests_elsewhere_its_own_port_is_needed() -> None:
     talk = Conversation("http://127.0.0.1:8080")
-    assert talk.client.own_url("https://127.0.0.1:8080/api/x") == "http://127.0.0.1:8080/api/x"
+    assert talk.client.resolve_link("https://127.0.0.1:8080/api/x") == "http://127.0.0.1:8080/api/x"
     with pytest.raises(UnsafeLink):
-        talk.client.own_url("http://127.0.0.1/api/x")
+        talk.client.resolve_link("http://127.0.0.1/api/x")
 
 
 @pytest.mark.parametrize(
@@ -265,7 +272,7 @@ def test_where_the_operator_has_all_requests_elsewhere_its_own_port_is_needed() 
 )
 def test_the_query_of_a_link_is_not_touched(requests_mock: Mocker, talk: Conversation, query: str) -> None:
     requests_mock.get(URL, json=PAGE)
-    assert talk.client.own_url(f"{URL}?{query}") == f"{URL}?{query}"
+    assert talk.client.resolve_link(f"{URL}?{query}") == f"{URL}?{query}"
     talk.get(f"{URL}?{query}")
     # brackets may be sent either way
     assert parse_qsl(urlsplit(requests_mock.last_request.url).query, True) == parse_qsl(query, True)
@@ -347,9 +354,9 @@ def test_each_try_takes_a_slot_and_gives_it_back(requests_mock: Mocker, answer: 
 def test_the_tries_take_about_four_minutes(requests_mock: Mocker, talk: Conversation) -> None:
     requests_mock.get(URL, status_code=503)
     talk.error()
-    assert requests_mock.call_count == TRIES
+    assert requests_mock.call_count == MAX_ATTEMPTS
     assert 200 <= sum(talk.waits) <= 310
-    assert max(talk.waits) <= LONGEST_WAIT
+    assert max(talk.waits) <= MAX_BACKOFF_SECONDS
 
 
 def test_who_asks_may_say_how_many_tries_it_takes(requests_mock: Mocker, talk: Conversation) -> None:
@@ -497,14 +504,14 @@ def test_refusals_for_the_rate_are_borne_longer_than_failures(requests_mock: Moc
     requests_mock.get(URL, **throttled(Retry_After="1"))
     talk = Conversation(tries=4)
     assert type(talk.error()) is RateLimited
-    assert requests_mock.call_count == 4 * PATIENCE
+    assert requests_mock.call_count == 4 * RATE_LIMITS_PER_ATTEMPT
 
 
 def test_refusals_and_failures_add_up(requests_mock: Mocker) -> None:
-    requests_mock.get(URL, [throttled()] * PATIENCE + [{"status_code": 503}])
+    requests_mock.get(URL, [throttled()] * RATE_LIMITS_PER_ATTEMPT + [{"status_code": 503}])
     talk = Conversation(tries=3)
     assert type(talk.error()) is ServerError
-    assert requests_mock.call_count == PATIENCE + 2
+    assert requests_mock.call_count == RATE_LIMITS_PER_ATTEMPT + 2
 
 
 def test_the_budget_learns_from_every_answer(requests_mock: Mocker, talk: Conversation) -> None:
@@ -523,7 +530,7 @@ def test_an_answer_that_is_too_large_is_asked_for_some_times_and_then_an_error(
     requests_mock.get(URL, content=b" " * 101)
     with pytest.raises(AnswerTooLarge):
         talk.client.get(URL, None, LIMITS, DECODE, most=100)
-    assert requests_mock.call_count == TOO_LARGE_TRIES
+    assert requests_mock.call_count == MAX_ATTEMPTS_TOO_LARGE
 
 
 def test_an_answer_that_is_too_large_once_is_asked_for_again(

@@ -167,7 +167,7 @@ def test_the_client_asks_again_for_an_answer_that_does_not_end(
 ) -> None:
     monkeypatch.setattr("source_klaviyo.api.timeouts.FIRST_SECONDS", SECONDS)
     monkeypatch.setattr("source_klaviyo.api.timeouts.MIN_SECONDS", SECONDS)
-    monkeypatch.setattr("source_klaviyo.api.client.ANSWER", SECONDS)
+    monkeypatch.setattr("source_klaviyo.api.client.RESPONSE_DEADLINE_SECONDS", SECONDS)
     naps: list[float] = []
     good = b'HTTP/1.1 200 OK\r\nContent-Length: 21\r\n\r\n{"data":[{"id":"1"}]}'
     with server(dripping(*parts), [good]) as url:

@@ -464,7 +464,7 @@ def test_what_an_answer_repeats_of_the_connections_secrets_is_masked(talk: Talk)
     talk.get()
     basic = CREDENTIALS.basic
     for secret in (*CREDENTIALS.secrets, "access-MARKED-1", "refresh-MARKED-1", basic):
-        assert secret not in talk.client.discreet(f"Klaviyo says {secret} and {secret.upper()}.")
+        assert secret not in talk.client.redact(f"Klaviyo says {secret} and {secret.upper()}.")
 
 
 def test_no_object_shows_a_secret(talk: Talk) -> None:

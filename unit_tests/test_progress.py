@@ -59,14 +59,14 @@ class Stage:
         self.budget = Budget(clock=lambda: self.now)
         client = KlaviyoClient("pk_made_up", budget=self.budget)
         self.progress = Progress(clock=lambda: self.now)
-        self.readings = {name: Reading(name, client.counted()) for name in names}
+        self.readings = {name: Reading(name, client.with_own_stats()) for name in names}
         self.progress.follow(list(self.readings.values()))  # type: ignore[arg-type]
 
     def ask(self, name: str, limit: Limit, requests: int = 1) -> None:
         """Requests of a stream, answered at once."""
         for _ in range(requests):
             self.budget.acquire((limit,))
-            self.readings[name].stream.client.traffic.sent((limit,))
+            self.readings[name].stream.client.stats.record_request((limit,))
             self.budget.release((limit,))
 
     def come(self, name: str, records: int) -> None:
@@ -211,11 +211,11 @@ def test_a_line_sums_up_the_small_streams() -> None:
 
 def test_the_end_of_a_stream_is_summed_up() -> None:
     stage = Stage("events")
-    traffic = stage.readings["events"].stream.client.traffic
+    stats = stage.readings["events"].stream.client.stats
     stage.ask("events", Limit("events", M), requests=3)
     stage.come("events", 30_250)
-    traffic.again(limited=True)
-    traffic.again(limited=False)
+    stats.record_retry(limited=True)
+    stats.record_retry(limited=False)
     stage.now = 16.12
 
     line = stage.progress.streams["events"].end(failed=False)

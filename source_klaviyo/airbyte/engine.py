@@ -27,7 +27,7 @@ from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_message
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_klaviyo.api.discretion import without_persons
+from source_klaviyo.api.redaction import redact_pii
 from source_klaviyo.api.worker_pool import WorkerPool
 from source_klaviyo.partitions.batch import RecordBatch
 
@@ -52,12 +52,13 @@ class Stopped(Exception):
     """The process has been told to end, and what has been read is put out."""
 
 
-class _DiscreetSliceLogger(DebugSliceLogger):
-    """Slices hold what Klaviyo or the user calls things, which may be anything."""
+class RedactingSliceLogger(DebugSliceLogger):
+    """Redacts secrets and personal data in logged slices, whose values come from Klaviyo or the user."""
 
     def create_slice_log_message(self, _slice: Mapping[str, Any] | None) -> AirbyteMessage:
+        """Return the debug message about a slice."""
         message = super().create_slice_log_message(_slice)
-        message.log.message = filter_secrets(without_persons(message.log.message))  # type: ignore[union-attr]
+        message.log.message = filter_secrets(redact_pii(message.log.message))  # type: ignore[union-attr]
         return message
 
 
@@ -117,7 +118,7 @@ class PagedSource(ConcurrentSource):
             stop_requested,
             threadpool=ThreadPoolManager(pool, logger),
             logger=logger,
-            slice_logger=_DiscreetSliceLogger(),
+            slice_logger=RedactingSliceLogger(),
             message_repository=repository,
             queue=queue,
             initial_number_partitions_to_generate=max(1, min(generators, threads - 1)),
@@ -216,7 +217,7 @@ def _log(message: str) -> AirbyteMessage:
 
 def own_error(error: Exception) -> str:
     """What to say of an error that nobody expected."""
-    what = f"{type(error).__name__}: {without_persons(str(error))}"
+    what = f"{type(error).__name__}: {redact_pii(str(error))}"
     return f"The connector met an error of its own ({what}): please report it."
 
 

@@ -43,7 +43,7 @@ class Auth(AuthBase):
     def accepted(self) -> None:
         """Note that a request has been authenticated."""
 
-    def hidden(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """Mask secrets in what an answer says, should it repeat them."""
         raise NotImplementedError
 

@@ -1,4 +1,4 @@
-"""How long to wait before a request that has failed is made again."""
+"""The backoff: how long to wait before a failed request is repeated."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from source_klaviyo.api.errors import TransientError
 
 MAX_BACKOFF_SECONDS = 60.0
-"""The longest wait between two tries; also the most of a Retry-After that is believed at once."""
+"""The longest backoff; a longer Retry-After is cut to it."""
 
 
-def wait_after(tries: int, error: TransientError) -> float:
-    """Return the seconds to wait after so many failed tries: doubling from one second, with jitter.
+def backoff_seconds(tries: int, error: TransientError) -> float:
+    """Return the seconds to wait after so many failed attempts: exponential backoff from one second, with jitter.
 
     Retry-After is a lower bound; Klaviyo has been seen to send 0 throughout an outage.
     """

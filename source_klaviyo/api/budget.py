@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-from source_klaviyo.api.errors import QuotaUsed
+from source_klaviyo.api.errors import DailyQuotaExceeded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -123,14 +123,14 @@ class Budget:
         Waiting for one limit never holds up a request that draws on others.
 
         Raises:
-            QuotaUsed: nothing is left of this day; nobody waits as long as that.
+            DailyQuotaExceeded: the daily quota is exhausted, which is too long to wait for.
         """
         with self._changed:
             began = self._clock()
             buckets = list(self._of(limits))
             while True:
                 if any(bucket.left_today == 0 for bucket in buckets):
-                    raise QuotaUsed("Klaviyo's quota of reports of this kind is used up for today.")
+                    raise DailyQuotaExceeded("Klaviyo's quota of reports of this kind is used up for today.")
                 delay = max((bucket.delay(self._clock()) for bucket in buckets), default=0.0)
                 if delay <= 0:
                     break
@@ -155,7 +155,7 @@ class Budget:
             uses = [(bucket.used(now), bucket.quota(STEADY_SECONDS, now) or 1) for bucket in self._of(limits)]
             return max(uses, key=lambda use: use[0] / use[1], default=(0, 0))
 
-    def close_day(self, limits: Sequence[Limit]) -> bool:
+    def exhaust_daily_quota(self, limits: Sequence[Limit]) -> bool:
         """Klaviyo wants hours of patience: where there is a quota of the day, it is used up; whether there is one."""
         with self._changed:
             daily = [bucket for bucket in self._of(limits) if bucket.left_today is not None]

@@ -1,4 +1,4 @@
-"""One conversation with Klaviyo: key, revision, limits, retries, clock and safe links in one place."""
+"""The HTTP client: authentication, API revision, rate limits, retry policy, clock and safe links in one place."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 import requests
 
 from source_klaviyo.api.auth import Auth
-from source_klaviyo.api.backoff import MAX_BACKOFF_SECONDS, wait_after
+from source_klaviyo.api.backoff import backoff_seconds
 from source_klaviyo.api.body import MAX_ANSWER_BYTES, read_body
 from source_klaviyo.api.budget import Budget, shared_budget
 from source_klaviyo.api.clock import Clock
 from source_klaviyo.api.deadline import LimitedAdapter, receiving
-from source_klaviyo.api.discretion import without_key, without_persons
 from source_klaviyo.api.errors import (
     AnswerTooLarge,
+    DailyQuotaExceeded,
     KlaviyoError,
-    QuotaUsed,
     RateLimited,
     RejectedToken,
     TokenUnavailable,
@@ -35,11 +34,12 @@ from source_klaviyo.api.errors import (
 from source_klaviyo.api.memory import MemoryBudget
 from source_klaviyo.api.network import network_error
 from source_klaviyo.api.oauth import OAuth
-from source_klaviyo.api.page import RECORD_BYTES, understood
+from source_klaviyo.api.page import RECORD_BYTES, decode_errors_as_transient
+from source_klaviyo.api.redaction import redact_key, redact_pii
 from source_klaviyo.api.request import Request
+from source_klaviyo.api.request_stats import RequestStats
 from source_klaviyo.api.timeouts import Timeouts
 from source_klaviyo.api.token_endpoint import OAuthCredentials, TokenEndpoint
-from source_klaviyo.api.traffic import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -53,36 +53,35 @@ logger = logging.getLogger("airbyte")
 
 HOST = "https://a.klaviyo.com"
 REVISION = "2026-07-15"
-"""The API revision of requests that do not name another one."""
+"""The API revision of requests that name no other."""
 OCTOBER_2026 = "2026-10-15"
 """The API revision that brought campaigns of several channels, translations, brands, senders and usage."""
 TIMEOUT = (10, 120)
-"""Seconds to connect, and the most to wait for an answer's head, and for each next piece of its body."""
-ANSWER = 300.0
-"""Seconds for a body as a whole, from its first byte to its last."""
+"""Seconds to connect, and at most for the response's headers and for each chunk of its body."""
+RESPONSE_DEADLINE_SECONDS = 300.0
+"""Seconds for a whole body, from its first byte to its last."""
 
 SMALL_BYTES = 1_000_000
-"""Bytes of an answer to `get` that are not counted in the memory budget.
+"""Bytes of a response to `get` that the memory budget ignores.
 
-The caller may hold a page, and must not wait for memory held by others who wait as well.
+The caller may hold a page already, and must not wait for memory that others hold while they wait, too.
 """
-TRIES = 11
-"""How often a request is made that fails for a passing reason; with the waits between, about four minutes."""
-TOO_LARGE_TRIES = 3
-"""Attempts for an answer that is too large and cannot be asked for in smaller pages."""
-OUTAGE = 600.0
-"""Seconds; a request that has failed for so long is given up, however few its tries: those that time out take long."""
-PATIENCE = 3
-"""How many refusals for the rate count as one failed try: someone else may be using the account."""
-TODAY = 900.0
-"""Seconds; a longer Retry-After of an endpoint with a quota of the day means that it is used up."""
-LONGEST_WAIT = MAX_BACKOFF_SECONDS
+MAX_ATTEMPTS = 11
+"""Attempts of a request that fails with transient errors; with the backoff, about four minutes."""
+MAX_ATTEMPTS_TOO_LARGE = 3
+"""Attempts if the response is too large and cannot be requested in smaller pages."""
+MAX_RETRY_SECONDS = 600.0
+"""Seconds after which a failing request is given up, however few its attempts: each may have timed out."""
+RATE_LIMITS_PER_ATTEMPT = 3
+"""429 responses that count as one failed attempt: another client may be using the account."""
+DAILY_QUOTA_RETRY_AFTER_SECONDS = 900.0
+"""On endpoints with a daily quota, a longer Retry-After means that it is exhausted."""
 MAX_REJECTIONS = 2
-"""Access tokens that are refused one after the other before a request is given up."""
+"""Access tokens rejected in a row before a request is given up."""
 
 
 class _KeyAuth(Auth):
-    """The one place that holds the key."""
+    """Holds the API key, which nothing else does."""
 
     def __init__(self, key: str) -> None:
         self._header = f"Klaviyo-API-Key {key}"
@@ -94,24 +93,24 @@ class _KeyAuth(Auth):
     def __repr__(self) -> str:
         return "<the API key>"
 
-    def hidden(self, text: str) -> str:
-        """What an answer says, without the key, should it repeat it."""
-        return without_key(text, self._header.split()[1])
+    def redact(self, text: str) -> str:
+        """Mask the key in the text of a response."""
+        return redact_key(text, self._header.split()[1])
 
 
 class KlaviyoClient:
-    """Asks Klaviyo for pages, from any number of threads.
+    """Requests pages from Klaviyo, in any number of threads.
 
     Args:
-        key: the private API key, or what an OAuth connection is made of.
-        base_url: scheme, host and port; nothing else is ever talked to.
-        connections: how many requests may be under way at once.
-        tries: how often a request that fails for a passing reason is made before giving up.
-        sleep: waits between tries, in seconds.
-        report: takes each grant of OAuth before it is used, and whether it rotates the refresh token.
+        key: the private API key, or the credentials of an OAuth connection.
+        base_url: scheme, host and port; no request goes to another host.
+        connections: how many requests may be in flight.
+        tries: attempts of a request that fails with transient errors.
+        sleep: waits between attempts, in seconds.
+        report: takes each OAuth grant before it is used, and whether it rotates the refresh token.
 
     Attributes:
-        traffic: what has been asked.
+        stats: counts requests, retries and waits.
         revision: the API revision that requests name in their header.
     """
 
@@ -121,7 +120,7 @@ class KlaviyoClient:
         base_url: str = HOST,
         *,
         connections: int = 10,
-        tries: int = TRIES,
+        tries: int = MAX_ATTEMPTS,
         budget: Budget | None = None,
         sleep: Callable[[float], None] = time.sleep,
         report: Callable[[Grant, bool], None] | None = None,
@@ -133,7 +132,7 @@ class KlaviyoClient:
         self._memory = MemoryBudget()
         self._timeouts = Timeouts()
         self._clock = Clock()
-        self.traffic = Traffic()
+        self.stats = RequestStats()
         self.revision = REVISION
         self._session = requests.Session()
         self._auth: Auth
@@ -145,14 +144,14 @@ class KlaviyoClient:
             endpoint = TokenEndpoint(key, self._session, self._base_url, self._budget, tries, sleep)
             self._auth = OAuth(key, endpoint, report)
         self._session.auth = self._auth
-        # a proxy may set cookies: none is kept, so no request depends on the one before
+        # keep no cookies, whoever sets them, so that no request depends on an earlier one
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
         self._session.headers.update(
             {
                 "Accept": "application/vnd.api+json",
                 "Accept-Encoding": "gzip, deflate",
                 "User-Agent": "airbyte-source-klaviyo",
-                # a retired revision is to be an error, not rows of another shape
+                # a retired revision must be an error, not records of another shape
                 "X-Klaviyo-Revision-Fall-Forward-Opt-Out": "1",
             }
         )
@@ -160,46 +159,46 @@ class KlaviyoClient:
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
 
-    def counted(self) -> KlaviyoClient:
-        """The same conversation, whose `traffic` is only what is asked through what is returned."""
+    def with_own_stats(self) -> KlaviyoClient:
+        """Return the same client with request stats of its own."""
         client = copy(self)
-        client.traffic = Traffic()
+        client.stats = RequestStats()
         return client
 
-    def speaking(self, revision: str) -> KlaviyoClient:
-        """Return the same client, with the same traffic, for requests of another API revision."""
+    def with_revision(self, revision: str) -> KlaviyoClient:
+        """Return the same client, with the same stats, for another API revision."""
         client = copy(self)
         client.revision = revision
         return client
 
     @property
     def subject(self) -> str:
-        """What belongs to an account and has scopes: an API key or an OAuth connection."""
+        """Return what messages call the credential: an API key or an OAuth connection."""
         return self._auth.subject
 
     @property
     def uses_oauth(self) -> bool:
-        """Whether an OAuth app asks, not a key."""
+        """Whether requests are authenticated by OAuth, not by a key."""
         return isinstance(self._auth, OAuth)
 
     @property
     def scopes(self) -> frozenset[str] | None:
-        """The scopes that have been granted; None if that is not known."""
+        """Return the granted scopes; None if they are not known."""
         return self._auth.scopes
 
     def usage(self) -> tuple[int, int]:
-        """Of the limits that `traffic` draws on, the one used most: requests of the last minute, and how many it takes.
+        """Return the use of the most used rate limit of `stats`: requests of the last minute, and the limit.
 
-        Whoever else asks through this conversation counts as well. A limit that takes none has not been met yet.
+        The requests of all clients that share the rate limiter count. The limit is 0 before the first response.
         """
-        return self._budget.usage(tuple(self.traffic.limits.values()))
+        return self._budget.usage(tuple(self.stats.limits.values()))
 
     def now(self) -> float:
-        """The time by Klaviyo's clock, as far as its answers have told it. Seconds since the epoch."""
+        """Return the time by Klaviyo's clock, as far as it is known, in seconds since the epoch."""
         return self._clock.now()
 
     def certain_now(self) -> float:
-        """The time by the clock that is behind, the host's or Klaviyo's. Seconds since the epoch."""
+        """Return the time by the slower clock, the host's or Klaviyo's, in seconds since the epoch."""
         return self._clock.certain_now()
 
     def get(
@@ -215,26 +214,26 @@ class KlaviyoClient:
         tries: int | None = None,
         hold: Hold | None = None,
     ) -> Page:
-        """Ask for one page, again and again if need be.
+        """Request one page, with retries.
 
         Args:
-            address: a path (`/api/events`) or the `links.next` of the page before.
-            params: the query; None when the address holds it already.
-            limits: the quotas this request draws on.
-            decode: makes a page of an answer's body; a TransientError of it is worth another try.
-            body: what a report is asked with (by POST, which reads only), as a value of JSON.
-            expected: bytes that the answer is likely to have; 0 if nothing is known.
-            most: bytes; if less than MAX_ANSWER_BYTES, a larger answer is an error at once, since the caller can ask
-                for smaller pages.
-            tries: how often a request that fails for a passing reason is made; None for as often as usual.
-            hold: what counts the memory of the page; without it, only a large answer is counted, while it is read.
+            address: a path (`/api/events`) or the `links.next` of the previous page.
+            params: the query; None if the address includes it.
+            limits: the rate limits that the request counts against.
+            decode: decodes a body; if it raises a TransientError, the request is repeated.
+            body: the JSON body of a report request (a POST that only reads).
+            expected: the likely size of the response in bytes; 0 if unknown.
+            most: bytes; if less than MAX_ANSWER_BYTES, a larger response is an error at once, since the caller can
+                request smaller pages.
+            tries: attempts if the request fails with transient errors; None for the client's own number.
+            hold: counts the memory of the page; without it, only a large response is counted, while it is read.
 
         Raises:
-            DamagedAnswer: the last of all tries brought an answer that breaks off or cannot be decoded.
-            AnswerTooLarge: the answer has more bytes than `most`.
-            KlaviyoError: the answer is an error that no further try would mend, or too many tries failed.
+            DamagedAnswer: the response of the last attempt is incomplete or cannot be decoded.
+            AnswerTooLarge: the response has more bytes than `most`.
+            KlaviyoError: the response is a permanent error, or too many attempts failed.
         """
-        url = self.own_url(address)
+        url = self.resolve_link(address)
         request = Request(url, params, limits, decode, body, expected, most, tries, self.revision)
         with nullcontext(hold) if hold else self._memory.hold(free=SMALL_BYTES) as held:
             return self._ask(request, held)
@@ -248,9 +247,9 @@ class KlaviyoClient:
         decode: Callable[[bytes], Page],
         **options: Any,
     ) -> Iterator[Page]:
-        """Ask for one page as `get` does, and count it in the memory budget as long as it is needed.
+        """Request one page as `get` does, and count it in the memory budget while it is used.
 
-        Answers wait in the system's buffers until there is memory: it does not grow with the requests under way.
+        Responses wait in the system's buffers until there is memory, which does not grow with the requests in flight.
 
         Raises:
             KlaviyoError: as `get`.
@@ -273,65 +272,67 @@ class KlaviyoClient:
             if isinstance(answer, RejectedToken) and rejected < MAX_REJECTIONS:
                 rejected += 1
                 self._auth.renew(answer.sent)
-                self.traffic.again(limited=False)
+                self.stats.record_retry(limited=False)
                 continue
-            if not isinstance(answer, TransientError) or isinstance(answer, QuotaUsed | TokenUnavailable):
+            if not isinstance(answer, TransientError) or isinstance(answer, DailyQuotaExceeded | TokenUnavailable):
                 raise answer
             rejected = 0
             limited = isinstance(answer, RateLimited)
-            if limited and (answer.retry_after or 0.0) > TODAY and self._budget.close_day(request.limits):
+            is_long = limited and (answer.retry_after or 0.0) > DAILY_QUOTA_RETRY_AFTER_SECONDS
+            if is_long and self._budget.exhaust_daily_quota(request.limits):
                 continue
             refused, failed = refused + limited, failed + (not limited)
-            # waits for memory are nobody's failure
+            # time spent waiting for memory does not count as an outage
             now = time.monotonic() - hold.waited
             since = now if since is None else since
-            if now - since > OUTAGE or failed + refused // PATIENCE >= self._tries_for(request, answer):
+            attempts = failed + refused // RATE_LIMITS_PER_ATTEMPT
+            if now - since > MAX_RETRY_SECONDS or attempts >= self._max_attempts(request, answer):
                 tries = failed + refused
                 if tries == 1 or isinstance(answer, AnswerTooLarge):
                     raise answer
                 raise type(answer)(f"{answer} Given up after {tries} tries: run the sync again later.")
-            wait = wait_after(failed + refused, answer)
+            wait = backoff_seconds(failed + refused, answer)
             if limited:
                 self._budget.pause(request.limits, wait)
-            self.traffic.again(limited=limited)
+            self.stats.record_retry(limited=limited)
             logger.info("%s Asking again in %.0f s.", answer, wait)
-            with self.traffic.waiting() if limited else nullcontext():
+            with self.stats.waiting() if limited else nullcontext():
                 self._sleep(wait)
 
-    def discreet(self, text: str) -> str:
-        """What Klaviyo says, fit for a log: without the key, and without what tells of a person."""
-        return without_persons(self._auth.hidden(text))
+    def redact(self, text: str) -> str:
+        """Redact a text of Klaviyo for a log: mask secrets and personal data."""
+        return redact_pii(self._auth.redact(text))
 
-    def own_url(self, address: str) -> str:
-        """The address on our own host, its path and query untouched.
+    def resolve_link(self, address: str) -> str:
+        """Return an address as a URL of our own host, with path and query unchanged.
 
         Raises:
-            UnsafeLink: it belongs to another host.
+            UnsafeLink: it is an address of another host.
         """
         try:
             parts = urlsplit(urljoin(self._base_url, address))
-            place = _place(parts)
+            place = _origin(parts)
         except ValueError:
             parts, place = urlsplit("//nowhere"), ("nowhere", None)
-        if place not in {_place(urlsplit(self._base_url)), _place(urlsplit(HOST))}:
+        if place not in {_origin(urlsplit(self._base_url)), _origin(urlsplit(HOST))}:
             plain = unquote(address)
-            host = parts.hostname if parts.hostname and self.discreet(plain) == plain else "another host"
+            host = parts.hostname if parts.hostname and self.redact(plain) == plain else "another host"
             raise UnsafeLink(
                 f"Klaviyo's answer names {host} as the place of the next page; the {self._auth.secret} is never sent "
                 "to another host. If you use a proxy, let it pass Klaviyo's answers unchanged."
             )
         return f"{self._base_url}{parts.path}{'?' if parts.query else ''}{parts.query}"
 
-    def _tries_for(self, request: Request, error: TransientError) -> int:
+    def _max_attempts(self, request: Request, error: TransientError) -> int:
         if isinstance(error, AnswerTooLarge):
-            return 1 if request.can_be_smaller else TOO_LARGE_TRIES
+            return 1 if request.can_be_smaller else MAX_ATTEMPTS_TOO_LARGE
         return request.tries or self._tries
 
     def _try(self, request: Request, hold: Hold, failures: int) -> Page | KlaviyoError:
         """Make a request once.
 
-        An error is returned without its traceback and causes: their frames would keep the answer in memory for as
-        long as the error is kept, and until the garbage collector finds the circle that they are part of.
+        Return an error without its traceback and causes, whose frames would keep the response in memory as long as
+        the error lives, and until the garbage collector finds their cycle.
         """
         try:
             return self._get_once(request, hold, failures)
@@ -343,9 +344,9 @@ class KlaviyoClient:
     def _get_once(self, request: Request, hold: Hold, failures: int) -> Page:
         limits = request.limits
         hold.wait_while_stalled()
-        with self.traffic.waiting():
+        with self.stats.waiting():
             self._budget.acquire(limits)
-        self.traffic.sent(limits)
+        self.stats.record_request(limits)
         patience = min(self._timeouts.seconds(limits, failures), TIMEOUT[1])
         with self._connections:
             try:
@@ -365,13 +366,14 @@ class KlaviyoClient:
             with closing(response):
                 self._learn(response, limits)
                 asked_at = self.certain_now() - latency
-                answer = read_body(response.raw, hold, request.expected, request.most, ANSWER, patience)
-                refusal = error_of(response.status_code, response.headers, answer, self._auth.hidden, request.revision)
+                deadline = RESPONSE_DEADLINE_SECONDS
+                answer = read_body(response.raw, hold, request.expected, request.most, deadline, patience)
+                refusal = error_of(response.status_code, response.headers, answer, self._auth.redact, request.revision)
                 if response.status_code != 401:
                     self._auth.accepted()
                 if refusal is not None:
                     raise self._auth.explain(refusal, response.request.headers["Authorization"])
-                with understood():
+                with decode_errors_as_transient():
                     page = request.decode(answer)
                 self._timeouts.learn(limits, latency)
                 size = len(answer) + RECORD_BYTES * len(page.resources)
@@ -383,10 +385,10 @@ class KlaviyoClient:
         self._clock.learn(response.headers.get("Date"))
 
 
-def _place(parts: SplitResult) -> tuple[str, int | None]:
-    """Host and port that an address leads to, whatever its scheme.
+def _origin(parts: SplitResult) -> tuple[str, int | None]:
+    """Return the host and port of an address, whatever its scheme.
 
-    One that holds more (a user, a password, brackets around a name) is a place of its own.
+    An address with anything else (a user, a password, brackets around a name) is an origin of its own.
     """
     host = parts.hostname or ""
     plain = f"[{host}]" if ":" in host else host

@@ -13,7 +13,7 @@
     │   ├── DamagedAnswer        an answer that breaks off, or is no JSON:API document
     │   ├── AnswerTooLarge       more bytes than are taken in
     │   ├── RateLimited          429
-    │   ├── QuotaUsed            the requests of the day are used up
+    │   ├── DailyQuotaExceeded   the daily quota of requests is exhausted
     │   └── TokenUnavailable     no access token could be had for minutes
     ├── BadRequest           400: Klaviyo refuses the question
     │   ├── InvalidCursor        the page cursor has expired
@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import msgspec
 
-from source_klaviyo.api.discretion import without_persons
+from source_klaviyo.api.redaction import redact_pii
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -133,7 +133,7 @@ class RateLimited(TransientError):
     """429."""
 
 
-class QuotaUsed(TransientError):
+class DailyQuotaExceeded(TransientError):
     """An endpoint's requests of the day are used up: what is missing comes with a sync of tomorrow."""
 
 
@@ -216,9 +216,9 @@ def error_of(
     error = _first_error(body)
     is_klaviyos, error = error is not None, error or _Error()
     detail = hidden((error.detail or "")[:_LOOKED_AT])
-    said = _said(without_persons(detail or hidden((error.title or "")[:_LOOKED_AT])))
+    said = _said(redact_pii(detail or hidden((error.title or "")[:_LOOKED_AT])))
     source = error.source or _Source()
-    place = without_persons(hidden(f"{source.parameter or ''} {source.pointer or ''}".strip()[:_LOOKED_AT]))
+    place = redact_pii(hidden(f"{source.parameter or ''} {source.pointer or ''}".strip()[:_LOOKED_AT]))
     about = f"{place} {detail}".strip()
 
     if status == 401:

@@ -7,7 +7,6 @@ import time
 from typing import TYPE_CHECKING
 
 from source_klaviyo.api.auth import Auth
-from source_klaviyo.api.discretion import without_secrets
 from source_klaviyo.api.errors import (
     AccessDenied,
     ConfigError,
@@ -18,6 +17,7 @@ from source_klaviyo.api.errors import (
     UnsafeLink,
 )
 from source_klaviyo.api.grant import Grant, redirected
+from source_klaviyo.api.redaction import redact_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,9 +111,9 @@ class OAuth(Auth):
         """Note that Klaviyo has accepted an access token."""
         self._rejected = 0
 
-    def hidden(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """Mask the connection's secrets in what an answer says, should it repeat them."""
-        return without_secrets(text, self._secrets.split("\n"), "a secret of this connection")
+        return redact_secrets(text, self._secrets.split("\n"), "a secret of this connection")
 
     def explain(self, error: KlaviyoError, sent: str) -> KlaviyoError:
         """Say an error of the API in the words of a connection that has no key.

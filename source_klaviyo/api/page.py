@@ -34,7 +34,7 @@ class Linked(msgspec.Struct):
     links: Links | None = None
 
     @property
-    def following(self) -> str | None:
+    def next_link(self) -> str | None:
         """The address of the next page, None on the last: Klaviyo has been seen to send null, nothing and text."""
         return (self.links.next or None) if self.links else None
 
@@ -126,7 +126,7 @@ class Page:
     size: int = 0
 
     @property
-    def marks(self) -> list[int]:
+    def fingerprint(self) -> list[int]:
         """What no other page of a slice has, as numbers: its way on, and its first and last resource."""
         ends = [hash((bytes(self.resources[0]), bytes(self.resources[-1])))] if self.resources else []
         return [*([hash(self.next)] if self.next else []), *ends]
@@ -156,13 +156,13 @@ def decode_page(body: bytes, cursor_attribute: str | None) -> Page:
         DamagedAnswer: it is not the JSON:API document of a collection, or not complete.
     """
     document, body = _decode(body, _Document)
-    with understood():
+    with decode_errors_as_transient():
         # all resources at once, which takes less time than one by one
         resources = _decoder(_resources(cursor_attribute))(body)
     cursors: list[bytes] = []
     if cursor_attribute is not None:
         cursors = [bytes(getattr(one.attributes, cursor_attribute, NULL)) for one in resources.data]
-    return Page(document.data, cursors, document.following)
+    return Page(document.data, cursors, document.next_link)
 
 
 def decode_item(body: bytes) -> Page:
@@ -183,7 +183,7 @@ def cursors_of(resources: list[msgspec.Raw], attribute: str | None) -> list[byte
         DamagedAnswer: something is no JSON:API resource.
     """
     decode = _decoder(_resource(attribute))
-    with understood():
+    with decode_errors_as_transient():
         found = [decode(resource) for resource in resources]
     return [bytes(getattr(one.attributes, attribute, NULL)) for one in found] if attribute is not None else []
 
@@ -195,7 +195,7 @@ def _decode(body: bytes, kind: type[T]) -> tuple[T, bytes]:
         DamagedAnswer: it is not such a document.
     """
     decode: Callable[[bytes], T] = _decoder(kind)  # type: ignore[arg-type]
-    with understood():
+    with decode_errors_as_transient():
         _check_text(body)
         try:
             document = decode(body)
@@ -230,7 +230,7 @@ def _resources(attribute: str | None) -> Any:
 
 
 @contextmanager
-def understood() -> Iterator[None]:
+def decode_errors_as_transient() -> Iterator[None]:
     """Take what cannot be decoded for damage on the way.
 
     Raises:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from requests.auth import AuthBase
 
-from source_klaviyo.api.backoff import wait_after
+from source_klaviyo.api.backoff import backoff_seconds
 from source_klaviyo.api.body import read_body
 from source_klaviyo.api.budget import Limit, Tier
 from source_klaviyo.api.critical import TOKEN_EXCHANGE
@@ -142,7 +142,7 @@ class TokenEndpoint:
                 raise TokenUnavailable(
                     f"No access token could be had from Klaviyo in {failed} tries. {error} Run the sync again later."
                 )
-            wait = wait_after(failed, error)
+            wait = backoff_seconds(failed, error)
             logger.info("No access token yet: %s Asking again in %.0f s.", error, wait)
             self._sleep(wait)
 

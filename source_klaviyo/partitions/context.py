@@ -16,7 +16,7 @@ from airbyte_cdk.models import (
     Type,
 )
 
-from source_klaviyo.api.errors import ConfigError, QuotaUsed, TransientError, UnreadableRecord
+from source_klaviyo.api.errors import ConfigError, DailyQuotaExceeded, TransientError, UnreadableRecord
 from source_klaviyo.partitions.failures import as_traced, stream_error
 from source_klaviyo.sync.cursor import SETTLING, WindowCursor
 from source_klaviyo.sync.instants import SECOND, whole_second
@@ -152,7 +152,7 @@ class StreamContext:
 
     def fail(self, error: KlaviyoError) -> AirbyteTracedException:
         """Return the exception to raise, and end the stream if its other partitions would fail as well."""
-        is_lasting = isinstance(error, ConfigError | QuotaUsed)
+        is_lasting = isinstance(error, ConfigError | DailyQuotaExceeded)
         error = stream_error(error, self.stream)
         traced = as_traced(error)
         self._failed_windows += isinstance(error, TransientError)
@@ -162,7 +162,7 @@ class StreamContext:
             self.failure = traced
         return traced
 
-    def end_early(self, error: QuotaUsed) -> None:
+    def end_early(self, error: DailyQuotaExceeded) -> None:
         """End the stream because its daily quota is exhausted; the next sync resumes from the state.
 
         Raises:
@@ -170,7 +170,7 @@ class StreamContext:
         """
         if not self.incremental:
             raise self.fail(
-                QuotaUsed(f"{error} Sync stream {self.stream.name} incrementally: it then goes on day by day.")
+                DailyQuotaExceeded(f"{error} Sync stream {self.stream.name} incrementally: it then goes on day by day.")
             ) from None
         if not self._ended_early:
             self._ended_early = True

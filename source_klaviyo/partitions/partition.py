@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partition
 
-from source_klaviyo.api.errors import KlaviyoError, QuotaUsed
-from source_klaviyo.api.page import understood
+from source_klaviyo.api.errors import DailyQuotaExceeded, KlaviyoError
+from source_klaviyo.api.page import decode_errors_as_transient
 from source_klaviyo.api.resource import identity
 from source_klaviyo.partitions.batch import RecordBatch
 from source_klaviyo.sync.selection import instant_of
@@ -62,7 +62,7 @@ class StreamPartition(Partition, ABC):
         try:
             if not context.has_ended:
                 yield from self._read()
-        except QuotaUsed as error:
+        except DailyQuotaExceeded as error:
             context.end_early(error)
         except KlaviyoError as error:
             raise context.fail(error) from None
@@ -81,7 +81,7 @@ class StreamPartition(Partition, ABC):
         resources, cursors = page.resources, page.cursors or [b""] * len(page.resources)
         if len(keep) < len(resources):
             resources, cursors = [resources[index] for index in keep], [cursors[index] for index in keep]
-        with understood():
+        with decode_errors_as_transient():
             records = stream.transform_page(resources, cursors, stream_slice)
             return RecordBatch.build(
                 stream.name, stream.cursor_attribute, records, stream.parent_fields(stream_slice), page.size

@@ -71,7 +71,7 @@ class StreamProgress:
         self.records = 0
         self._pages = 0
         self._context = context
-        self._traffic = context.stream.client.traffic
+        self._stats = context.stream.client.stats
         self._clock = clock
         self._began = clock()
         self._ended: float | None = None
@@ -91,13 +91,13 @@ class StreamProgress:
     def end(self, *, failed: bool) -> str:
         """The stream has ended; returns what there is to say of it."""
         self._ended, self._failed = self._clock(), failed
-        traffic = self._traffic
-        repeated = [(traffic.limited, "refused for the rate"), (traffic.failed, "failed")]
+        stats = self._stats
+        repeated = [(stats.limited, "refused for the rate"), (stats.failed, "failed")]
         reasons = ", ".join(f"{count:,} {reason}" for count, reason in repeated if count)
-        requests = _counted(traffic.requests, "request") + (f" ({reasons} and repeated)" if reasons else "")
+        requests = _counted(stats.requests, "request") + (f" ({reasons} and repeated)" if reasons else "")
         return (
             f"Stream {self._context.stream.name}: {_counted(self.records, 'record')} in "
-            f"{self._ended - self._began:.1f} s, {requests}, {traffic.waited:.1f} s waited for Klaviyo's limits."
+            f"{self._ended - self._began:.1f} s, {requests}, {stats.wait_seconds:.1f} s waited for Klaviyo's limits."
         )
 
     def so_far(self) -> str:
@@ -121,7 +121,7 @@ class StreamProgress:
             name=self._context.stream.name,
             records=self.records,
             rate=rate,
-            requests=self._traffic.requests,
+            requests=self._stats.requests,
             share=used / allowed if allowed else None,
             reached=self._context.cursor.reached,
             parts=self._context.cursor.parts,
@@ -158,7 +158,7 @@ class StreamProgress:
         cursor, expected = self._context.cursor, self._context.planner.expected
         if expected and pages and allowed and cursor.parts[1] == 1:
             expected = max(expected, 1.0)  # there is one more until it has ended
-            requests = expected * self._traffic.requests / self._pages
+            requests = expected * self._stats.requests / self._pages
             return max(expected / pages, (requests - free) * STEADY_SECONDS / allowed)
         return (1.0 - cursor.covered) / covered if covered > 0 else None
 

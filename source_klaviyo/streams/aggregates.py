@@ -110,7 +110,7 @@ class MetricAggregates(Periods):
             for row in answer.data.attributes.data
             for place, date in enumerate(answer.data.attributes.dates)
             if within(date, start, end)
-        ], answer.following
+        ], answer.next_link
 
     @staticmethod
     def _record(one: Aggregate, date: str, place: int, row: _Row) -> dict[str, Any]:

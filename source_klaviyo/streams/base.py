@@ -112,7 +112,7 @@ class KlaviyoStream(HttpStream, ABC):
     def __init__(self, config: Config, client: KlaviyoClient, shared: Shared) -> None:
         super().__init__()
         self.config = config
-        self.client = client.speaking(self.revision)
+        self.client = client.with_revision(self.revision)
         self.shared = shared
         self.fallbacks = 0
         self.query_starts: Mapping[str, Instant] = {}  # where each query begins in this sync

@@ -96,7 +96,7 @@ class CampaignsDetailed(Detailed, _ByChannel):
         document = decode_document(body, _Document)
         messages = {identity(message): message for message in document.included}
         resources = [self._with_messages(resource, messages) for resource in document.data]
-        return Page(resources, cursors_of(resources, self.cursor_attribute), document.following)
+        return Page(resources, cursors_of(resources, self.cursor_attribute), document.next_link)
 
     @staticmethod
     def _with_messages(resource: msgspec.Raw, messages: Mapping[str, msgspec.Raw]) -> msgspec.Raw:

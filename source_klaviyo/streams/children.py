@@ -159,7 +159,7 @@ class Included(Unfiltered, ABC):
         resources = [with_members(resource, {self.key: parent and parent.id}) for resource, parent in pairs]
         cursors = cursors_of(resources, self.cursor_attribute)
         dates = [self._later(cursor, parent) for cursor, (_, parent) in zip(cursors, pairs, strict=False)]
-        return Page(resources, cursors, document.following, dates=dates)
+        return Page(resources, cursors, document.next_link, dates=dates)
 
     def _later(self, cursor: bytes, parent: _Parent | None) -> bytes:
         """A child's date, or its parent's if that is later."""

@@ -96,7 +96,7 @@ class EventsDetailed(Events):
         document = decode_document(body, _Document)
         included = {(one.type, one.id): self._merged(one) for one in document.included}
         resources = [self._detailed(resource, included) for resource in document.data]
-        return Page(resources, cursors_of(resources, self.cursor_attribute), document.following)
+        return Page(resources, cursors_of(resources, self.cursor_attribute), document.next_link)
 
     @staticmethod
     def _merged(one: _Included) -> msgspec.Raw:

@@ -141,7 +141,7 @@ class Report(Periods, ABC):
             for one in report.data.attributes.results or ()
             for record, date in self.records(null | one.statistics, report.data.attributes.date_times or (), start, end)
         ]
-        return rows, report.following
+        return rows, report.next_link
 
     @abstractmethod
     def records(

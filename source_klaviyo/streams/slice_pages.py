@@ -91,7 +91,7 @@ class SlicePages:
         for page in self._stream.read_pages(stream_slice):
             self._stream.learn_size(self._sizes, page)
             empty = 0 if page.resources or self._stream.may_return_empty_pages else empty + 1
-            if (repeats.noticed(page.marks) or empty > EMPTY_PAGES) and page.next:
+            if (repeats.noticed(page.fingerprint) or empty > EMPTY_PAGES) and page.next:
                 raise RepeatedPage("Klaviyo answers with the same page again and again.")
             yield page
             del page

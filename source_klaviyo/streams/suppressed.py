@@ -159,7 +159,7 @@ class SuppressedProfiles(KlaviyoStream):
         """Decode a page, with the times of the suppressions of each profile."""
         document = decode_document(body, _Document)
         spans = [_decode_profile(resource).suppressions for resource in document.data]
-        return Page(document.data, cursors_of(document.data, self.cursor_attribute), document.following, spans=spans)
+        return Page(document.data, cursors_of(document.data, self.cursor_attribute), document.next_link, spans=spans)
 
     def fall_back(self, refusal: KlaviyoError) -> bool:
         """Or read all profiles, if Klaviyo refuses the filter."""

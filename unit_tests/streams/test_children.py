@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from source_klaviyo.api.client import TRIES
+from source_klaviyo.api.client import MAX_ATTEMPTS
 from source_klaviyo.partitions.context import MAX_FAILED_WINDOWS
 from unit_tests.fake_api import HOST, FakeKlaviyo, Request, error, sync
 
@@ -394,14 +394,14 @@ def test_an_outage_ends_a_stream_after_some_of_its_parents(klaviyo: FakeKlaviyo)
     output = sync("list_profiles", num_workers=1)
     assert output.statuses("list_profiles")[-1] == "INCOMPLETE"
     # one record might be the reason, so smaller pages are tried as well
-    assert MAX_FAILED_WINDOWS * TRIES <= len(klaviyo.requests) - 1 <= 3 * MAX_FAILED_WINDOWS * TRIES
+    assert MAX_FAILED_WINDOWS * MAX_ATTEMPTS <= len(klaviyo.requests) - 1 <= 3 * MAX_FAILED_WINDOWS * MAX_ATTEMPTS
 
 
 def test_parents_that_cannot_be_read_are_tried_once_for_all_their_children(klaviyo: FakeKlaviyo) -> None:
     klaviyo.before = lambda _: (503, b"")
     output = sync("object_schemas", "object_records", full_refresh=True)
     assert {output.statuses(one)[-1] for one in ("object_schemas", "object_records")} == {"INCOMPLETE"}
-    assert len(klaviyo.requests) == TRIES
+    assert len(klaviyo.requests) == MAX_ATTEMPTS
 
 
 def test_the_id_of_a_coupon_may_hold_a_quote(klaviyo: FakeKlaviyo) -> None:

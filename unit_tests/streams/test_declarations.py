@@ -35,7 +35,7 @@ class Ids:
 class Client:
     """Every page holds one resource."""
 
-    def speaking(self, _: str) -> Client:
+    def with_revision(self, _: str) -> Client:
         return self
 
     @staticmethod

@@ -9,8 +9,8 @@ import pytest
 from airbyte_cdk.models import FailureType
 
 from source_klaviyo.api.budget import Budget, Limit, Tier
-from source_klaviyo.api.client import TRIES
-from source_klaviyo.api.errors import QuotaUsed
+from source_klaviyo.api.client import MAX_ATTEMPTS
+from source_klaviyo.api.errors import DailyQuotaExceeded
 from source_klaviyo.streams.reports import MESSAGE_STATISTICS
 from unit_tests.fake_api import FakeKlaviyo, Request, error, sync
 
@@ -427,14 +427,14 @@ def used_up(klaviyo: FakeKlaviyo, after: int) -> Callable[[Request], Answer]:
 @pytest.fixture
 def hours(klaviyo: FakeKlaviyo, monkeypatch: pytest.MonkeyPatch) -> None:
     """A 429 asks for hours, and the budget knows of days."""
-    monkeypatch.setattr("unit_tests.fake_api.NoLimits.close_day", Budget.close_day)
+    monkeypatch.setattr("unit_tests.fake_api.NoLimits.exhaust_daily_quota", Budget.exhaust_daily_quota)
     monkeypatch.setattr("unit_tests.fake_api.NoLimits.acquire", acquire)
     klaviyo.headers = {"Retry-After": "73473"}
 
 
 def acquire(self: Budget, limits: Any) -> float:
     if any(bucket.left_today == 0 for bucket in self._of(limits)):
-        raise QuotaUsed("used up")
+        raise DailyQuotaExceeded("used up")
     return 0.0
 
 
@@ -472,9 +472,9 @@ def test_the_budget_knows_when_a_day_is_used_up() -> None:
     for _ in range(2):
         budget.acquire(limits)
         budget.release(limits)
-    with pytest.raises(QuotaUsed):
+    with pytest.raises(DailyQuotaExceeded):
         budget.acquire(limits)
-    assert budget.close_day([Limit("events", Tier(10, 10))]) is False
+    assert budget.exhaust_daily_quota([Limit("events", Tier(10, 10))]) is False
 
 
 # --- aggregates ---------------------------------------------------------------------------------------------------
@@ -612,7 +612,7 @@ def test_an_outage_does_not_use_up_the_quota_metric_by_metric(klaviyo: FakeKlavi
     ids = ",".join(f"M{number}" for number in range(20))
     output = sync("flow_values_reports", start_date="2024-06-29", metric_ids=ids)
     assert output.statuses("flow_values_reports")[-1] == "INCOMPLETE"
-    assert len(asked(klaviyo)) == TRIES
+    assert len(asked(klaviyo)) == MAX_ATTEMPTS
 
 
 def test_pages_in_a_circle_are_noticed(klaviyo: FakeKlaviyo) -> None:

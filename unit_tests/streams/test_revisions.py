@@ -136,7 +136,7 @@ def test_what_is_asked_below_a_stream_names_its_revision() -> None:
 
 def test_a_client_of_another_revision_counts_the_same_traffic() -> None:
     client = KlaviyoClient("pk_made_up")
-    assert client.speaking(NEW).traffic is client.traffic
+    assert client.with_revision(NEW).stats is client.stats
 
 
 @pytest.mark.parametrize(("status", "body"), [(410, RETIRED), (404, UNKNOWN)], ids=["retired", "unknown"])

@@ -11,8 +11,8 @@ from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from source_klaviyo.airbyte.engine import _DiscreetSliceLogger
-from source_klaviyo.api.discretion import without_key, without_persons
+from source_klaviyo.airbyte.engine import RedactingSliceLogger
+from source_klaviyo.api.redaction import redact_key, redact_pii
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,13 +34,13 @@ ORDINARY = [
 
 @pytest.mark.parametrize("text", ORDINARY)
 def test_ordinary_words_stay_as_they_are(text: str) -> None:
-    assert without_key(text, KEY) == text
-    assert without_persons(text) == text
+    assert redact_key(text, KEY) == text
+    assert redact_pii(text) == text
 
 
 @given(st.text(), st.text())
 def test_the_key_is_masked_whatever_is_around_it(before: str, after: str) -> None:
-    said = without_key(f"{before}{KEY}{after}", KEY)
+    said = redact_key(f"{before}{KEY}{after}", KEY)
     assert KEY not in said
     assert said in {f"{before}****{after}", LEFT_OUT}
 
@@ -70,16 +70,16 @@ befores = st.sampled_from(["", "key: ", "/data/", "?a=1&b=", "x" * 400 + " "])
 def test_no_spelling_of_the_key_passes(spelled: str, chosen: list[Callable[[str], str]], before: str) -> None:
     for spelling in chosen:
         spelled = spelling(spelled)
-    assert without_key(before + spelled, KEY) in {LEFT_OUT, f"{before}****"}
+    assert redact_key(before + spelled, KEY) in {LEFT_OUT, f"{before}****"}
 
 
 @given(st.text())
 def test_whatever_is_said_has_readings(text: str) -> None:
-    assert without_key(text, KEY) == text
+    assert redact_key(text, KEY) == text
 
 
 def test_what_is_too_short_to_be_a_key_is_no_secret() -> None:
-    assert without_key("a page of data", "a") == "a page of data"
+    assert redact_key("a page of data", "a") == "a page of data"
 
 
 @pytest.mark.parametrize(
@@ -93,29 +93,29 @@ def test_what_is_too_short_to_be_a_key_is_no_secret() -> None:
     ],
 )
 def test_people_are_masked(said: str, shown: str) -> None:
-    assert without_persons(said) == shown.rstrip()
+    assert redact_pii(said) == shown.rstrip()
 
 
 @pytest.mark.parametrize(
     "number", ["+49170 1234567", "+1 415-555-0199", "(415) 555-0199", "14155550199", "+1.415.555.0199"]
 )
 def test_telephone_numbers_are_masked_as_people_write_them(number: str) -> None:
-    assert without_persons(f"No profile has {number}, or so.") == "No profile has ****, or so."
+    assert redact_pii(f"No profile has {number}, or so.") == "No profile has ****, or so."
 
 
 @pytest.mark.parametrize("spelled", ['"jane doe"@example.com', "jane@[127.0.0.1]"])
 def test_addresses_of_rare_forms_are_masked(spelled: str) -> None:
-    assert without_persons(f"No {spelled} here") == "No **** here"
+    assert redact_pii(f"No {spelled} here") == "No **** here"
 
 
 @pytest.mark.parametrize(
     "spelled", ["me%40example.com", "me&#64;example.com", r"me\u0040example.com", "me\uff20example.com"]
 )
 def test_addresses_in_other_spellings_leave_nothing(spelled: str) -> None:
-    assert without_persons(f"No profile {spelled}.") == "(left out, since it tells of a person)"
+    assert redact_pii(f"No profile {spelled}.") == "(left out, since it tells of a person)"
 
 
 def test_slices_in_the_log_show_neither_the_key_nor_people() -> None:
     update_secrets([KEY])
-    message = _DiscreetSliceLogger().create_slice_log_message({"aggregate": KEY, "by": "me@example.com"}).log.message
+    message = RedactingSliceLogger().create_slice_log_message({"aggregate": KEY, "by": "me@example.com"}).log.message
     assert message == 'slice:{"aggregate": "****", "by": "****"}'

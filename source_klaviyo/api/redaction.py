@@ -1,4 +1,4 @@
-"""What others say, made fit for logs: without the key, and without what tells of a person."""
+"""Redact secrets and personal data from texts of others, such as error responses, before they are logged."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from urllib.parse import unquote
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-SHORTEST_KEY = 8
-"""Characters; what is shorter is no key, and part of too many words."""
+MIN_SECRET_LENGTH = 8
+"""Characters of a secret that is masked; a shorter one would be part of too many words."""
 _READINGS = 200
-"""So many readings of a text are looked at, should somebody have wrapped it again and again."""
+"""Decodings of a text that are searched, at most: a text may be encoded several times."""
 
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))")
 _BASE64 = re.compile(r"[\w+/-]{8,}", re.ASCII)
@@ -29,20 +29,20 @@ _PERSONAL = re.compile(
 )
 
 
-def without_key(text: str, key: str) -> str:
-    """The text with the key masked; nothing of it where the key shows in another spelling, such as percent-encoded."""
-    return without_secrets(text, [key], "the API key")
+def redact_key(text: str, key: str) -> str:
+    """Mask the key in a text; leave out the text if it contains the key in another encoding."""
+    return redact_secrets(text, [key], "the API key")
 
 
-def without_secrets(text: str, secrets: Sequence[str], what: str) -> str:
-    """Mask secrets in a text; leave all of it out if one shows in another spelling, such as percent-encoded.
+def redact_secrets(text: str, secrets: Sequence[str], what: str) -> str:
+    """Mask secrets in a text; leave out the text if it contains one in another encoding, such as percent-encoding.
 
     Args:
-        text: what somebody said.
-        secrets: those of fewer characters than SHORTEST_KEY are not looked for.
-        what: names the secrets, in the place of a text that is left out.
+        text: any text.
+        secrets: those shorter than MIN_SECRET_LENGTH are ignored.
+        what: the name of the secrets, for the message that replaces a text that is left out.
     """
-    long = [secret for secret in secrets if len(secret) >= SHORTEST_KEY]
+    long = [secret for secret in secrets if len(secret) >= MIN_SECRET_LENGTH]
     if not long:
         return text
     for secret in sorted(long, key=len, reverse=True):  # one may be a part of another
@@ -55,11 +55,8 @@ def without_secrets(text: str, secrets: Sequence[str], what: str) -> str:
     return text
 
 
-def without_persons(text: str) -> str:
-    """The text with email addresses, telephone numbers and ids of profiles masked.
-
-    Nothing of it where one shows in another spelling.
-    """
+def redact_pii(text: str) -> str:
+    """Mask email addresses, telephone numbers and profile IDs in a text; leave it out if one is encoded."""
     masked = _PERSONAL.sub("****", text)
     if any(_PERSONAL.search(unicodedata.normalize("NFKC", reading)) for reading in _readings(masked, _unwrapped)):
         return "(left out, since it tells of a person)"
@@ -67,24 +64,24 @@ def without_persons(text: str) -> str:
 
 
 def _together(text: str, but: str = "") -> str:
-    """A text without what may divide words: blanks, what does not show, and what is to be left out besides."""
+    """Remove from a text what may divide words: spaces, invisible characters, and those of `but`."""
     return re.sub(rf"[^!-~]|[{but or ' '}]", "", unicodedata.normalize("NFKC", text))
 
 
 def _unwrapped(text: str) -> list[str]:
-    """What a text may have been before it was escaped."""
+    """Return the text with each kind of escape decoded."""
     return [unquote(text), html.unescape(text), _ESCAPE.sub(_unescaped, text)]
 
 
 def _unwrapped_or_decoded(text: str) -> list[str]:
-    """What a text may have been before it was escaped or encoded."""
+    """Return the text with each kind of escape or encoding decoded."""
     numbers = " ".join(bytes.fromhex(word).decode(errors="replace") for word in _HEX.findall(text))
     decoded = [_decoded(text, start) for start in range(4)]
     return [*_unwrapped(text), *decoded, numbers, _together(text), _together(text, "-")]
 
 
 def _readings(text: str, ways: Callable[[str], list[str]] = _unwrapped_or_decoded) -> Iterator[str]:
-    """The text, and what it comes to when it is read in other ways, in one way within another."""
+    """Yield the text and its decodings, also in combination."""
     seen: set[str] = set()
     waiting = [text]
     while waiting and len(seen) < _READINGS:
@@ -101,7 +98,7 @@ def _unescaped(escape: re.Match[str]) -> str:
 
 
 def _decoded(text: str, start: int) -> str:
-    """What in a text could be base64 (of either alphabet), read as such, should it begin after so many characters."""
+    """Decode what may be base64 (of either alphabet) in a text, from an offset in each word."""
     words = (word[start:].replace("-", "+").replace("_", "/") for word in _BASE64.findall(text))
     return " ".join(
         base64.b64decode(word[: len(word) - (len(word) % 4 == 1)] + "===").decode(errors="replace") for word in words

@@ -1,4 +1,4 @@
-"""What the requests of one asker have come to: how many, how many again, and how long limits kept them waiting."""
+"""Request stats: requests, retries, and the time spent waiting for rate limits."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from source_klaviyo.api.budget import Limit
 
 
-class Traffic:
+class RequestStats:
     """Counts requests, from any number of threads.
 
     Attributes:
-        requests: how many have been sent.
-        limited: how many of them were sent again because Klaviyo refused them for the rate.
-        failed: how many of them were sent again because they failed for another passing reason.
-        limits: what they have drawn on, by name.
+        requests: requests sent.
+        limited: requests repeated after a 429 response.
+        failed: requests repeated after another transient error.
+        limits: the rate limits that they count against, by name.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -33,27 +33,27 @@ class Traffic:
         self._waited = 0.0
 
     @property
-    def waited(self) -> float:
-        """Seconds in which at least one request waited for its limits; many that wait at once count once."""
+    def wait_seconds(self) -> float:
+        """Return the seconds in which at least one request waited for a rate limit."""
         with self._lock:
             return self._waited + (self._clock() - self._since if self._waiting else 0.0)
 
-    def sent(self, limits: Sequence[Limit]) -> None:
-        """A request is on its way."""
+    def record_request(self, limits: Sequence[Limit]) -> None:
+        """Count a request that is about to be sent."""
         with self._lock:
             self.requests += 1
             for limit in limits:
                 self.limits.setdefault(limit.name, limit)
 
-    def again(self, *, limited: bool) -> None:
-        """A request will be made again: refused for the rate, or failed otherwise."""
+    def record_retry(self, *, limited: bool) -> None:
+        """Count a retry, after a 429 response or another transient error."""
         with self._lock:
             self.limited += limited
             self.failed += not limited
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """While this lasts, a request waits for its limits."""
+        """Count the time in which a request waits for a rate limit."""
         with self._lock:
             if not self._waiting:
                 self._since = self._clock()

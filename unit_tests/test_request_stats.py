@@ -10,7 +10,7 @@ from source_klaviyo.api.budget import Budget, L, Limit, M
 from source_klaviyo.api.client import HOST, KlaviyoClient
 from source_klaviyo.api.errors import BadRequest
 from source_klaviyo.api.page import decode_page
-from source_klaviyo.api.traffic import Traffic
+from source_klaviyo.api.request_stats import RequestStats
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,8 +46,8 @@ def clock() -> Clock:
 
 @pytest.fixture
 def client(clock: Clock) -> KlaviyoClient:
-    client = KlaviyoClient("pk_made_up", budget=Budget(clock), sleep=clock.sleep).counted()
-    client.traffic = Traffic(clock)
+    client = KlaviyoClient("pk_made_up", budget=Budget(clock), sleep=clock.sleep).with_own_stats()
+    client.stats = RequestStats(clock)
     return client
 
 
@@ -64,8 +64,8 @@ def test_requests_are_counted_with_the_reasons_why_they_are_made_again(
     with pytest.raises(BadRequest):
         get(client)
 
-    assert (client.traffic.requests, client.traffic.limited, client.traffic.failed) == (5, 1, 2)
-    assert client.traffic.limits == {"events": EVENTS}
+    assert (client.stats.requests, client.stats.limited, client.stats.failed) == (5, 1, 2)
+    assert client.stats.limits == {"events": EVENTS}
 
 
 def test_what_is_not_asked_again_is_not_counted_as_such(requests_mock: Mocker) -> None:
@@ -75,7 +75,7 @@ def test_what_is_not_asked_again_is_not_counted_as_such(requests_mock: Mocker) -
     with pytest.raises(Exception, match="after 3 tries"):
         get(client)
 
-    assert (client.traffic.requests, client.traffic.failed) == (3, 2)
+    assert (client.stats.requests, client.stats.failed) == (3, 2)
 
 
 def test_the_wait_after_a_refusal_is_one_for_the_limit_and_that_after_a_failure_is_not(
@@ -83,12 +83,12 @@ def test_the_wait_after_a_refusal_is_one_for_the_limit_and_that_after_a_failure_
 ) -> None:
     requests_mock.get(URL, [REFUSED, PAGE])
     get(client)
-    waited = client.traffic.waited
+    waited = client.stats.wait_seconds
     assert 7 < waited < 8
 
     requests_mock.get(URL, [FAILED, PAGE])
     get(client)
-    assert client.traffic.waited == waited
+    assert client.stats.wait_seconds == waited
 
 
 class Slow(Budget):
@@ -106,23 +106,23 @@ class Slow(Budget):
 def test_the_wait_for_a_free_slot_is_one_for_the_limit(requests_mock: Mocker, clock: Clock) -> None:
     requests_mock.get(URL, **PAGE)
     client = KlaviyoClient("pk_made_up", budget=Slow(clock))
-    client.traffic = Traffic(clock)
+    client.stats = RequestStats(clock)
 
     get(client)
 
-    assert client.traffic.waited == 5
+    assert client.stats.wait_seconds == 5
 
 
 def test_each_asker_has_a_count_of_its_own_in_one_conversation(requests_mock: Mocker) -> None:
     requests_mock.get(URL, headers={"Date": "Tue, 01 Jan 2030 00:00:00 GMT"}, **PAGE)
     client = KlaviyoClient("pk_made_up")
-    one, other = client.counted(), client.counted()
+    one, other = client.with_own_stats(), client.with_own_stats()
 
     get(one)
     get(one)
     get(other)
 
-    assert (one.traffic.requests, other.traffic.requests, client.traffic.requests) == (2, 1, 0)
+    assert (one.stats.requests, other.stats.requests, client.stats.requests) == (2, 1, 0)
     assert one.usage() == other.usage() == (3, M.steady)
 
 
@@ -131,9 +131,9 @@ def test_askers_share_klaviyos_clock(requests_mock: Mocker, monkeypatch: pytest.
     requests_mock.get(URL, headers={"Date": "Tue, 01 Jan 2030 00:10:00 GMT"}, **PAGE)
     client = KlaviyoClient("pk_made_up")
 
-    get(client.counted())
+    get(client.with_own_stats())
 
-    assert client.counted().now() == client.now() == 1_893_456_600.0
+    assert client.with_own_stats().now() == client.now() == 1_893_456_600.0
 
 
 def test_the_limit_used_most_is_told(requests_mock: Mocker, client: KlaviyoClient, clock: Clock) -> None:
@@ -151,15 +151,15 @@ def test_the_limit_used_most_is_told(requests_mock: Mocker, client: KlaviyoClien
 
 
 def test_requests_that_wait_at_once_wait_once(clock: Clock) -> None:
-    traffic = Traffic(clock)
-    with traffic.waiting():
+    stats = RequestStats(clock)
+    with stats.waiting():
         clock.now += 1
-        with traffic.waiting():
+        with stats.waiting():
             clock.now += 2
         clock.now += 4
-        assert traffic.waited == 7
+        assert stats.wait_seconds == 7
     clock.now += 8
-    assert traffic.waited == 7
-    with traffic.waiting():
+    assert stats.wait_seconds == 7
+    with stats.waiting():
         clock.now += 16
-    assert traffic.waited == 23
+    assert stats.wait_seconds == 23
