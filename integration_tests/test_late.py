@@ -14,7 +14,7 @@ from integration_tests.test_sync import assert_sound
 from integration_tests.truth import expected
 from klaviyo_simulator import Simulator
 from source_klaviyo.sync.instants import DAY, SECOND, for_state, parse_instant
-from source_klaviyo.sync.late import hour_of
+from source_klaviyo.sync.recent_hours import hour_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,7 +21,7 @@ from integration_tests.forks import impatient
 from integration_tests.test_late import aged
 from integration_tests.truth import expected, walk
 from klaviyo_simulator import Simulator
-from source_klaviyo.sync.cursor import SETTLING
+from source_klaviyo.sync.cursor import CONSISTENCY_LAG
 from source_klaviyo.sync.instants import SECOND, parse_instant
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ class Soak:
     def promise(self, stream: str, state: dict[str, Any]) -> None:
         """A state never goes back, in no partition, and is never ahead of Klaviyo's clock."""
         before, now = (positions(one) for one in (self.state.get(stream), state))
-        assert all(position <= self.shop.now() * SECOND - SETTLING + SECOND for position in now.values()), stream
+        assert all(position <= self.shop.now() * SECOND - CONSISTENCY_LAG + SECOND for position in now.values()), stream
         for partition in before.keys() & now.keys():
             assert before[partition] <= now[partition], (stream, partition)
         self.state[stream] = state
@@ -149,7 +149,7 @@ class Soak:
         self.counts.update(self.shop.stats()["faults"])
         self.shop.mutate_continuously(0)
         self.shop.clear_faults()
-        time.sleep(2 * SETTLING / SECOND)
+        time.sleep(2 * CONSISTENCY_LAG / SECOND)
 
 
 def positions(state: dict[str, Any] | None) -> dict[str, int]:

@@ -120,16 +120,18 @@ class Config:
 def _start(value: object) -> Instant:
     text = _given(value, DEFAULT_START_DATE)
     if not isinstance(text, str) or not _START_DATE.fullmatch(text.strip()):
-        raise ConfigError(f"The setting start_date is {shown(value)}: write it as YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ.")
+        raise ConfigError(
+            f"The setting start_date is {preview(value)}: write it as YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ."
+        )
     try:
         start = parse_instant(text)
     except ValueError:
         raise ConfigError(
-            f"The setting start_date is {shown(value)}, which is no date of the calendar: correct it."
+            f"The setting start_date is {preview(value)}, which is no date of the calendar: correct it."
         ) from None
     if start > time.time() * SECOND:
         raise ConfigError(
-            f"The setting start_date is {shown(value)}, which lies in the future: choose an earlier date."
+            f"The setting start_date is {preview(value)}, which lies in the future: choose an earlier date."
         )
     return max(start, DAY)  # nothing is older, and filters before 1970 are not to be relied on
 
@@ -143,7 +145,7 @@ def _flag(settings: Mapping[str, Any], name: str) -> bool:
     value = settings.get(name)
     if value is None or isinstance(value, bool):
         return bool(value)
-    raise ConfigError(f"The setting {name} is {shown(value)}: it must be true or false.")
+    raise ConfigError(f"The setting {name} is {preview(value)}: it must be true or false.")
 
 
 def _whole_number(settings: Mapping[str, Any], name: str, least: int, most: int) -> int | None:
@@ -153,7 +155,7 @@ def _whole_number(settings: Mapping[str, Any], name: str, least: int, most: int)
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # JSON knows no difference
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise ConfigError(f"The setting {name} is {shown(value)}: it must be a whole number from {least} to {most}.")
+        raise ConfigError(f"The setting {name} is {preview(value)}: it must be a whole number from {least} to {most}.")
     return value
 
 
@@ -168,11 +170,11 @@ def _ids(settings: Mapping[str, Any], name: str) -> tuple[str, ...]:
     value = _given(settings.get(name), "")
     parts = value.split(",") if isinstance(value, str) else value
     if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
-        raise ConfigError(f"The setting {name} is {shown(value)}: it must be ids separated by commas.")
+        raise ConfigError(f"The setting {name} is {preview(value)}: it must be ids separated by commas.")
     ids = tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
     for one in ids:
         if not re.fullmatch(r"[\w.:$-]+", one):
-            raise ConfigError(f"The setting {name} holds {shown(one)}, which is no id of Klaviyo: copy it again.")
+            raise ConfigError(f"The setting {name} holds {preview(one)}, which is no id of Klaviyo: copy it again.")
     return ids
 
 
@@ -180,7 +182,7 @@ def _aggregates(value: object) -> tuple[Aggregate, ...]:
     if value is None:
         return ()
     if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
-        raise ConfigError(f"The setting metric_aggregates is {shown(value)}: it must be a list of definitions.")
+        raise ConfigError(f"The setting metric_aggregates is {preview(value)}: it must be a list of definitions.")
     return tuple(dict.fromkeys(map(_aggregate, value)))
 
 
@@ -189,13 +191,15 @@ def _aggregate(definition: Mapping[str, Any]) -> Aggregate:
         found = _given(definition.get(name), [])
         if not isinstance(found, list) or not all(map(_is_text, found)):
             raise ConfigError(
-                f"The setting metric_aggregates holds {shown(found)} as {name}: it must be a list of texts."
+                f"The setting metric_aggregates holds {preview(found)} as {name}: it must be a list of texts."
             )
         return tuple(dict.fromkeys(found))
 
     given = definition.get("metric_id")
     if given is not None and not isinstance(given, str):
-        raise ConfigError(f"The setting metric_aggregates holds {shown(given)} as metric_id: it must be the id of one.")
+        raise ConfigError(
+            f"The setting metric_aggregates holds {preview(given)} as metric_id: it must be the id of one."
+        )
     metric_ids = _ids(definition, "metric_id")
     if len(metric_ids) != 1:
         raise ConfigError(
@@ -205,10 +209,10 @@ def _aggregate(definition: Mapping[str, Any]) -> Aggregate:
     measurements = texts("measurements") or ("count",)
     for one, known in ((interval, INTERVALS), *((measurement, MEASUREMENTS) for measurement in measurements)):
         if one not in known:
-            raise ConfigError(f"The setting metric_aggregates holds {shown(one)}: choose of {', '.join(known)}.")
+            raise ConfigError(f"The setting metric_aggregates holds {preview(one)}: choose of {', '.join(known)}.")
     name = _given(definition.get("name"), metric_ids[0])
     if not _is_text(name):
-        raise ConfigError(f"The setting metric_aggregates holds the name {shown(name)}: it must be a text.")
+        raise ConfigError(f"The setting metric_aggregates holds the name {preview(name)}: it must be a text.")
     return Aggregate(name, metric_ids[0], measurements, interval, texts("by"), texts("filter"))
 
 
@@ -260,7 +264,7 @@ def _is_this_machine(host: str) -> bool:
     return not address.is_unspecified and not address.is_multicast
 
 
-def shown(value: object) -> str:
+def preview(value: object) -> str:
     """A value as messages show it: on one line, and of bearable length."""
     text = filter_secrets(repr(value))
     return text if len(text) <= 40 else f"{text[:40]}…"

@@ -15,8 +15,8 @@ from airbyte_cdk.models import AirbyteMessage, FailureType, Type
 from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from source_klaviyo.airbyte.allocator import Memory
-from source_klaviyo.airbyte.engine import Stopped, error_message, own_error
+from source_klaviyo.airbyte.allocator import AllocatorTuning
+from source_klaviyo.airbyte.engine import ShutdownRequested, error_message, own_error
 from source_klaviyo.airbyte.stdout import EXCHANGE_SECONDS, STDERR, STDOUT
 from source_klaviyo.api.critical import TOKEN_EXCHANGE
 from source_klaviyo.partitions.batch import RecordBatch
@@ -41,7 +41,7 @@ class KlaviyoEntrypoint(AirbyteEntrypoint):
     def __init__(self, source: SourceKlaviyo, output: Output) -> None:
         super().__init__(source)
         self._output = output
-        self._memory = Memory()
+        self._allocator = AllocatorTuning()
 
     @staticmethod
     def validate_connection(source_spec: ConnectorSpecification, config: Any) -> None:
@@ -79,13 +79,13 @@ class KlaviyoEntrypoint(AirbyteEntrypoint):
         """The messages of a sync; records go straight to the output, in their place."""
         counts: defaultdict[HashableStreamDescriptor, float] = defaultdict(float)
         progress, stop_requested = Progress(), self._output.stop_requested
-        with self._output.reading(Stopped), _shown(progress):
+        with self._output.reading(ShutdownRequested), _shown(progress):
             for item in self.source.read_batches(self.logger, config, catalog, state, progress, stop_requested):
                 if isinstance(item, RecordBatch):
                     counts[HashableStreamDescriptor(name=item.stream, namespace=None)] += item.count
                     self._output.write(*item.lines)
                     item.lines.clear()
-                    self._memory.page_done()
+                    self._allocator.page_done()
                 else:
                     yield self.handle_record_counts(item, counts)
 
@@ -116,9 +116,9 @@ def _shown(progress: Progress) -> contextlib.AbstractContextManager[None]:
     if os.isatty(STDOUT) or not os.isatty(STDERR):
         return contextlib.nullcontext()
     # what draws takes a moment to import
-    from source_klaviyo.progress.table import shown  # noqa: PLC0415
+    from source_klaviyo.progress.table import live_table  # noqa: PLC0415
 
-    return shown(progress)
+    return live_table(progress)
 
 
 def launch(arguments: list[str], output: Output) -> NoReturn:

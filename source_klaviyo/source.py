@@ -31,7 +31,7 @@ from source_klaviyo.airbyte.tokens import reporter
 from source_klaviyo.api.client import KlaviyoClient
 from source_klaviyo.api.errors import ConfigError, KlaviyoError
 from source_klaviyo.check import check
-from source_klaviyo.config import Config, shown
+from source_klaviyo.config import Config, preview
 from source_klaviyo.credentials import secrets_of
 from source_klaviyo.partitions.batch import BatchQueue, RecordBatch
 from source_klaviyo.partitions.context import MAX_CONCURRENT_REQUESTS, StreamContext
@@ -136,11 +136,11 @@ class SourceKlaviyo(AbstractSource):
             config: the settings.
             catalog: what to read.
             state: from where on.
-            progress: shows how far the sync has come.
-            stop_requested: set when it is to end early.
+            progress: follows the streams.
+            stop_requested: set on a shutdown.
 
         Raises:
-            Stopped: it has ended early.
+            ShutdownRequested: a shutdown was requested.
             AirbyteTracedException: a setting or a state makes no sense, or, at the end, streams have failed.
         """
         known: dict[str, Stream] = {stream.name: stream for stream in self.streams(config)}
@@ -155,7 +155,7 @@ class SourceKlaviyo(AbstractSource):
                 generators.append(_generator(configured, known, states, queue, repository))
             except AirbyteTracedException as error:  # costs this stream only
                 name = filter_secrets(configured.stream.name)
-                refused.append(name if name in known else shown(name))
+                refused.append(name if name in known else preview(name))
                 yield status_message(StreamDescriptor(name=name), AirbyteStreamStatus.STARTED)
                 yield error_message(str(error), FailureType.config_error, name)
                 yield status_message(StreamDescriptor(name=name), AirbyteStreamStatus.INCOMPLETE)
@@ -187,7 +187,7 @@ def _generator(
     if not isinstance(stream, KlaviyoStream):
         raise as_traced(
             ConfigError(
-                f"Stream {shown(name)} does not exist: refresh the connection's schema, or take the stream out of it."
+                f"Stream {preview(name)} does not exist: refresh the connection's schema, or take the stream out of it."
             )
         )
     _warn_of_cursors(stream, configured)
@@ -253,7 +253,7 @@ def _warn_of_cursors(stream: KlaviyoStream, configured: ConfiguredAirbyteStream)
             "Stream %s always goes by its own cursor, %s; the catalog's cursor field %s is not used.",
             stream.name,
             own,
-            shown(".".join(map(str, configured.cursor_field))),
+            preview(".".join(map(str, configured.cursor_field))),
         )
 
 
@@ -262,7 +262,7 @@ def _warn_of_states(state: list[AirbyteStateMessage], known: Container[str]) -> 
     for message in state:
         name = message.stream.stream_descriptor.name if message.stream else None
         if name is not None and name not in known:
-            logger.warning("The state holds %s, which is no stream of this connector: it is not used.", shown(name))
+            logger.warning("The state holds %s, which is no stream of this connector: it is not used.", preview(name))
 
 
 def _parse(config: Mapping[str, Any]) -> Config:

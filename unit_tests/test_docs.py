@@ -127,9 +127,9 @@ def test_the_number_of_streams_is_right(name: str) -> None:
 
 
 def test_the_tiers_are_those_of_the_budget() -> None:
-    told = {cells[0]: (int(cells[1]), int(cells[2].replace(",", ""))) for cells in rows(klaviyo(), PERFORMANCE)}
+    documented = {cells[0]: (int(cells[1]), int(cells[2].replace(",", ""))) for cells in rows(klaviyo(), PERFORMANCE)}
     tiers = {name: getattr(budget, name) for name in ("XS", "S", "M", "L", "XL")}
-    assert told == {name: (tier.burst, tier.steady) for name, tier in tiers.items()}
+    assert documented == {name: (tier.burst, tier.steady) for name, tier in tiers.items()}
 
 
 PERFORMANCE = "## Performance considerations"

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from source_klaviyo.sync.instants import DAY, SECOND, for_filter, parse_instant
-from source_klaviyo.sync.late import HOUR, Memory, hour_of
+from source_klaviyo.sync.recent_hours import HOUR, RecentHours, hour_of
 from source_klaviyo.sync.state import StoredState
 from unit_tests.fake_api import NOW, FakeKlaviyo, error, sync
 
@@ -58,10 +58,10 @@ class Account:
         return appended
 
     @property
-    def remembered(self) -> list[Memory]:
+    def remembered(self) -> list[RecentHours]:
         """What the state remembers, a memory for each partition."""
         assert self.state
-        return [Memory.read(entry) for entry in self.state["recent_hours"]]
+        return [RecentHours.read(entry) for entry in self.state["recent_hours"]]
 
 
 @pytest.fixture(params=STREAMS)

@@ -19,8 +19,8 @@ from rich.console import Console
 from source_klaviyo.airbyte import engine
 from source_klaviyo.api.budget import REPORT, Budget, Limit, M, S, Tier
 from source_klaviyo.api.client import KlaviyoClient
-from source_klaviyo.progress.table import AROUND, duration, frame, shown
-from source_klaviyo.progress.tracker import HEARTBEAT, LINE_SECONDS, NAMED, Figures, Progress
+from source_klaviyo.progress.table import AROUND, duration, frame, live_table
+from source_klaviyo.progress.tracker import HEARTBEAT, LINE_SECONDS, NAMED, Progress, ProgressSnapshot
 from source_klaviyo.sync.instants import DAY, parse_instant
 from unit_tests.fake_api import FakeKlaviyo, sync
 
@@ -46,7 +46,7 @@ class Reading:
         self.stream = Stream(name, client)
         self.cursor = self.planner = self
         self.reached: int | None = None
-        self.parts = (0, 1)
+        self.partition_counts = (0, 1)
         self.covered = 0.0
         self.expected = 0.0
 
@@ -71,11 +71,11 @@ class Stage:
 
     def come(self, name: str, records: int) -> None:
         """Records of a stream have come."""
-        self.progress.streams[name].page_come(records)
+        self.progress.streams[name].on_page(records)
 
-    def figures(self, name: str) -> Figures:
+    def snapshot(self, name: str) -> ProgressSnapshot:
         """A stream's figures, or those of all."""
-        return next(one for one in self.progress.figures() if one.name == name)
+        return next(one for one in self.progress.snapshot() if one.name == name)
 
     def drawn(self, width: int, height: int = 60, **options: bool) -> list[str]:
         """The table on a terminal of a size."""
@@ -106,24 +106,24 @@ def test_a_line_comes_when_something_has_come_and_not_too_often() -> None:
     for second in range(1, 61):
         stage.now = second
         stage.come("events", 1000)
-        lines.append(stage.progress.line())
+        lines.append(stage.progress.next_log_line())
 
-    told = [second for second, line in enumerate(lines, 1) if line]
+    logged = [second for second, line in enumerate(lines, 1) if line]
 
-    assert told == list(range(int(LINE_SECONDS), 61, int(LINE_SECONDS)))
+    assert logged == list(range(int(LINE_SECONDS), 61, int(LINE_SECONDS)))
     assert lines[59] == "Still reading: events 60,000 records, profiles 0 records."
 
 
 def test_silence_is_broken_when_nothing_comes() -> None:
     stage = Stage("events")
-    told = []
+    logged = []
     for second in range(1, 121):
         stage.now = second
-        if line := stage.progress.line():
+        if line := stage.progress.next_log_line():
             assert line.startswith("Waiting for Klaviyo's answers or its rate limits. Still reading: events")
-            told.append(second)
+            logged.append(second)
 
-    assert told == list(range(int(HEARTBEAT), 121, int(HEARTBEAT)))
+    assert logged == list(range(int(HEARTBEAT), 121, int(HEARTBEAT)))
 
 
 def test_the_engine_speaks_while_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,23 +153,23 @@ def test_the_engine_ends_when_told_to_as_soon_as_nothing_waits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(engine, "POLL", 0.01)
-    told = Event()
-    told.set()
+    stop_requested = Event()
+    stop_requested.set()
     queue = Asked()
-    paged = engine.PagedSource.start(1, 1, queue, InMemoryMessageRepository(), Progress(), told)
+    paged = engine.PagedSource.start(1, 1, queue, InMemoryMessageRepository(), Progress(), stop_requested)
     under_way = SimpleNamespace(_streams_done=set(), _stream_name_to_instance={"events": None})
 
-    with pytest.raises(engine.Stopped):
+    with pytest.raises(engine.ShutdownRequested):
         list(paged._consume_from_queue(queue, under_way))  # type: ignore[arg-type]
 
 
 def test_the_engine_ends_when_told_to_though_more_keeps_coming(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = Event()
-    told.set()
+    stop_requested = Event()
+    stop_requested.set()
     queue = Asked()
     for number in range(20):
         queue.put(number)
-    paged = engine.PagedSource.start(1, 1, queue, InMemoryMessageRepository(), Progress(), told)
+    paged = engine.PagedSource.start(1, 1, queue, InMemoryMessageRepository(), Progress(), stop_requested)
     under_way = SimpleNamespace(_streams_done=set(), _stream_name_to_instance={"events": None})
 
     def handle(item: object, _: object) -> list[object]:
@@ -177,7 +177,7 @@ def test_the_engine_ends_when_told_to_though_more_keeps_coming(monkeypatch: pyte
         return []
 
     monkeypatch.setattr(paged, "_handle_item", handle)
-    with pytest.raises(engine.Stopped):
+    with pytest.raises(engine.ShutdownRequested):
         list(paged._consume_from_queue(queue, under_way))  # type: ignore[arg-type]
 
 
@@ -188,10 +188,10 @@ def test_a_line_says_how_far_streams_have_come_and_leaves_out_those_that_have_en
     stage.come("list_profiles", 1200)
     stage.come("metrics", 5000)
     stage.readings["events"].reached = parse_instant("2024-03-01T12:00:00Z")
-    stage.readings["list_profiles"].parts = (12, 300)
+    stage.readings["list_profiles"].partition_counts = (12, 300)
     stage.progress.streams["metrics"].end(failed=False)
 
-    assert stage.progress.line() == (
+    assert stage.progress.next_log_line() == (
         "Still reading: list_profiles 1,200 records in 12 of 300 parts, events 1 record up to 2024-03-01."
     )
 
@@ -202,7 +202,7 @@ def test_a_line_sums_up_the_small_streams() -> None:
         stage.come(name, 100 - number)
     stage.now = LINE_SECONDS
 
-    line = stage.progress.line() or ""
+    line = stage.progress.next_log_line() or ""
 
     assert line.count("stream_") == NAMED
     assert "stream_00 100 records" in line
@@ -244,13 +244,13 @@ def test_rates_are_those_of_the_last_minute() -> None:
     for second in range(1, 201):
         stage.now = second
         stage.come("events", 1000 if second <= 100 else 10)
-        rate = stage.figures("events").rate
+        rate = stage.snapshot("events").rate
         if second == 100:
             assert rate == 1000
 
     assert rate == 10
     stage.progress.streams["events"].end(failed=False)
-    assert stage.figures("events").rate == stage.figures("Total").rate == (100 * 1000 + 100 * 10) / 200
+    assert stage.snapshot("events").rate == stage.snapshot("Total").rate == (100 * 1000 + 100 * 10) / 200
 
 
 def test_the_share_is_that_of_the_limit_that_is_used_most_by_whomever() -> None:
@@ -260,12 +260,12 @@ def test_the_share_is_that_of_the_limit_that_is_used_most_by_whomever() -> None:
     stage.ask("campaigns_detailed", Limit("estimations", S), requests=3)
     stage.ask("campaigns", Limit("campaigns", M), requests=2)
 
-    assert stage.figures("campaigns_detailed").share == 3 / S.steady
-    assert stage.figures("campaigns").share == 5 / M.steady
-    assert stage.figures("lists").share is None
+    assert stage.snapshot("campaigns_detailed").share == 3 / S.steady
+    assert stage.snapshot("campaigns").share == 5 / M.steady
+    assert stage.snapshot("lists").share is None
 
     stage.now = 61.0
-    assert stage.figures("campaigns").share == 2 / M.steady
+    assert stage.snapshot("campaigns").share == 2 / M.steady
 
 
 def test_the_time_left_is_told_by_the_pages_to_come() -> None:
@@ -274,12 +274,12 @@ def test_the_time_left_is_told_by_the_pages_to_come() -> None:
         stage.now = second
         stage.ask("flows", Limit("flows", M), requests=2)
         stage.come("flows", 50)
-        stage.figures("flows")
+        stage.snapshot("flows")
 
     stage.readings["flows"].expected = 50
-    assert stage.figures("flows").left == 50
+    assert stage.snapshot("flows").left == 50
     stage.readings["flows"].expected = 0.1
-    assert stage.figures("flows").left == 1
+    assert stage.snapshot("flows").left == 1
 
 
 def test_the_time_left_is_not_less_than_the_limit_demands() -> None:
@@ -290,21 +290,21 @@ def test_the_time_left_is_not_less_than_the_limit_demands() -> None:
         stage.come("flows", 50)
     stage.readings["flows"].expected = (140 + 2 * M.steady) / 2
 
-    assert stage.figures("flows").left == 2 * 60
+    assert stage.snapshot("flows").left == 2 * 60
 
 
 def test_the_time_left_is_told_by_the_time_read_where_partitions_are_many() -> None:
     stage = Stage("list_profiles")
     reading = stage.readings["list_profiles"]
-    reading.parts = (1, 300)
+    reading.partition_counts = (1, 300)
     reading.expected = 5
     stage.ask("list_profiles", Limit("list_profiles", M), requests=5)
     stage.come("list_profiles", 5)
-    assert stage.figures("list_profiles").left is None
+    assert stage.snapshot("list_profiles").left is None
 
     stage.now, reading.covered = 20.0, 0.2
 
-    assert stage.figures("list_profiles").left == pytest.approx(80)
+    assert stage.snapshot("list_profiles").left == pytest.approx(80)
 
 
 def test_a_sprint_that_has_used_the_limit_up_counts_for_its_whole_minute() -> None:
@@ -313,7 +313,7 @@ def test_a_sprint_that_has_used_the_limit_up_counts_for_its_whole_minute() -> No
     stage.ask("reports", Limit("reports", Tier(2, REPORT.steady)), requests=REPORT.steady)
     stage.readings["reports"].covered = 0.25
 
-    assert stage.figures("reports").left == pytest.approx(180)
+    assert stage.snapshot("reports").left == pytest.approx(180)
 
 
 def test_the_total_is_the_sum_and_lasts_as_long_as_the_longest() -> None:
@@ -326,7 +326,7 @@ def test_the_total_is_the_sum_and_lasts_as_long_as_the_longest() -> None:
     stage.readings["lists"].covered = 0.1
     stage.progress.streams["metrics"].end(failed=True)
 
-    total = stage.figures("Total")
+    total = stage.snapshot("Total")
 
     assert (total.records, total.requests, total.rate) == (127, 3, 12.0)
     assert total.left == pytest.approx(90)
@@ -345,7 +345,7 @@ def full() -> Stage:
     stage.readings["events"].reached = START + 60 * DAY
     stage.readings["events"].covered = 0.5
     stage.come("list_profiles", 3)
-    stage.readings["list_profiles"].parts = (12, 300)
+    stage.readings["list_profiles"].partition_counts = (12, 300)
     stage.progress.streams["metrics"].end(failed=False)
     stage.progress.streams["template_universal_content"].end(failed=True)
     return stage
@@ -420,7 +420,7 @@ def test_the_last_state_stays_and_the_cursor_is_never_hidden_for_long(monkeypatc
     monkeypatch.setenv("TERM", "xterm-256color")
     stage, console, stdout = full(), terminal(80), sys.stdout
 
-    with shown(stage.progress, console):
+    with live_table(stage.progress, console):
         assert sys.stdout is stdout
         during = text(console)
         stage.come("list_profiles", 74)  # to the three that there are
@@ -436,7 +436,7 @@ def test_the_table_appears_at_the_end_if_no_thread_can_be_started_to_draw_it(mon
 
     monkeypatch.setattr(Thread, "start", refuse)
     stage, console = full(), terminal(80)
-    with shown(stage.progress, console):
+    with live_table(stage.progress, console):
         stage.come("list_profiles", 74)  # to the three that there are
 
     assert "77" in text(console)

@@ -16,7 +16,7 @@ from airbyte_cdk.models import AirbyteStreamStatus, FailureType, Type
 
 from source_klaviyo.partitions.batch import BatchQueue
 from source_klaviyo.source import SourceKlaviyo
-from source_klaviyo.sync.cursor import SETTLING
+from source_klaviyo.sync.cursor import CONSISTENCY_LAG
 from source_klaviyo.sync.instants import DAY, SECOND, for_filter, for_state, parse_instant
 from unit_tests.fake_api import HOST, NOW, FakeKlaviyo, Output, Refused, Request, error, sync
 
@@ -54,7 +54,7 @@ def assert_promises_are_kept(output: Output, stream: str, now: int) -> None:
     states = promised(output, stream)
     assert states == sorted(states)
     assert all(one != other for one, other in pairwise(output.states(stream)))
-    assert states[-1] <= now - SETTLING
+    assert states[-1] <= now - CONSISTENCY_LAG
     for place, message in enumerate(output):
         if message.type == Type.STATE and message.state.stream.stream_descriptor.name == stream:
             position = parse_instant(getattr(message.state.stream.stream_state, field))
@@ -119,7 +119,7 @@ def test_states_come_page_by_page_after_the_records_that_they_cover(klaviyo: Fak
     add_events(klaviyo, *range(SINCE, SINCE + 60 * SECOND, 10 * SECOND))
     output = sync("events", num_workers=1)
     assert_promises_are_kept(output, "events", klaviyo.now)
-    assert promised(output, "events") == [SINCE + second * SECOND for second in (10, 30, 50)] + [NOW - SETTLING]
+    assert promised(output, "events") == [SINCE + second * SECOND for second in (10, 30, 50)] + [NOW - CONSISTENCY_LAG]
     assert last_state(output, "events") < place_of(output, AirbyteStreamStatus.COMPLETE, "events")
 
 
@@ -312,12 +312,12 @@ def test_events_of_the_future_are_read_once_and_again_when_their_time_has_come(
     first = sync("events", num_workers=1)
     assert first.ids() == past + ahead
     assert_promises_are_kept(Output(one for one in first if not is_ahead(one)), "events", NOW)
-    assert max(promised(first, "events")) == NOW - SETTLING
+    assert max(promised(first, "events")) == NOW - CONSISTENCY_LAG
 
     klaviyo.now += 60 * SECOND
     second = sync("events", state={"events": first.states("events")[-1]})
     assert second.ids() == []
-    assert promised(second, "events")[-1] == klaviyo.now - SETTLING
+    assert promised(second, "events")[-1] == klaviyo.now - CONSISTENCY_LAG
 
     klaviyo.now += 2 * 3600 * SECOND
     third = sync("events", state={"events": second.states("events")[-1]})
@@ -420,12 +420,12 @@ def test_records_out_of_order_are_all_read_and_said_to_be_so(
     output = sync("profiles", num_workers=1)
     assert len(output.ids()) == len(set(output.ids())) == sum(map(len, pages))
     assert len([record for record in log.records if "out of order" in record.message]) == 1
-    assert promised(output, "profiles")[-1] == NOW - SETTLING
+    assert promised(output, "profiles")[-1] == NOW - CONSISTENCY_LAG
 
 
 def test_a_window_out_of_order_has_no_state_before_its_end(klaviyo: FakeKlaviyo) -> None:
     klaviyo.before = pages_of([SINCE + 4 * DAY, SINCE], [SINCE + 2 * DAY], [SINCE + 5 * DAY])
-    assert promised(sync("profiles", num_workers=1), "profiles") == [NOW - SETTLING]
+    assert promised(sync("profiles", num_workers=1), "profiles") == [NOW - CONSISTENCY_LAG]
 
 
 def test_out_of_order_a_record_beyond_the_end_is_no_end(klaviyo: FakeKlaviyo) -> None:
@@ -454,7 +454,7 @@ def test_what_changes_while_a_window_out_of_order_is_read_is_left_to_the_next_sy
 
     klaviyo.before = before
     # where a change moves a record to, nobody knows: perhaps to the first page, which was asked for at NOW
-    assert promised(sync("profiles", num_workers=1), "profiles")[-1] <= NOW - SETTLING
+    assert promised(sync("profiles", num_workers=1), "profiles")[-1] <= NOW - CONSISTENCY_LAG
 
 
 def test_one_window_out_of_order_makes_all_of_them_doubtful(
@@ -475,7 +475,7 @@ def test_one_window_out_of_order_makes_all_of_them_doubtful(
     output = sync("profiles", num_workers=2)
     assert len(output.ids()) == 4
     assert len(klaviyo.questions()) > 1
-    assert promised(output, "profiles")[-1] <= NOW + 60 * SECOND - SETTLING
+    assert promised(output, "profiles")[-1] <= NOW + 60 * SECOND - CONSISTENCY_LAG
 
 
 def expire_before(klaviyo: FakeKlaviyo, *requests: int) -> None:
@@ -960,7 +960,7 @@ def test_a_slow_dense_stream_is_read_by_many_and_nothing_is_lost_or_doubled(klav
     assert len(klaviyo.questions()) >= 3
     assert Counter(output.ids()) == Counter(ids)
     assert_promises_are_kept(output, stream, klaviyo.now)
-    assert promised(output, stream)[-1] == NOW - SETTLING
+    assert promised(output, stream)[-1] == NOW - CONSISTENCY_LAG
 
 
 def test_events_of_the_future_are_read_once_by_however_many(klaviyo: FakeKlaviyo) -> None:
@@ -1040,7 +1040,7 @@ def test_windows_meet_at_whole_seconds_and_none_asks_for_the_future(klaviyo: Fak
     assert len(starts) > 3
     # each window but the first begins where another one ended when it was cut
     assert None in ends
-    assert all(parse_instant(start) <= NOW - SETTLING for start in starts)
+    assert all(parse_instant(start) <= NOW - CONSISTENCY_LAG for start in starts)
 
 
 @pytest.mark.parametrize("seed", range(6))

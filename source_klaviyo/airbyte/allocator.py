@@ -22,7 +22,7 @@ _OPTIONS = {
 }
 
 
-class Memory:
+class AllocatorTuning:
     """What the allocators are told.
 
     A page is a megabyte and thousands of objects without a cycle. To fetch its memory from the system and give it

@@ -1,4 +1,4 @@
-"""The CDK's concurrent engine, taught to move pages instead of records and to speak while it waits."""
+"""The CDK's concurrent engine, extended to move pages instead of records and to log progress while it waits."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger("airbyte")
 
 POLL = 0.5
-"""Seconds with nothing to put out after which to look whether something is to be said, or to end."""
+"""Seconds between checks for a due log line or a shutdown while the queue is empty."""
 LAST_BATCHES = 8
-"""Items put out after the process has been told to end, besides those in the queue: workers were about to add them."""
+"""Items written on a shutdown after those in the queue: workers were about to add them."""
 
 
-class Stopped(Exception):
-    """The process has been told to end, and what has been read is put out."""
+class ShutdownRequested(Exception):
+    """A shutdown was requested, and everything that was read is written."""
 
 
 class RedactingSliceLogger(DebugSliceLogger):
@@ -65,8 +65,8 @@ class RedactingSliceLogger(DebugSliceLogger):
 class PagedSource(ConcurrentSource):
     """A ConcurrentSource whose queue carries whole pages.
 
-    Four things differ from the CDK's own: a `RecordBatch` counts as its records; a stream that fails
-    says so in one trace without a traceback; lines are logged about how far it has come; and it ends when told to.
+    It differs from the CDK's engine in four ways: a `RecordBatch` counts as its records; a failed stream
+    is reported in one trace without a traceback; progress is logged; and it ends on a shutdown.
     """
 
     def __init__(self, progress: Progress, stop_requested: Event, **options: Any) -> None:
@@ -90,10 +90,10 @@ class PagedSource(ConcurrentSource):
         Args:
             workers: threads that read.
             generators: how many streams may begin at the same time.
-            queue: between the workers and whoever iterates over `read`.
-            repository: what the main thread itself has to say at a stream's end, so that it comes before the status.
+            queue: between the workers and the consumer of `read`.
+            repository: the messages of the main thread itself, which come before the status at a stream's end.
             progress: follows the streams.
-            stop_requested: set when the process is to end: reading raises `Stopped` when the queue is empty.
+            stop_requested: set on a shutdown: reading raises `ShutdownRequested` once the queue is empty.
 
         Raises:
             AirbyteTracedException: the system does not let it start enough threads.
@@ -140,8 +140,8 @@ class PagedSource(ConcurrentSource):
             if self._stop_requested.is_set():
                 waiting = len(queue.queue) + LAST_BATCHES if waiting is None else waiting - 1
                 if queue.empty() or waiting <= 0:
-                    raise Stopped
-            line = self._progress.line()
+                    raise ShutdownRequested
+            line = self._progress.next_log_line()
             if line:
                 yield _log(line)
 
@@ -157,7 +157,7 @@ class PagedSource(ConcurrentSource):
             yield from self._sum_up(concurrent_stream_processor)
 
     def _sum_up(self, processor: ConcurrentReadProcessor) -> Iterable[AirbyteMessage]:
-        """A line about each stream that has just ended."""
+        """Log a summary of each stream that has just ended."""
         for name in processor._streams_done - self._ended:
             self._ended.add(name)
             failed = name in processor._exceptions_per_stream_name
@@ -169,7 +169,7 @@ class PagedSource(ConcurrentSource):
             logger.info("Marking stream %s as RUNNING", batch.stream)
             yield status_message(StreamDescriptor(name=batch.stream), AirbyteStreamStatus.RUNNING)
         counts[batch.stream] += batch.count
-        self._progress.streams[batch.stream].page_come(batch.count)
+        self._progress.streams[batch.stream].on_page(batch.count)
         yield batch
 
     @staticmethod
@@ -191,10 +191,10 @@ class PagedSource(ConcurrentSource):
 
 
 def _all_ended(processor: ConcurrentReadProcessor) -> bool:
-    """Whether every stream has ended, as the processor's `is_done`, with another sentence for those that failed.
+    """Whether every stream has ended, as the processor's `is_done`, with a clearer error if some failed.
 
     Raises:
-        AirbyteTracedException: some have failed; its kind is the most hopeful one, so that platforms try again.
+        AirbyteTracedException: some failed; transient failures come first, so that platforms retry.
     """
     if len(processor._streams_done) < len(processor._stream_name_to_instance):
         return False
@@ -216,13 +216,13 @@ def _log(message: str) -> AirbyteMessage:
 
 
 def own_error(error: Exception) -> str:
-    """What to say of an error that nobody expected."""
+    """Describe an unexpected error."""
     what = f"{type(error).__name__}: {redact_pii(str(error))}"
     return f"The connector met an error of its own ({what}): please report it."
 
 
 def error_message(message: str, kind: FailureType, stream: str | None = None) -> AirbyteMessage:
-    """An error as a user is to meet it: one sentence, no traceback, no secret."""
+    """Return an error message for users: one sentence, no traceback, no secret."""
     return AirbyteMessage(
         type=Type.TRACE,
         trace=AirbyteTraceMessage(

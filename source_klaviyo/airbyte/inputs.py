@@ -21,7 +21,7 @@ from airbyte_cdk.models import (
 )
 
 from source_klaviyo.api.errors import ConfigError
-from source_klaviyo.config import shown
+from source_klaviyo.config import preview
 from source_klaviyo.sync.state import NOT_AN_OBJECT
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def read_catalog(path: str) -> ConfiguredAirbyteCatalog:
     for name, times in Counter(configured.stream.name for configured in streams).items():
         if times > 1:
             raise ConfigError(
-                f"The catalog has stream {shown(name)} {times} times, and it can be read only once in a sync: take "
+                f"The catalog has stream {preview(name)} {times} times, and it can be read only once in a sync: take "
                 "the others out."
             )
     return ConfiguredAirbyteCatalog(streams)
@@ -100,8 +100,8 @@ def _configured(number: int, entry: Any) -> ConfiguredAirbyteStream:
     mode, cursor = entry.get("sync_mode"), entry.get("cursor_field")
     if mode not in _MODES:
         raise ConfigError(
-            f"The catalog has {shown(mode)} as the sync mode of stream {shown(name)}, so nothing is read: it must be "
-            "full_refresh or incremental."
+            f"The catalog has {preview(mode)} as the sync mode of stream {preview(name)}, so nothing is read: it must "
+            "be full_refresh or incremental."
         )
     return ConfiguredAirbyteStream(
         stream=AirbyteStream(name=name, json_schema={}, supported_sync_modes=[]),

@@ -18,7 +18,7 @@ from airbyte_cdk.models import (
 
 from source_klaviyo.api.errors import ConfigError, DailyQuotaExceeded, TransientError, UnreadableRecord
 from source_klaviyo.partitions.failures import as_traced, stream_error
-from source_klaviyo.sync.cursor import SETTLING, WindowCursor
+from source_klaviyo.sync.cursor import CONSISTENCY_LAG, WindowCursor
 from source_klaviyo.sync.instants import SECOND, whole_second
 from source_klaviyo.sync.splitting import SplitPlanner
 
@@ -99,7 +99,7 @@ class StreamContext:
             self.certain_now,
             self.publish,
             self.recent_span,
-            looks_again=stream.recheck_span > 0,
+            rechecks_hours=stream.recheck_span > 0,
             generation=self.generation,
             resumable=self.generation is None or stream.is_resumable,
         )
@@ -119,7 +119,7 @@ class StreamContext:
 
     def page_requested(self, instant: Instant) -> None:
         """Record when a page was requested."""
-        latest = whole_second(instant - SETTLING)
+        latest = whole_second(instant - CONSISTENCY_LAG)
         self.began = latest if self.began is None else min(self.began, latest)
 
     @property
@@ -143,7 +143,7 @@ class StreamContext:
         """Record that a partition's future-dated records have been emitted; states say so once all partitions' have."""
         self._future_read.add(partition_index)
         if len(self._future_read) == len(self.slices):
-            self.cursor.notes[FUTURE_IS_READ] = True
+            self.cursor.extra_state[FUTURE_IS_READ] = True
 
     def enqueue(self, partition: Partition, expected_pages: float) -> None:
         """Let another worker read a partition that seems to hold so many pages."""

@@ -15,9 +15,9 @@ from source_klaviyo.partitions.recheck import RecheckPartition
 from source_klaviyo.partitions.resume import ResumePoints
 from source_klaviyo.partitions.window import WindowPartition
 from source_klaviyo.sync.compact import name_of
-from source_klaviyo.sync.cursor import SETTLING
+from source_klaviyo.sync.cursor import CONSISTENCY_LAG
 from source_klaviyo.sync.instants import whole_second
-from source_klaviyo.sync.late import Memory
+from source_klaviyo.sync.recent_hours import RecentHours
 from source_klaviyo.sync.splitting import opening_bounds
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class StreamPartitionGenerator(PartitionGenerator):
             milestones=resume.milestones(),
             memories=[
                 # a stream with a visibility lag counts the hours that it reads again
-                (hours if stream.recheck_span else None) or Memory(start, start, context.certain_now())
+                (hours if stream.recheck_span else None) or RecentHours(start, start, context.certain_now())
                 for hours, start in zip(recent_hours, starts, strict=False)
             ],
         )
@@ -112,7 +112,7 @@ class StreamPartitionGenerator(PartitionGenerator):
                 if position is not None:
                     context.mark_future_read(index)
         late_records = self._late_records(partitions, positions, starts)
-        rechecks = context.cursor.looks_due() if context.stream.recheck_span else []
+        rechecks = context.cursor.due_rechecks() if context.stream.recheck_span else []
         has_opening_windows = self._open_windows(positions)
         # the oldest come first: if a quota ends the sync, every partition gets its turn in one of the next ones
         names = [name_of(partition) for partition in partitions]
@@ -152,7 +152,7 @@ class StreamPartitionGenerator(PartitionGenerator):
         for index, window in context.cursor.open_windows:
             stream = context.stream.query(context.slices[index])
             if stream.lower_bound_operator:
-                now = whole_second(context.certain_now() - SETTLING)
+                now = whole_second(context.certain_now() - CONSISTENCY_LAG)
                 windows = context.planner.opening_windows(len(context.slices), ends=stream.supports_upper_bound)
                 context.cursor.divide(index, window, opening_bounds(window.start, now, windows))
         return context.cursor.open_count > len(context.slices)

@@ -1,7 +1,7 @@
 """Hold back records that may appear minutes after their date, when the state has passed it.
 
 An incremental sync of such a stream reads the last hours before its state again. The state has a fingerprint of what
-was emitted of each of these hours (`sync/late.py`). The records are held back until it is known which hours have
+was emitted of each of these hours (`sync/recent_hours.py`). They are held back until it is known which hours have
 changed, and only those are emitted again.
 """
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from source_klaviyo.api.page import Page
 from source_klaviyo.api.resource import identity
-from source_klaviyo.sync.late import Tally, hour_of
+from source_klaviyo.sync.recent_hours import HourCounts, hour_of
 from source_klaviyo.sync.selection import instant_of
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import msgspec
 
     from source_klaviyo.sync.instants import Instant
-    from source_klaviyo.sync.late import Fingerprint
+    from source_klaviyo.sync.recent_hours import Fingerprint
 
 MAX_HELD_BYTES = 500_000
 """Bytes of records that a window holds back; if there are more, all of them are emitted again."""
@@ -79,7 +79,7 @@ class LateRecords:
         self._is_released = True
         records, self._records = self._records, []
         if self._size <= MAX_HELD_BYTES:
-            tally = Tally(min((instant for instant, _, _ in records), default=self._until))
+            tally = HourCounts(min((instant for instant, _, _ in records), default=self._until))
             tally.count([instant for instant, _, _ in records], [identity(resource) for _, resource, _ in records])
             tally.commit(self._until)
             records = [one for one in records if tally.hours.get(hour_of(one[0])) != self._known.get(hour_of(one[0]))]

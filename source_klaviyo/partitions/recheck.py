@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from source_klaviyo.partitions.partition import StreamPartition, instants_and_ids
 from source_klaviyo.sync.instants import for_filter
-from source_klaviyo.sync.late import Tally
+from source_klaviyo.sync.recent_hours import HourCounts
 from source_klaviyo.sync.selection import instant_of, select
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from source_klaviyo.partitions.batch import RecordBatch
     from source_klaviyo.partitions.context import StreamContext
     from source_klaviyo.streams.base import KlaviyoStream
-    from source_klaviyo.sync.late import Span
+    from source_klaviyo.sync.recent_hours import Span
 
 
 class RecheckPartition(StreamPartition):
@@ -28,14 +28,14 @@ class RecheckPartition(StreamPartition):
 
     def _read(self) -> Iterator[RecordBatch]:
         context, index = self._context, self._partition_index
-        tally = Tally(self._span[0])
+        tally = HourCounts(self._span[0])
         for page, keep in self._pages(context.stream.ids_only, self._span, tally):
             tally.count(*instants_and_ids(page, keep))
         if context.has_ended:
             return
         tally.commit(self._span[1])
         for changed in context.cursor.changed(index, self._span, tally.hours):
-            tally = Tally(changed[0])
+            tally = HourCounts(changed[0])
             for page, keep in self._pages(context.stream, changed, tally):
                 batch = self._batch(page, keep, self.to_slice())
                 if batch.count:
@@ -45,10 +45,10 @@ class RecheckPartition(StreamPartition):
             if context.has_ended:
                 return
             tally.commit(changed[1])
-            context.cursor.emitted_again(index, changed, tally.hours)
-        context.cursor.looked(index)
+            context.cursor.mark_reemitted(index, changed, tally.hours)
+        context.cursor.mark_rechecked(index)
 
-    def _pages(self, stream: KlaviyoStream, span: Span, tally: Tally) -> Iterator[tuple[Page, Sequence[int]]]:
+    def _pages(self, stream: KlaviyoStream, span: Span, tally: HourCounts) -> Iterator[tuple[Page, Sequence[int]]]:
         """Yield the pages of a span, each with the indexes of the records that belong to it."""
         start, end = span
 

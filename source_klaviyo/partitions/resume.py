@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from source_klaviyo.api.errors import ConfigError
 from source_klaviyo.partitions.failures import as_traced
-from source_klaviyo.sync.cursor import SETTLING
+from source_klaviyo.sync.cursor import CONSISTENCY_LAG
 from source_klaviyo.sync.instants import DAY, SECOND, for_state, whole_second
-from source_klaviyo.sync.late import HOUR, hour_of
 from source_klaviyo.sync.queries import Queries, Query
+from source_klaviyo.sync.recent_hours import HOUR, hour_of
 from source_klaviyo.sync.state import FULL_REFRESH_DONE, GENERATION, NO_CURSOR, StoredState
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from source_klaviyo.partitions.context import StreamContext
     from source_klaviyo.streams.base import KlaviyoStream, Slice
     from source_klaviyo.sync.instants import Instant
-    from source_klaviyo.sync.late import Memory, Span
+    from source_klaviyo.sync.recent_hours import RecentHours, Span
     from source_klaviyo.sync.state import Partition
 
 logger = logging.getLogger("airbyte")
@@ -66,7 +66,7 @@ class ResumePoints:
         """Whether an earlier attempt of this full refresh has read everything."""
         return not self._context.incremental and bool(self.state.get(FULL_REFRESH_DONE))
 
-    def recent_hours(self, partition: Partition) -> Memory | None:
+    def recent_hours(self, partition: Partition) -> RecentHours | None:
         """Return the fingerprints of a partition's recent hours; None if the state has none."""
         return self._stored.memory(partition)
 
@@ -78,7 +78,7 @@ class ResumePoints:
             position = self._stored.position(partition)
         return self._clamp_to_now(position, self._stored.memory(partition))
 
-    def start(self, stream: KlaviyoStream, position: Instant | None, recent_hours: Memory | None) -> Instant:
+    def start(self, stream: KlaviyoStream, position: Instant | None, recent_hours: RecentHours | None) -> Instant:
         """Return from when on to read: somewhat before the position, where records may be late."""
         earliest = stream.first_start()
         if position is None:
@@ -95,7 +95,7 @@ class ResumePoints:
         listed_at = self._stream.listed_at()
         listed = self._context.certain_now() if listed_at is None else int(listed_at * SECOND)
         stopped = [] if self._stored.read_through is None else [self._stored.read_through]
-        return [*stopped, whole_second(listed - SETTLING)]
+        return [*stopped, whole_second(listed - CONSISTENCY_LAG)]
 
     def read_ahead(self, partition: Partition, stream_slice: Slice) -> list[Span]:
         """Return the spans that have been read; recent hours are counted as they are read, so they are read again."""
@@ -117,19 +117,19 @@ class ResumePoints:
         floor = self._clamp_to_now(self._stored.position({}))
         return Queries(read, unread, floor, lambda: self._context.began)
 
-    def _clamp_to_now(self, position: Instant | None, recent_hours: Memory | None = None) -> Instant | None:
+    def _clamp_to_now(self, position: Instant | None, recent_hours: RecentHours | None = None) -> Instant | None:
         """Return a position that does not lie in the future, where it would hide the changes until then.
 
         Such a position does not tell when the last sync was. So the stream goes back to what is known to have been
         read or, if nothing is, by a safe span: records that are read twice are deduplicated, lost ones are lost.
         """
         context = self._context
-        if position is not None and position > context.now() - SETTLING:
+        if position is not None and position > context.now() - CONSISTENCY_LAG:
             # before the first response the clock is the host's, which may be slow; this request asks Klaviyo's
             self._stream.shared.timezone()
         if position is None or position <= context.now():
-            return position if position is None else min(position, whole_second(context.now() - SETTLING))
-        latest = context.now() - SETTLING
+            return position if position is None else min(position, whole_second(context.now() - CONSISTENCY_LAG))
+        latest = context.now() - CONSISTENCY_LAG
         known = [one for one in ((recent_hours.until, recent_hours.looked) if recent_hours else ()) if one <= latest]
         safe = max(known, default=whole_second(context.now()) - SAFE_SPAN)
         level = logging.DEBUG if self._has_warned_of_future else logging.WARNING
@@ -157,7 +157,7 @@ class ResumePoints:
 
     def warn_of_unread_partitions(self, partitions: Sequence[Partition]) -> None:
         """Warn about partitions that an earlier connector may not have read."""
-        doubtful = [partition for partition in partitions if self._stored.is_taken_on_trust(partition)]
+        doubtful = [partition for partition in partitions if self._stored.is_inherited(partition)]
         if doubtful:
             logger.warning(
                 "The state of stream %s comes from a connector that may not have read all of it: %s. These go on from "

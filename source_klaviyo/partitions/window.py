@@ -9,7 +9,7 @@ from source_klaviyo.api.errors import DamagedAnswer, NotFound, ServerError, Unkn
 from source_klaviyo.partitions.boundary import BoundaryDeduplicator
 from source_klaviyo.partitions.isolation import RecordIsolation
 from source_klaviyo.partitions.partition import StreamPartition, instants_and_ids
-from source_klaviyo.sync.cursor import SETTLING
+from source_klaviyo.sync.cursor import CONSISTENCY_LAG
 from source_klaviyo.sync.instants import SECOND, for_filter, whole_second
 from source_klaviyo.sync.selection import instant_of, select, select_spans
 from source_klaviyo.sync.splitting import WindowPlan
@@ -136,7 +136,7 @@ class WindowPartition(StreamPartition):
             bounds,
             start=max(self._furthest, self._window.position),
             end=self._window.end if "end" in bounds and stream.supports_upper_bound else None,
-            now=whole_second(self._context.certain_now() - SETTLING),
+            now=whole_second(self._context.certain_now() - CONSISTENCY_LAG),
         )
 
     def _skip(self, second: Instant) -> bool:
@@ -246,7 +246,7 @@ class WindowPartition(StreamPartition):
         read move to its end, so the last page counts; otherwise the first one does. The last page counts only if it
         was requested before the window reached the present: what appears after that is missed.
         """
-        latest = whole_second(requested_at - SETTLING)
+        latest = whole_second(requested_at - CONSISTENCY_LAG)
         if not self._stream.follows_cursor:
             # a record that changes after it was read does not move to the end here
             return latest if self._context.began is None else self._context.began
@@ -302,7 +302,7 @@ class WindowPartition(StreamPartition):
         self._is_sorted = False
         if self._context.began is not None:
             # other windows may be out of order as well: a record that changed may have moved to where none reads again
-            self._context.cursor.promise_no_more_than(self._context.began)
+            self._context.cursor.cap_checkpoint(self._context.began)
         logger.warning(
             "Klaviyo sent records of stream %s out of order: all are read, but this window has no checkpoint before "
             "its end.",
@@ -329,7 +329,7 @@ class WindowPartition(StreamPartition):
         if is_last or self._reached_present is not None or not page.resources:
             context.planner.page_read(id(self), page.latency, 0.0, self._fill(page))
             return  # past the present there is nothing to split
-        end = whole_second(context.certain_now() - SETTLING) if window.end is None else window.end
+        end = whole_second(context.certain_now() - CONSISTENCY_LAG) if window.end is None else window.end
         bounds = self._plan.bounds(*self._first_and_last(page), end, page.latency, context.cursor.open_count)
         if not bounds or not self._stream.lower_bound_operator:
             return

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from source_klaviyo.progress.tracker import Figures, day
+from source_klaviyo.progress.tracker import ProgressSnapshot, day
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -33,23 +33,23 @@ class _Column(NamedTuple):
 
     head: str
     width: int
-    show: Callable[[Figures], str]
+    show: Callable[[ProgressSnapshot], str]
 
 
-def _time_left(figures: Figures) -> str:
+def _time_left(figures: ProgressSnapshot) -> str:
     if figures.ended:
         return "failed" if figures.failed else "done"
     return "" if figures.left is None else duration(figures.left)
 
 
-def _position(figures: Figures) -> str:
-    done, parts = figures.parts
+def _position(figures: ProgressSnapshot) -> str:
+    done, parts = figures.partition_counts
     if parts > 1:
         return f"{done}/{parts}"
     return "" if figures.reached is None else day(figures.reached)
 
 
-def _rate(figures: Figures) -> str:
+def _rate(figures: ProgressSnapshot) -> str:
     return f"{figures.rate:.1f}" if 0 < figures.rate < 10 else f"{figures.rate:,.0f}"
 
 
@@ -65,7 +65,7 @@ COLUMNS = (
 
 
 @contextmanager
-def shown(progress: Progress, console: Console | None = None) -> Iterator[None]:
+def live_table(progress: Progress, console: Console | None = None) -> Iterator[None]:
     """Show the progress while this lasts; its last state stays on the screen."""
     console = console or Console(stderr=True)
     table = Live(
@@ -85,7 +85,7 @@ def shown(progress: Progress, console: Console | None = None) -> Iterator[None]:
 
 def frame(progress: Progress, size: ConsoleDimensions) -> Group:
     """The table as it is now, within the size of the terminal."""
-    *streams, total = progress.figures()
+    *streams, total = progress.snapshot()
     columns = _fitting(size.width, max(len(one.name) for one in (*streams, total)))
     chosen = _chosen(streams, max(1, size.height - AROUND))
 
@@ -118,7 +118,7 @@ def _fitting(width: int, names: int) -> Sequence[_Column]:
     return COLUMNS[:1]
 
 
-def _chosen(streams: Sequence[Figures], lines: int) -> list[Figures]:
+def _chosen(streams: Sequence[ProgressSnapshot], lines: int) -> list[ProgressSnapshot]:
     """As many streams as there are lines: those under way, the busiest first, then those that failed."""
     by_activity = sorted(streams, key=lambda one: (one.ended, not one.failed, -one.requests))
     return [one for one in streams if one in by_activity[:lines]]

@@ -28,7 +28,7 @@ SAMPLE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class ProgressSnapshot:
     """A stream, or all together, at one moment.
 
     Attributes:
@@ -41,7 +41,7 @@ class Figures:
         failed: whether it ended because of an error.
         share: how much of what its limit allows in a minute has been used in the last one; None before the first use.
         reached: how far its state has come; None where nothing tells.
-        parts: how many of its partitions have been read, and how many there are.
+        partition_counts: how many of its partitions have been read, and how many there are.
     """
 
     name: str
@@ -53,7 +53,7 @@ class Figures:
     failed: bool
     share: float | None = None
     reached: Instant | None = None
-    parts: tuple[int, int] = (0, 0)
+    partition_counts: tuple[int, int] = (0, 0)
 
 
 class StreamProgress:
@@ -78,7 +78,7 @@ class StreamProgress:
         self._failed = False
         self._samples = deque([(self._began, 0, 0, 0.0)])
 
-    def page_come(self, records: int) -> None:
+    def on_page(self, records: int) -> None:
         """A page with so many records has come."""
         self.records += records
         self._pages += 1
@@ -100,14 +100,14 @@ class StreamProgress:
             f"{self._ended - self._began:.1f} s, {requests}, {stats.wait_seconds:.1f} s waited for Klaviyo's limits."
         )
 
-    def so_far(self) -> str:
+    def summary(self) -> str:
         """What has come, in some words."""
-        done, parts = self._context.cursor.parts
+        done, parts = self._context.cursor.partition_counts
         reached = self._context.cursor.reached
         place = f" in {done:,} of {parts:,} parts" if parts > 1 else f" up to {day(reached)}" if reached else ""
         return f"{self._context.stream.name} {_counted(self.records, 'record')}{place}"
 
-    def figures(self) -> Figures:
+    def snapshot(self) -> ProgressSnapshot:
         """All there is to know now; to be asked by one thread only."""
         now = self._clock()
         ended = self._ended
@@ -117,14 +117,14 @@ class StreamProgress:
             left = self._left(pages, covered, allowed - used, allowed)
         else:
             rate, left = self.records / max(ended - self._began, SAMPLE_SECONDS), None
-        return Figures(
+        return ProgressSnapshot(
             name=self._context.stream.name,
             records=self.records,
             rate=rate,
             requests=self._stats.requests,
             share=used / allowed if allowed else None,
             reached=self._context.cursor.reached,
-            parts=self._context.cursor.parts,
+            partition_counts=self._context.cursor.partition_counts,
             left=left,
             ended=ended is not None,
             failed=self._failed,
@@ -156,7 +156,7 @@ class StreamProgress:
             allowed: how many it takes a minute.
         """
         cursor, expected = self._context.cursor, self._context.planner.expected
-        if expected and pages and allowed and cursor.parts[1] == 1:
+        if expected and pages and allowed and cursor.partition_counts[1] == 1:
             expected = max(expected, 1.0)  # there is one more until it has ended
             requests = expected * self._stats.requests / self._pages
             return max(expected / pages, (requests - free) * STEADY_SECONDS / allowed)
@@ -177,7 +177,7 @@ class Progress:
         self.streams: dict[str, StreamProgress] = {}
         self._clock = clock
         self._began = self._said = clock()
-        self._told = 0
+        self._last_count = 0
 
     @property
     def seconds(self) -> float:
@@ -188,12 +188,12 @@ class Progress:
         """These streams are about to be read."""
         self.streams = {context.stream.name: StreamProgress(context, self._clock) for context in contexts}
 
-    def figures(self) -> list[Figures]:
+    def snapshot(self) -> list[ProgressSnapshot]:
         """Each stream now, and all of them together as the last; to be asked by one thread only."""
-        streams = [stream.figures() for stream in list(self.streams.values())]
+        streams = [stream.snapshot() for stream in list(self.streams.values())]
         records = sum(one.records for one in streams)
         ended = all(one.ended for one in streams)
-        total = Figures(
+        total = ProgressSnapshot(
             name="Total",
             records=records,
             rate=records / max(self.seconds, SAMPLE_SECONDS)
@@ -206,19 +206,19 @@ class Progress:
         )
         return [*streams, total]
 
-    def line(self) -> str | None:
+    def next_log_line(self) -> str | None:
         """What a log is to be told, if it is time for that: asked often enough, there is never silence for long."""
         now, records = self._clock(), sum(stream.records for stream in self.streams.values())
-        news = records != self._told
+        news = records != self._last_count
         if now - self._said < (LINE_SECONDS if news else HEARTBEAT):
             return None
-        self._said, self._told = now, records
+        self._said, self._last_count = now, records
         return self._so_far() if news else f"Waiting for Klaviyo's answers or its rate limits. {self._so_far()}"
 
     def _so_far(self) -> str:
         under_way = [stream for stream in self.streams.values() if not stream.has_ended]
         under_way.sort(key=lambda stream: stream.records, reverse=True)
-        parts = [stream.so_far() for stream in under_way[:NAMED]]
+        parts = [stream.summary() for stream in under_way[:NAMED]]
         rest = under_way[NAMED:]
         if rest:
             records = sum(stream.records for stream in rest)

@@ -13,7 +13,7 @@ from source_klaviyo.api.page import Linked, Page, cursors_of, decode_document
 from source_klaviyo.api.resource import Identifier, encode, identity, with_members
 from source_klaviyo.streams.base import KlaviyoStream, Unfiltered
 from source_klaviyo.streams.detailed import Detailed
-from source_klaviyo.sync.late import HOUR
+from source_klaviyo.sync.recent_hours import HOUR
 from source_klaviyo.sync.selection import instant_of
 
 if TYPE_CHECKING:

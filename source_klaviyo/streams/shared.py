@@ -56,7 +56,7 @@ class Shared:
         self._ids: dict[type[KlaviyoStream], list[str]] = {}
         self._timezone: dt.tzinfo | None = None
         self._failures: dict[object, KlaviyoError] = {}
-        self._reading: dict[object, threading.Lock] = {}
+        self._locks: dict[object, threading.Lock] = {}
         self._lock = threading.Lock()
 
     def ids(self, parent: type[KlaviyoStream]) -> list[str]:
@@ -65,9 +65,9 @@ class Shared:
         Raises:
             KlaviyoError: the parent cannot be read.
         """
-        with self._once(parent):
+        with self._lock_for(parent):
             if parent not in self._ids:
-                self._ids[parent] = self._remembered(parent, lambda: self._read(parent))
+                self._ids[parent] = self._memoized(parent, lambda: self._read(parent))
             return self._ids[parent]
 
     def listed_at(self, parent: type[KlaviyoStream]) -> float:
@@ -80,12 +80,12 @@ class Shared:
         Raises:
             KlaviyoError: Klaviyo cannot be asked.
         """
-        with self._once("timezone"):
+        with self._lock_for("timezone"):
             if self._timezone is None:
-                self._timezone = self._remembered("timezone", self._read_timezone)
+                self._timezone = self._memoized("timezone", self._read_timezone)
             return self._timezone
 
-    def _remembered(self, what: object, read: Callable[[], T]) -> T:
+    def _memoized(self, what: object, read: Callable[[], T]) -> T:
         """What is read; what has failed once, after many tries, is not tried again for each stream that needs it."""
         if what in self._failures:
             raise self._failures[what]
@@ -95,9 +95,9 @@ class Shared:
             self._failures[what] = error
             raise
 
-    def _once(self, what: object) -> threading.Lock:
+    def _lock_for(self, what: object) -> threading.Lock:
         with self._lock:
-            return self._reading.setdefault(what, threading.Lock())
+            return self._locks.setdefault(what, threading.Lock())
 
     def _read(self, parent: type[KlaviyoStream]) -> list[str]:
         stream = parent(self._config, self._client, self)

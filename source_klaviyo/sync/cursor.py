@@ -13,7 +13,7 @@ from airbyte_cdk.sources.streams.concurrent.cursor import Cursor
 
 from source_klaviyo.sync.compact import MOST_PARTITIONS, compact_state, in_order
 from source_klaviyo.sync.instants import SECOND, Instant, for_state, whole_second
-from source_klaviyo.sync.late import Memory, merged, settled
+from source_klaviyo.sync.recent_hours import RecentHours, merged_hours, settled_from
 from source_klaviyo.sync.state import FULL_REFRESH_DONE, GENERATION, READ_AHEAD, RECENT_HOURS, write_state
 from source_klaviyo.sync.timeline import Timeline, Window
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partition as CdkPartition
     from airbyte_cdk.sources.types import Record
 
-    from source_klaviyo.sync.late import Fingerprint, Span
     from source_klaviyo.sync.queries import Queries
+    from source_klaviyo.sync.recent_hours import Fingerprint, Span
     from source_klaviyo.sync.state import Partition
 
-SETTLING = 5 * SECOND
+CONSISTENCY_LAG = 5 * SECOND
 """Klaviyo needs a moment to show what was just written: a state keeps this far behind the present."""
 STATE_INTERVAL = 1.0
 """Seconds between two states of a stream, at least."""
@@ -67,7 +67,7 @@ class WindowCursor(Cursor):
         publish: Callable[[Mapping[str, Any]], None],
         horizon: int = 0,
         *,
-        looks_again: bool = True,
+        rechecks_hours: bool = True,
         generation: int | None = None,
         resumable: bool = True,
     ) -> None:
@@ -78,20 +78,20 @@ class WindowCursor(Cursor):
         self._queries: Queries | None = None
         self._milestones: Sequence[Instant] = ()
         self._order: Sequence[int] = ()
-        self._promised: list[Instant] = []
+        self._checkpointed: list[Instant] = []
         self._horizon = horizon
-        self._looks_again = looks_again
+        self._rechecks_hours = rechecks_hours
         self._generation = generation
         self._resumable = resumable
-        self._memories: Sequence[Memory] = ()
-        self._looks: Counter[int] = Counter()
+        self._memories: Sequence[RecentHours] = ()
+        self._rechecks: Counter[int] = Counter()
         self._latest: float = math.inf
         self._begun_at = 0
         self._begun = False
         self._open = 0
         self._now = now
         self._publish = publish
-        self.notes: dict[str, Any] = {}
+        self.extra_state: dict[str, Any] = {}
         self._published: Mapping[str, Any] | None = None
         self._published_at = 0.0
         self._pages = 0
@@ -103,7 +103,7 @@ class WindowCursor(Cursor):
         partitions: Sequence[Partition],
         starts: Sequence[Instant],
         positions: Sequence[Instant],
-        memories: Sequence[Memory] = (),
+        memories: Sequence[RecentHours] = (),
         queries: Queries | None = None,
         catch_up_after: Sequence[int | None] = (),
         read_ahead: Sequence[Sequence[Span]] = (),
@@ -122,13 +122,13 @@ class WindowCursor(Cursor):
             milestones: for thousands of partitions, what `compact_state` needs; that they were just listed if left out.
         """
         with self._lock:
-            self._begun_at = whole_second(self._now() - SETTLING)
+            self._begun_at = whole_second(self._now() - CONSISTENCY_LAG)
             for memory, start in zip(memories, starts, strict=False):
                 memory.looked = min(memory.looked, self._begun_at)
                 memory.cut(start)
             self._memories = memories
             self._partitions = partitions
-            counted = [settled(memory.looked, self._horizon) for memory in memories]
+            counted = [settled_from(memory.looked, self._horizon) for memory in memories]
             self._timelines = [
                 Timeline(start, hour, catch_up_after=after, read=spans or ())
                 for start, hour, after, spans in zip_longest(
@@ -139,7 +139,7 @@ class WindowCursor(Cursor):
             self._queries = queries
             self._milestones = milestones or [self._begun_at]
             self._order = in_order(partitions) if len(partitions) > MOST_PARTITIONS else []
-            self._promised = list(positions)
+            self._checkpointed = list(positions)
             self._open = sum(len(line.open_windows) for line in self._timelines)
             self._begun = True
 
@@ -166,7 +166,7 @@ class WindowCursor(Cursor):
         return reached if reached > min(self._starts) else None
 
     @property
-    def parts(self) -> tuple[int, int]:
+    def partition_counts(self) -> tuple[int, int]:
         """How many partitions have been read to their end, and how many there are."""
         lines = self._timelines
         return sum(not line.open_windows for line in lines), len(lines)
@@ -185,9 +185,9 @@ class WindowCursor(Cursor):
         with self._lock:
             self._timelines[number].advance(window, position)
             self._pages += 1
-            self._publish_news()
+            self._publish_if_due()
 
-    def promise_no_more_than(self, latest: Instant) -> None:
+    def cap_checkpoint(self, latest: Instant) -> None:
         """Let no state say that anything after this instant has been read."""
         with self._lock:
             self._latest = min(self._latest, latest)
@@ -219,10 +219,10 @@ class WindowCursor(Cursor):
         with self._lock:
             more = self._timelines[number].close(window, reached, self._now())
             self._open -= more is None
-            self._publish_news()
+            self._publish_if_due()
             return more
 
-    def looks_due(self) -> list[tuple[int, Span]]:
+    def due_rechecks(self) -> list[tuple[int, Span]]:
         """The hours to look at again, each span with the number of its partition."""
         with self._lock:
             looks = [
@@ -230,9 +230,9 @@ class WindowCursor(Cursor):
                 for number, memory in enumerate(self._memories)
                 for span in memory.due(self._begun_at, self._horizon)
             ]
-            self._looks.update(number for number, _ in looks)
+            self._rechecks.update(number for number, _ in looks)
             for number, memory in enumerate(self._memories):
-                if not self._looks[number]:
+                if not self._rechecks[number]:
                     memory.looked = self._begun_at
             return looks
 
@@ -241,44 +241,44 @@ class WindowCursor(Cursor):
         with self._lock:
             return self._memories[number].changed(span, found)
 
-    def emitted_again(self, number: int, span: Span, found: Mapping[Instant, Fingerprint]) -> None:
+    def mark_reemitted(self, number: int, span: Span, found: Mapping[Instant, Fingerprint]) -> None:
         """The hours of a span are on their way out once more, as they have been found."""
         with self._lock:
             self._memories[number].replace(span, found)
-            self._publish_news()
+            self._publish_if_due()
 
-    def looked(self, number: int) -> None:
+    def mark_rechecked(self, number: int) -> None:
         """One of the looks that were due is over."""
         with self._lock:
-            self._looks[number] -= 1
-            if not self._looks[number]:
+            self._rechecks[number] -= 1
+            if not self._rechecks[number]:
                 self._memories[number].looked = self._begun_at
-            self._publish_news()
+            self._publish_if_due()
 
     @property
     def is_done(self) -> bool:
         """Whether nothing is left to be read."""
         with self._lock:
-            return self._begun and not self._open and not self._looks.total()
+            return self._begun and not self._open and not self._rechecks.total()
 
     @property
     def state(self) -> MutableMapping[str, Any]:
         """What may be promised now."""
         with self._lock:
-            latest = int(min(self._now() - SETTLING, self._latest))
-            self._promised = [
+            latest = int(min(self._now() - CONSISTENCY_LAG, self._latest))
+            self._checkpointed = [
                 max(promised, min(line.low_water, latest))
-                for promised, line in zip(self._promised, self._timelines, strict=True)
+                for promised, line in zip(self._checkpointed, self._timelines, strict=True)
             ]
             if self._queries and self._cursor_field:
-                state = self._queries.state(self._cursor_field, self._promised, self._timelines)
+                state = self._queries.state(self._cursor_field, self._checkpointed, self._timelines)
             elif self._order and self._cursor_field:
                 state = compact_state(
-                    self._cursor_field, self._partitions, self._promised, self._order, self._milestones
+                    self._cursor_field, self._partitions, self._checkpointed, self._order, self._milestones
                 )
             else:
-                state = write_state(self._cursor_field, self._partitions, self._promised)
-            return state | self.notes | self._read_ahead(latest) | self._recent_hours(latest) | self._attempt()
+                state = write_state(self._cursor_field, self._partitions, self._checkpointed)
+            return state | self.extra_state | self._read_ahead(latest) | self._recent_hours(latest) | self._attempt()
 
     def _read_ahead(self, latest: Instant) -> dict[str, Any]:
         """What a sync that resumes may leave out."""
@@ -306,7 +306,9 @@ class WindowCursor(Cursor):
             return {}
         known = [
             # before its first answer, nobody knows Klaviyo's clock
-            Memory(memory.since, line.low_water, min(memory.looked, latest), merged([memory.hours, line.hours]))
+            RecentHours(
+                memory.since, line.low_water, min(memory.looked, latest), merged_hours([memory.hours, line.hours])
+            )
             for memory, line in zip(self._memories, self._timelines, strict=True)
         ]
         written = [memory.written(self._horizon) for memory in known]
@@ -314,11 +316,11 @@ class WindowCursor(Cursor):
             RECENT_HOURS: [
                 {"partition": partition} | memory
                 for partition, memory in zip(self._partitions, written, strict=True)
-                if self._looks_again or memory["hours"]
+                if self._rechecks_hours or memory["hours"]
             ][:MOST_PARTITIONS]
         }
 
-    def _publish_news(self, *, at_once: bool = False) -> None:
+    def _publish_if_due(self, *, at_once: bool = False) -> None:
         if not self._begun or not (at_once or self.is_done or self._is_due()):
             return
         began = time.monotonic()
@@ -345,7 +347,7 @@ class WindowCursor(Cursor):
         A stream without a cursor has nowhere to stand: its state says "done", and a stream that failed is not.
         """
         with self._lock:
-            self._publish_news(at_once=self._cursor_field is not None)
+            self._publish_if_due(at_once=self._cursor_field is not None)
 
     def observe(self, record: Record) -> None:
         """Pages are observed by `advance`, not records."""

@@ -7,7 +7,7 @@ Written (and read by Airbyte's connector, should the user go back):
      "states": [{"partition": {"archived": "true"}, "cursor": {"updated": …}}, …]}
 
 Those of thousands of partitions are written as `sync/compact.py` describes. `recent_hours` is described in
-`sync/late.py`, `queries` in `sync/queries.py`. `read_ahead` lists spans of time that
+`sync/recent_hours.py`, `queries` in `sync/queries.py`. `read_ahead` lists spans of time that
 were read behind the positions by a sync that was stopped; a full refresh adds `generation_id`. Also read: the flat
 form for a partitioned stream (serves every partition) with the half of the archived records under `archived`;
 `states` of other partitions than ours (the smallest serves, if all of them are known to be there);
@@ -27,13 +27,13 @@ from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from source_klaviyo.api.errors import ConfigError
 from source_klaviyo.sync.compact import READ_THROUGH, name_of
 from source_klaviyo.sync.instants import SECOND, for_state, parse_instant
-from source_klaviyo.sync.late import Memory
+from source_klaviyo.sync.recent_hours import RecentHours
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from source_klaviyo.sync.instants import Instant
-    from source_klaviyo.sync.late import Span
+    from source_klaviyo.sync.recent_hours import Span
 
 Partition = dict[str, Any]
 """What distinguishes a partition of a stream, such as {"archived": "true"}; empty for the only one.
@@ -120,7 +120,7 @@ class StoredState:
                 self._index.setdefault((name, str(value).lower()), []).append(entry)
         self._archived = self._cursor(self._part(state, "archived"))
 
-    def memory(self, partition: Partition) -> Memory | None:
+    def memory(self, partition: Partition) -> RecentHours | None:
         """What is remembered of the recent hours of a partition; None for nothing."""
         return self._memories.get(name_of(partition))
 
@@ -148,7 +148,7 @@ class StoredState:
             return self.read_through
         return self._smallest([self._common, *own])
 
-    def is_taken_on_trust(self, partition: Partition) -> bool:
+    def is_inherited(self, partition: Partition) -> bool:
         """Whether a partition goes on from what was said of the whole stream, which may never have held its records.
 
         Earlier connectors read archived records in a second pass, and not all channels of campaigns.
@@ -231,10 +231,10 @@ class StoredState:
             pass
         raise self._unusable(value)
 
-    def _remembered(self, entry: object) -> tuple[str, Memory]:
+    def _remembered(self, entry: object) -> tuple[str, RecentHours]:
         found = self._mapping(entry, RECENT_HOURS)
         try:
-            return name_of(self._mapping(found.get("partition"), "partition")), Memory.read(found)
+            return name_of(self._mapping(found.get("partition"), "partition")), RecentHours.read(found)
         except ValueError:
             raise self._unusable({RECENT_HOURS: entry}) from None
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from source_klaviyo.sync.late import Tally, merged
+from source_klaviyo.sync.recent_hours import HourCounts, merged_hours
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from source_klaviyo.sync.instants import Instant
-    from source_klaviyo.sync.late import Fingerprint, Span
+    from source_klaviyo.sync.recent_hours import Fingerprint, Span
 
 
 @dataclass(eq=False, slots=True)
@@ -25,7 +25,7 @@ class Window:
     start: Instant
     end: Instant | None = None
     catches_up: bool = False
-    tally: Tally | None = None
+    tally: HourCounts | None = None
     position: Instant = field(init=False)
 
     def __post_init__(self) -> None:
@@ -71,7 +71,7 @@ class Timeline:
         self._tail_is_stale = False
 
     def _window(self, start: Instant, end: Instant | None = None, *, catches_up: bool = False) -> Window:
-        return Window(start, end, catches_up, None if self._counted is None else Tally(self._counted))
+        return Window(start, end, catches_up, None if self._counted is None else HourCounts(self._counted))
 
     @property
     def open_windows(self) -> tuple[Window, ...]:
@@ -96,7 +96,7 @@ class Timeline:
         until = self.low_water
         # windows are disjoint: what one that begins before has committed lies before as well
         before = [window for window in (*self._closed, *self._open) if window.start < until and window.tally]
-        return merged(window.tally.hours for window in before if window.tally)
+        return merged_hours(window.tally.hours for window in before if window.tally)
 
     def left(self, now: Instant) -> int:
         """How much is still to be read up to now, in microseconds."""
@@ -150,10 +150,10 @@ class Timeline:
 
 def merged_spans(spans: Iterable[Span]) -> list[Span]:
     """Return the same time as spans in order that do not touch; empty ones are left out."""
-    merged: list[Span] = []
+    merged_hours: list[Span] = []
     for start, end in sorted(span for span in spans if span[0] < span[1]):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = merged[-1][0], max(merged[-1][1], end)
+        if merged_hours and start <= merged_hours[-1][1]:
+            merged_hours[-1] = merged_hours[-1][0], max(merged_hours[-1][1], end)
         else:
-            merged.append((start, end))
-    return merged
+            merged_hours.append((start, end))
+    return merged_hours

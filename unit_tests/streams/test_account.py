@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from source_klaviyo.sync.instants import DAY, SECOND, for_filter
-from source_klaviyo.sync.late import HOUR
+from source_klaviyo.sync.recent_hours import HOUR
 from unit_tests.fake_api import FakeKlaviyo, Output, error, sync
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from airbyte_cdk.models import SyncMode
 
 from source_klaviyo.source import SourceKlaviyo
 from source_klaviyo.sync.instants import SECOND, Instant, for_filter, parse_instant
-from source_klaviyo.sync.late import HOUR
+from source_klaviyo.sync.recent_hours import HOUR
 from unit_tests.fake_api import CONFIG, FakeKlaviyo, Output, Refused, error, sync
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import pytest
 from airbyte_cdk.models import Type
 
 from source_klaviyo.source import SourceKlaviyo
-from source_klaviyo.sync.cursor import SETTLING
+from source_klaviyo.sync.cursor import CONSISTENCY_LAG
 from source_klaviyo.sync.instants import DAY, SECOND, for_filter, for_state, parse_instant
 from unit_tests.fake_api import NOW, FakeKlaviyo, Output, Request, sync
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 STREAMS = ["profiles", "global_exclusions"]
 START = parse_instant("2024-01-01T00:00:00Z")
-SETTLED = for_state(NOW - SETTLING)
+SETTLED = for_state(NOW - CONSISTENCY_LAG)
 
 
 def profile(updated: int, *suppressed_at: int) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from source_klaviyo.sync import cursor as module
-from source_klaviyo.sync.cursor import SETTLING, WindowCursor
+from source_klaviyo.sync.cursor import CONSISTENCY_LAG, WindowCursor
 from source_klaviyo.sync.instants import DAY, SECOND, for_state, parse_instant, whole_second
 from source_klaviyo.sync.state import StoredState
 from unit_tests.sync.model import START, Account, Sync, Version, middle, offsets, steps
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from source_klaviyo.sync.instants import Instant
-    from source_klaviyo.sync.late import Span
+    from source_klaviyo.sync.recent_hours import Span
     from source_klaviyo.sync.state import Partition
     from source_klaviyo.sync.timeline import Window
 
 NOW = START + 1000 * SECOND
 
 
-def divide(cursor: WindowCursor, number: int, window: Window, now: Instant = NOW - SETTLING) -> Window | None:
+def divide(cursor: WindowCursor, number: int, window: Window, now: Instant = NOW - CONSISTENCY_LAG) -> Window | None:
     """Divide what is left of a window in two; returns the later one."""
     at = middle(window, now)
     return next(iter(cursor.divide(number, window, [] if at is None else [at])), None)
@@ -133,7 +133,7 @@ def test_no_date_of_a_record_moves_a_state_beyond_the_present(position: Instant)
 def test_the_present_is_that_of_the_last_question_when_a_window_is_closed() -> None:
     stage = Stage()
     stage.now = NOW + 60 * SECOND
-    stage.cursor.close(0, stage.window(), NOW - SETTLING)
+    stage.cursor.close(0, stage.window(), NOW - CONSISTENCY_LAG)
     assert stage.seconds == [995]
 
 
@@ -171,7 +171,7 @@ def test_a_stream_that_ends_early_says_where_it_stands() -> None:
 
 def test_the_notes_are_part_of_each_state() -> None:
     stage = Stage()
-    stage.cursor.notes["future_is_read"] = True
+    stage.cursor.extra_state["future_is_read"] = True
     stage.cursor.close(0, stage.window(), NOW)
     assert stage.states == [{"updated": "2024-03-01T00:16:35+0000", "future_is_read": True}]
 
@@ -261,10 +261,10 @@ def test_a_catch_up_keeps_the_stream_open() -> None:
     earlier = stage.window()
     later = divide(stage.cursor, 0, earlier)
     assert later is not None
-    stage.cursor.close(0, later, NOW - SETTLING)
+    stage.cursor.close(0, later, NOW - CONSISTENCY_LAG)
     catch_up = stage.cursor.close(0, earlier, NOW + SECOND)
     assert catch_up is not None
-    assert catch_up.start == NOW - SETTLING
+    assert catch_up.start == NOW - CONSISTENCY_LAG
     assert not stage.cursor.is_done
 
 
@@ -313,7 +313,7 @@ class CursorOf:
         promised = parse_instant(state["updated"])
         assert self.sync is not None
         assert not self.sync.unread_before(promised)
-        assert promised <= self.account.now - SETTLING
+        assert promised <= self.account.now - CONSISTENCY_LAG
         assert not self.states or promised >= self.states[-1]
         self.states.append(promised)
 
@@ -324,10 +324,10 @@ class CursorOf:
         self.cursor.advance(0, window, position)
 
     def split(self, window: Window) -> Window | None:
-        return divide(self.cursor, 0, window, self.account.now - SETTLING)
+        return divide(self.cursor, 0, window, self.account.now - CONSISTENCY_LAG)
 
     def close(self, window: Window, asked: Instant) -> Window | None:
-        return self.cursor.close(0, window, asked - SETTLING)
+        return self.cursor.close(0, window, asked - CONSISTENCY_LAG)
 
 
 @pytest.mark.parametrize("interval", [0.0, 1e9])
@@ -367,10 +367,10 @@ class PartOf:
         self.cursor.advance(self.number, window, position)
 
     def split(self, window: Window) -> Window | None:
-        return divide(self.cursor, self.number, window, self.cursor._now() - SETTLING)
+        return divide(self.cursor, self.number, window, self.cursor._now() - CONSISTENCY_LAG)
 
     def close(self, window: Window, asked: Instant) -> Window | None:
-        return self.cursor.close(self.number, window, asked - SETTLING)
+        return self.cursor.close(self.number, window, asked - CONSISTENCY_LAG)
 
 
 class Shop:
@@ -395,7 +395,7 @@ class Shop:
     def publish(self, state: Mapping[str, Any]) -> None:
         self.text = json.dumps(state)
         positions = self.positions()
-        assert all(position <= self.now - SETTLING for position in positions)
+        assert all(position <= self.now - CONSISTENCY_LAG for position in positions)
         assert all(before <= after for before, after in zip(self.promised, positions, strict=True))
         for account, sync, position in zip(self.accounts, self.syncs, positions, strict=True):
             assert not sync.unread_before(position), account
@@ -414,7 +414,7 @@ class Shop:
         self.cursor = WindowCursor("updated", lambda: self.now, self.publish)
         starts = [max(START, position - lookback * SECOND) for position in self.positions()]
         stopped = StoredState(json.loads(self.text), "stream", "updated").read_through
-        milestones = [*([] if stopped is None else [stopped]), whole_second(self.now - SETTLING)]
+        milestones = [*([] if stopped is None else [stopped]), whole_second(self.now - CONSISTENCY_LAG)]
         self.cursor.begin(
             self.partitions, starts, self.positions(), read_ahead=self.read_ahead(), milestones=milestones
         )
@@ -470,7 +470,7 @@ def test_however_often_it_is_killed_the_next_sync_goes_on_from_the_text_of_the_s
         shop.sync(life, lookback=lookback, to_its_end=True)
         for account, emitted in zip(shop.accounts, shop.emitted, strict=True):
             assert set(account.rows) <= set(emitted)
-        assert min(shop.positions()) >= shop.accounts[0].now - SETTLING - account_time(life)
+        assert min(shop.positions()) >= shop.accounts[0].now - CONSISTENCY_LAG - account_time(life)
         shop.sync([], to_its_end=True)  # nothing has changed: only the last seconds are read again
 
 
@@ -512,13 +512,13 @@ def test_threads_that_read_split_and_close_at_once_leave_one_growing_line_of_sta
 
     assert stage.cursor.is_done
     for spans in read:
-        first = sorted(span for span in spans if span[0] != NOW - SETTLING)
+        first = sorted(span for span in spans if span[0] != NOW - CONSISTENCY_LAG)
         assert [start for start, _ in first[1:]] == [end for _, end in first[:-1]]
     positions = [[parse_instant(one["cursor"]["updated"]) for one in state["states"]] for state in stage.states]
     for earlier, later in pairwise(positions):
         assert later != earlier
         assert all(one <= other for one, other in zip(earlier, later, strict=True))
-    assert positions[-1] == [NOW - SETTLING] * 3
+    assert positions[-1] == [NOW - CONSISTENCY_LAG] * 3
 
 
 # --- how far it has come --------------------------------------------------------------------------------
@@ -526,10 +526,10 @@ def test_threads_that_read_split_and_close_at_once_leave_one_growing_line_of_sta
 
 def test_nothing_is_reached_before_the_first_page() -> None:
     cursor = WindowCursor("updated", now=lambda: NOW, publish=lambda _: None)
-    assert (cursor.reached, cursor.parts, cursor.covered) == (None, (0, 0), 0.0)
+    assert (cursor.reached, cursor.partition_counts, cursor.covered) == (None, (0, 0), 0.0)
 
     stage = Stage()
-    assert (stage.cursor.reached, stage.cursor.parts, stage.cursor.covered) == (None, (0, 1), 0.0)
+    assert (stage.cursor.reached, stage.cursor.partition_counts, stage.cursor.covered) == (None, (0, 1), 0.0)
 
 
 def test_what_is_reached_is_what_all_partitions_have_reached_and_each_adds_to_what_is_covered() -> None:
@@ -543,7 +543,7 @@ def test_what_is_reached_is_what_all_partitions_have_reached_and_each_adds_to_wh
     assert (stage.cursor.reached, stage.cursor.covered) == (START + 100 * SECOND, pytest.approx(0.25))
 
     stage.cursor.close(0, stage.window(), NOW)
-    assert (stage.cursor.reached, stage.cursor.parts) == (START + 400 * SECOND, (1, 2))
+    assert (stage.cursor.reached, stage.cursor.partition_counts) == (START + 400 * SECOND, (1, 2))
     assert stage.cursor.covered == pytest.approx(0.7)
 
 
@@ -552,7 +552,7 @@ def test_a_stream_without_a_cursor_has_no_position() -> None:
     cursor.begin([{}], starts=[START], positions=[START])
     cursor.close(0, cursor.open_windows[0][1], NOW)
 
-    assert (cursor.reached, cursor.parts, cursor.covered) == (None, (1, 1), 1.0)
+    assert (cursor.reached, cursor.partition_counts, cursor.covered) == (None, (1, 1), 1.0)
 
 
 def test_who_makes_room_for_a_state_can_ask_how_far_it_has_come() -> None:
@@ -569,7 +569,7 @@ def test_who_makes_room_for_a_state_can_ask_how_far_it_has_come() -> None:
     thread.start()
     assert publishing.wait(10)
 
-    found = cursor.reached, cursor.parts, cursor.covered > 0
+    found = cursor.reached, cursor.partition_counts, cursor.covered > 0
     asked.set()
     thread.join(10)
 

@@ -439,7 +439,7 @@ def test_a_cursor_that_is_null_is_none(stream: str) -> None:
 )
 def test_what_may_never_have_been_read_is_known(stream: str, state: dict[str, Any], trusted: Sequence[Any]) -> None:
     stored = StoredState(state, stream, FIELDS[stream])
-    assert [one for one in PARTITIONS.get(stream, ONE) if stored.is_taken_on_trust(one)] == list(trusted)
+    assert [one for one in PARTITIONS.get(stream, ONE) if stored.is_inherited(one)] == list(trusted)
 
 
 def test_a_partition_that_is_not_listed_begins_anew() -> None:

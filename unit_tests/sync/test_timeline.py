@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from source_klaviyo.sync.instants import Instant
-    from source_klaviyo.sync.late import Span
+    from source_klaviyo.sync.recent_hours import Span
 
 NOW = START + 1000 * SECOND
-SETTLING = 5 * SECOND
+CONSISTENCY_LAG = 5 * SECOND
 
 
 # --- a window -------------------------------------------------------------------------------------------
@@ -234,15 +234,15 @@ class TimelineOf:
         self.line.advance(window, position)
 
     def split(self, window: Window) -> Window | None:
-        at = middle(window, self.account.now - SETTLING)
+        at = middle(window, self.account.now - CONSISTENCY_LAG)
         return None if at is None else self.line.split(window, at)
 
     def close(self, window: Window, asked: Instant) -> Window | None:
-        return self.line.close(window, asked - SETTLING)
+        return self.line.close(window, asked - CONSISTENCY_LAG)
 
     def promise(self) -> Instant:
         """What a state would say by now, and say for ever."""
-        self.promised = max(self.promised, min(self.line.low_water, self.account.now - SETTLING))
+        self.promised = max(self.promised, min(self.line.low_water, self.account.now - CONSISTENCY_LAG))
         return self.promised
 
 
@@ -294,11 +294,11 @@ class Resumable:
         self.line.advance(window, position)
 
     def split(self, window: Window) -> Window | None:
-        cut = middle(window, self.account.now - SETTLING)
+        cut = middle(window, self.account.now - CONSISTENCY_LAG)
         return None if cut is None else self.line.split(window, cut)
 
     def close(self, window: Window, asked: Instant) -> Window | None:
-        return self.line.close(window, whole_second(asked - SETTLING))
+        return self.line.close(window, whole_second(asked - CONSISTENCY_LAG))
 
 
 @given(instants=st.lists(offsets, max_size=30), before=steps, after=steps)

@@ -48,7 +48,7 @@ def _add(sums: dict[Instant, Fingerprint], key: Instant, count: int, checksum: i
     sums[key] = before[0] + count, (before[1] + checksum) % _CHECKSUMS
 
 
-class Tally:
+class HourCounts:
     """Counts what one reader emits: exactly what lies before the position that it has reported.
 
     Args:
@@ -81,7 +81,7 @@ class Tally:
             self.hours.clear()
 
 
-def merged(tallies: Iterable[Mapping[Instant, Fingerprint]]) -> dict[Instant, Fingerprint]:
+def merged_hours(tallies: Iterable[Mapping[Instant, Fingerprint]]) -> dict[Instant, Fingerprint]:
     """The fingerprints of hours that several readers have had parts of."""
     hours: dict[Instant, Fingerprint] = {}
     for tally in tallies:
@@ -91,7 +91,7 @@ def merged(tallies: Iterable[Mapping[Instant, Fingerprint]]) -> dict[Instant, Fi
 
 
 @dataclass(slots=True)
-class Memory:
+class RecentHours:
     """What is remembered of the recent hours of one partition.
 
     Attributes:
@@ -107,7 +107,7 @@ class Memory:
     hours: dict[Instant, Fingerprint] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, entry: Mapping[str, Any]) -> Memory:
+    def read(cls, entry: Mapping[str, Any]) -> RecentHours:
         """The memory that a state holds.
 
         Raises:
@@ -125,7 +125,7 @@ class Memory:
 
     def written(self, horizon: int) -> dict[str, Any]:
         """The memory as a state holds it, without the hours that are settled."""
-        since = max(self.since, settled(self.looked, horizon))
+        since = max(self.since, settled_from(self.looked, horizon))
         return {
             "since": for_state(since),
             "until": for_state(self.until),
@@ -157,7 +157,7 @@ class Memory:
     def due(self, now: Instant, horizon: int) -> list[Span]:
         """The hours whose time for another look has come since the last one, those in a row as one span."""
         ages = [age for age in AGES if age < horizon] + [horizon]
-        first = max(self.since, settled(self.looked, horizon))
+        first = max(self.since, settled_from(self.looked, horizon))
         hours = [
             hour
             for hour in range(hour_of(first), self.until, HOUR)
@@ -193,6 +193,6 @@ class Memory:
         self.hours = kept | dict(found)
 
 
-def settled(looked: Instant, horizon: int) -> Instant:
+def settled_from(looked: Instant, horizon: int) -> Instant:
     """The start of the first hour that is not settled yet, where those due at `looked` have been looked at."""
     return hour_of(looked - horizon)
