@@ -1,4 +1,4 @@
-"""Memory of pages: used again and again, and given back to the system when it is more than is needed."""
+"""Tune the memory allocators: memory of pages is reused, and unused memory is returned to the system."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 OBJECTS = 100_000
-"""New objects after which Python looks for cycles among them."""
+"""New objects after which Python's garbage collector runs."""
 TRIM_SECONDS = 0.25
-"""How often unused memory is given back."""
+"""Seconds between two times that unused memory is returned."""
 _PLENTY = 1 << 26  # bytes; more than a page ever takes
 _OPTIONS = {
     -8: 1,  # M_ARENA_MAX of glibc's malloc.h: one heap for all threads
@@ -23,15 +23,15 @@ _OPTIONS = {
 
 
 class AllocatorTuning:
-    """What the allocators are told.
+    """Sets the options of glibc's allocator and of Python's garbage collector.
 
-    A page is a megabyte and thousands of objects without a cycle. To fetch its memory from the system and give it
-    back each time makes as much work as the page itself; so does looking for cycles. To keep it all makes the
-    process grow with the number of its threads. Other C libraries than glibc are left alone.
+    A page is a megabyte and thousands of objects without cycles. Getting its memory from the system and returning it
+    each time costs as much as the page itself, and so does garbage collection. Keeping all memory makes the process
+    grow with its threads. Other C libraries than glibc are left alone.
     """
 
     def __init__(self) -> None:
-        gc.freeze()  # what has been imported stays
+        gc.freeze()  # imported modules stay
         gc.set_threshold(OBJECTS)
         self._trimmed = time.monotonic()
         self._trim: Callable[[int], Any] | None = None
@@ -44,7 +44,7 @@ class AllocatorTuning:
             return
 
     def page_done(self) -> None:
-        """A page has been written: now and then, give back what is not in use."""
+        """After a page has been written, return unused memory from time to time."""
         if self._trim and time.monotonic() - self._trimmed > TRIM_SECONDS:
             self._trim(0)
             self._trimmed = time.monotonic()

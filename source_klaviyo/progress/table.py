@@ -61,12 +61,12 @@ COLUMNS = (
     _Column("Limit", 5, lambda one: "" if one.ended or one.share is None else f"{one.share:.0%}"),
     _Column("Requests", 8, lambda one: f"{one.requests:,}"),
 )
-"""What comes first matters most: a narrow terminal shows as many of them as fit."""
+"""The most important columns come first: a narrow terminal shows as many as fit."""
 
 
 @contextmanager
 def live_table(progress: Progress, console: Console | None = None) -> Iterator[None]:
-    """Show the progress while this lasts; its last state stays on the screen."""
+    """Show the progress while records are read; the last table stays on the screen."""
     console = console or Console(stderr=True)
     table = Live(
         console=console,
@@ -84,7 +84,7 @@ def live_table(progress: Progress, console: Console | None = None) -> Iterator[N
 
 
 def frame(progress: Progress, size: ConsoleDimensions) -> Group:
-    """The table as it is now, within the size of the terminal."""
+    """Return the current table, within the size of the terminal."""
     *streams, total = progress.snapshot()
     columns = _fitting(size.width, max(len(one.name) for one in (*streams, total)))
     chosen = _chosen(streams, max(1, size.height - AROUND))
@@ -110,7 +110,7 @@ def frame(progress: Progress, size: ConsoleDimensions) -> Group:
 
 
 def _fitting(width: int, names: int) -> Sequence[_Column]:
-    """The first columns that fit beside the names of streams; names are cut rather than the time left goes."""
+    """Return the first columns that fit next to the stream names, which are cut before the time left is dropped."""
     for count in range(len(COLUMNS), 1, -1):
         beside = names if count > 2 else SHORT_NAME
         if beside + sum(GAP + column.width for column in COLUMNS[:count]) <= width:
@@ -119,13 +119,13 @@ def _fitting(width: int, names: int) -> Sequence[_Column]:
 
 
 def _chosen(streams: Sequence[ProgressSnapshot], lines: int) -> list[ProgressSnapshot]:
-    """As many streams as there are lines: those under way, the busiest first, then those that failed."""
+    """Return as many streams as there are lines: running ones by activity, then those that failed."""
     by_activity = sorted(streams, key=lambda one: (one.ended, not one.failed, -one.requests))
     return [one for one in streams if one in by_activity[:lines]]
 
 
 def duration(seconds: float) -> str:
-    """Some seconds as one reads them: `45 s`, `12 min`, `3 h 20`, `5 d 3 h`."""
+    """Format seconds for people: `45 s`, `12 min`, `3 h 20`, `5 d 3 h`."""
     minutes = round(seconds / 60)
     if seconds < 99.5:
         return f"{seconds:.0f} s"

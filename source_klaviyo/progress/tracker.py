@@ -1,4 +1,4 @@
-"""How far a sync has come: figures of each stream, and the lines that a log gets of them."""
+"""Progress of a sync: a snapshot of each stream, and the progress lines of the log."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ if TYPE_CHECKING:
     from source_klaviyo.sync.instants import Instant
 
 LINE_SECONDS = 10.0
-"""Seconds between two lines about what has come, at least."""
+"""Minimum seconds between two progress lines while records arrive."""
 HEARTBEAT = 30.0
-"""Seconds after which there is a line although nothing has come: platforms take silence for death."""
+"""Seconds after which a line is logged even if nothing has arrived: platforms end silent processes."""
 NAMED = 5
-"""Streams that such a line names; the rest is summed up."""
+"""Streams that a line names; the others are added up."""
 RECENT_SECONDS = STEADY_SECONDS
-"""The while that rates are told from: a whole period of Klaviyo's limits, which is a sprint and then a wait."""
+"""Window for rates: one period of Klaviyo's limits, since throughput comes in bursts."""
 SAMPLE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class ProgressSnapshot:
-    """A stream, or all together, at one moment.
+    """The progress of a stream, or of all together, at one moment.
 
     Attributes:
-        name: the stream's, or another for all.
-        records: how many have come.
-        rate: records a second, of late; of the whole stream once it has ended.
-        requests: how many have been made.
-        left: seconds until it ends, as far as one can tell; None if one cannot.
-        ended: whether it has.
+        name: the stream's name, or "Total".
+        records: records so far.
+        rate: recent records a second; the average once the stream has ended.
+        requests: requests so far.
+        left: estimated seconds until the end; None if unknown.
+        ended: whether it has ended.
         failed: whether it ended because of an error.
-        share: how much of what its limit allows in a minute has been used in the last one; None before the first use.
-        reached: how far its state has come; None where nothing tells.
+        share: the share of its limit a minute that was used in the last minute; None before the first use.
+        reached: how far it has been read; None if unknown.
         partition_counts: how many of its partitions have been read, and how many there are.
     """
 
@@ -57,14 +57,14 @@ class ProgressSnapshot:
 
 
 class StreamProgress:
-    """The progress of one stream. Nothing but a count for each page costs anything until somebody looks.
+    """The progress of one stream. A page costs one count; the rest is computed on demand.
 
     Args:
         context: the stream in this sync.
         clock: monotonic seconds.
 
     Attributes:
-        records: how many have come.
+        records: records so far.
     """
 
     def __init__(self, context: StreamContext, clock: Callable[[], float]) -> None:
@@ -79,17 +79,17 @@ class StreamProgress:
         self._samples = deque([(self._began, 0, 0, 0.0)])
 
     def on_page(self, records: int) -> None:
-        """A page with so many records has come."""
+        """Count a page with so many records."""
         self.records += records
         self._pages += 1
 
     @property
     def has_ended(self) -> bool:
-        """Whether the stream has been read, or given up."""
+        """Whether the stream has been read or has failed."""
         return self._ended is not None
 
     def end(self, *, failed: bool) -> str:
-        """The stream has ended; returns what there is to say of it."""
+        """End the stream; returns its summary for the log."""
         self._ended, self._failed = self._clock(), failed
         stats = self._stats
         repeated = [(stats.limited, "refused for the rate"), (stats.failed, "failed")]
@@ -101,14 +101,14 @@ class StreamProgress:
         )
 
     def summary(self) -> str:
-        """What has come, in some words."""
+        """Return the progress in a few words."""
         done, parts = self._context.cursor.partition_counts
         reached = self._context.cursor.reached
         place = f" in {done:,} of {parts:,} parts" if parts > 1 else f" up to {day(reached)}" if reached else ""
         return f"{self._context.stream.name} {_counted(self.records, 'record')}{place}"
 
     def snapshot(self) -> ProgressSnapshot:
-        """All there is to know now; to be asked by one thread only."""
+        """Return a snapshot. Not thread-safe."""
         now = self._clock()
         ended = self._ended
         used, allowed = self._context.stream.client.usage()
@@ -131,9 +131,9 @@ class StreamProgress:
         )
 
     def _rates(self, now: float, *, used_up: bool) -> tuple[float, float, float]:
-        """Records, pages and the share of the time to read that has been covered, each a second, of late.
+        """Return the recent rates, a second, of records, pages and the covered share of the time to read.
 
-        Where the limit is used up, no more is covered before its minute is over.
+        Once the limit is exhausted, no more is covered before its minute is over.
         """
         samples = self._samples
         come = (self.records, self._pages, self._context.cursor.covered)
@@ -147,17 +147,17 @@ class StreamProgress:
         return (come[0] - records) / seconds, (come[1] - pages) / seconds, (come[2] - covered) / whole
 
     def _left(self, pages: float, covered: float, free: int, allowed: int) -> float | None:
-        """Seconds, told by the pages that seem to be left or, where none do or partitions have not begun, by the time.
+        """Estimate the seconds left by the expected pages or, if unknown, by the time that is covered.
 
         Args:
-            pages: read a second, of late.
-            covered: the share of all time read a second, of late.
-            free: how many more requests the limit takes at once.
-            allowed: how many it takes a minute.
+            pages: recent pages a second.
+            covered: the share of all time that was recently read a second.
+            free: requests that the limit allows at once.
+            allowed: requests that it allows a minute.
         """
         cursor, expected = self._context.cursor, self._context.planner.expected
         if expected and pages and allowed and cursor.partition_counts[1] == 1:
-            expected = max(expected, 1.0)  # there is one more until it has ended
+            expected = max(expected, 1.0)  # until the end there is at least one more page
             requests = expected * self._stats.requests / self._pages
             return max(expected / pages, (requests - free) * STEADY_SECONDS / allowed)
         return (1.0 - cursor.covered) / covered if covered > 0 else None
@@ -170,26 +170,26 @@ class Progress:
         clock: monotonic seconds.
 
     Attributes:
-        streams: those that are read, by name.
+        streams: the streams of the sync, by name.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.streams: dict[str, StreamProgress] = {}
         self._clock = clock
-        self._began = self._said = clock()
+        self._began = self._logged_at = clock()
         self._last_count = 0
 
     @property
     def seconds(self) -> float:
-        """How long the sync has taken so far."""
+        """Return the duration of the sync so far, in seconds."""
         return self._clock() - self._began
 
     def follow(self, contexts: list[StreamContext]) -> None:
-        """These streams are about to be read."""
+        """Follow the streams of a sync."""
         self.streams = {context.stream.name: StreamProgress(context, self._clock) for context in contexts}
 
     def snapshot(self) -> list[ProgressSnapshot]:
-        """Each stream now, and all of them together as the last; to be asked by one thread only."""
+        """Return a snapshot of each stream, and of all together as the last one. Not thread-safe."""
         streams = [stream.snapshot() for stream in list(self.streams.values())]
         records = sum(one.records for one in streams)
         ended = all(one.ended for one in streams)
@@ -207,15 +207,16 @@ class Progress:
         return [*streams, total]
 
     def next_log_line(self) -> str | None:
-        """What a log is to be told, if it is time for that: asked often enough, there is never silence for long."""
+        """Return the next progress line, or None if it is not due."""
         now, records = self._clock(), sum(stream.records for stream in self.streams.values())
-        news = records != self._last_count
-        if now - self._said < (LINE_SECONDS if news else HEARTBEAT):
+        has_new_records = records != self._last_count
+        if now - self._logged_at < (LINE_SECONDS if has_new_records else HEARTBEAT):
             return None
-        self._said, self._last_count = now, records
-        return self._so_far() if news else f"Waiting for Klaviyo's answers or its rate limits. {self._so_far()}"
+        self._logged_at, self._last_count = now, records
+        waiting = "" if has_new_records else "Waiting for Klaviyo's answers or its rate limits. "
+        return f"{waiting}{self._summary()}"
 
-    def _so_far(self) -> str:
+    def _summary(self) -> str:
         under_way = [stream for stream in self.streams.values() if not stream.has_ended]
         under_way.sort(key=lambda stream: stream.records, reverse=True)
         parts = [stream.summary() for stream in under_way[:NAMED]]
@@ -227,7 +228,7 @@ class Progress:
 
 
 def day(instant: Instant) -> str:
-    """The day of an instant, in UTC: `2026-11-20`."""
+    """Return the day of an instant, in UTC: `2026-11-20`."""
     return for_filter(instant)[:10]
 
 

@@ -1,4 +1,4 @@
-"""The cursor of one stream: its windows, and the states that may be printed about them."""
+"""The cursor of one stream: its windows, and when a checkpoint (a state) is emitted."""
 
 from __future__ import annotations
 
@@ -28,36 +28,36 @@ if TYPE_CHECKING:
     from source_klaviyo.sync.state import Partition
 
 CONSISTENCY_LAG = 5 * SECOND
-"""Klaviyo needs a moment to show what was just written: a state keeps this far behind the present."""
+"""Klaviyo needs a moment to show what was just written, so a state stays this far behind the present."""
 STATE_INTERVAL = 1.0
-"""Seconds between two states of a stream, at least."""
+"""Minimum seconds between two states of a stream."""
 PAGES_A_STATE, SHORT_INTERVALS = 10, 10
-"""After so many pages a state comes sooner, after that part of the interval: less is read again by who resumes."""
+"""After this many pages the interval is divided by the second number, so that a resumed sync repeats less."""
 PARTITIONS_A_STATE = 100
-"""A state of so many partitions comes each second, a longer one less often."""
+"""Up to this many partitions, a state is emitted every second; larger ones less often."""
 MOST_SPANS = 100
-"""Spans that were read ahead which a state names for a partition; the rest would come again."""
+"""Read-ahead spans that a state lists for a partition, at most; the others are read again."""
 MAKING_A_STATE = 0.05
-"""Seconds; a state that is made in so many comes each second, one that takes longer less often."""
+"""Seconds to build a state; one that takes longer is emitted less often."""
 
 
 class WindowCursor(Cursor):
-    """Keeps the promise of a state: everything before it has been emitted, before it.
+    """Emits checkpoints: a state covers only records that were emitted before it.
 
-    A state is published only after the records it covers, covers only the finished beginning of each
-    partition, never falls, and stays behind the present by Klaviyo's clock, whatever dates records carry.
+    A state covers the beginning of each partition that has been read without a gap. It never moves back, and stays
+    behind the present by Klaviyo's clock, whatever the dates of records.
 
     Args:
-        cursor_field: the field that a state names; None for a stream without a cursor, whose state promises nothing.
-        now: the present, by Klaviyo's clock.
-        publish: takes a state; called under a lock, in the order in which the states are true.
-        horizon: how long hours are remembered, in microseconds.
-        looks_again: whether they are looked at again as they age; an hour without records then counts as well.
-        generation: the generation of the destination's table, for a full refresh that a later attempt can go on with.
-        resumable: whether a state is of use before all has been read.
+        cursor_field: the cursor field of the state; None for a stream without a cursor, whose state covers nothing.
+        now: returns the present, by Klaviyo's clock.
+        publish: takes a state; called under a lock, in the order of the states.
+        horizon: for how long fingerprints of hours are kept, in microseconds.
+        rechecks_hours: whether these hours are rechecked as they age; then an hour without records counts as well.
+        generation: the generation of the destination's table, for a full refresh that a later attempt can resume.
+        resumable: whether a sync can resume from a state before everything has been read.
 
     Attributes:
-        notes: what a state says besides.
+        extra_state: further keys of the state.
     """
 
     def __init__(
@@ -109,17 +109,17 @@ class WindowCursor(Cursor):
         read_ahead: Sequence[Sequence[Span]] = (),
         milestones: Sequence[Instant] = (),
     ) -> None:
-        """Say what there is to read.
+        """Begin with what there is to read.
 
         Args:
-            partitions: what distinguishes the parts of the stream.
-            starts: for each partition where the reading begins.
-            positions: for each partition what the incoming state already promises.
-            memories: for each partition what is known of its recent hours; none where nothing is to be kept.
+            partitions: the partitions, as states name them.
+            starts: for each partition, from when on it is read.
+            positions: for each partition, the position of the incoming state.
+            memories: for each partition, the fingerprints of its recent hours; empty if none are kept.
             queries: the positions of the queries that make up the stream; None for a stream of one query.
-            catch_up_after: for each partition when its end is read once more (see `Timeline`); each is if left out.
-            read_ahead: for each partition the spans of time behind its position that have been read.
-            milestones: for thousands of partitions, what `compact_state` needs; that they were just listed if left out.
+            catch_up_after: for each partition, when its end is read once more (see `Timeline`); always if left out.
+            read_ahead: for each partition, the spans after its position that have been read.
+            milestones: for thousands of partitions, the milestones of `compact_state`; by default the present.
         """
         with self._lock:
             self._begun_at = whole_second(self._now() - CONSISTENCY_LAG)
@@ -145,18 +145,18 @@ class WindowCursor(Cursor):
 
     @property
     def open_count(self) -> int:
-        """How many windows are still to be read."""
+        """Return the number of windows still to be read."""
         return self._open
 
     @property
     def open_windows(self) -> list[tuple[int, Window]]:
-        """The windows still to be read, each with the number of its partition."""
+        """Return the windows still to be read, each with its partition index."""
         with self._lock:
             return [(number, window) for number, line in enumerate(self._timelines) for window in line.open_windows]
 
     @property
     def reached(self) -> Instant | None:
-        """How far all partitions have come; None before the first page that tells.
+        """Return how far all partitions have been read; None before the first page that tells.
 
         It takes no lock, as `parts` and `covered` do not: its holder may wait for who asks, to make room for a state.
         """
@@ -167,13 +167,13 @@ class WindowCursor(Cursor):
 
     @property
     def partition_counts(self) -> tuple[int, int]:
-        """How many partitions have been read to their end, and how many there are."""
+        """Return how many partitions have been read to their end, and how many there are."""
         lines = self._timelines
         return sum(not line.open_windows for line in lines), len(lines)
 
     @property
     def covered(self) -> float:
-        """How much of the time of all partitions has been read, from 0 to 1; a finished one counts as a whole."""
+        """Return the share of the time of all partitions that has been read, from 0 to 1."""
         now = self._now()
         shares = [
             line.left(now) / max(now - start, 1) for line, start in zip(self._timelines, self._starts, strict=True)
@@ -181,24 +181,24 @@ class WindowCursor(Cursor):
         return 1.0 - sum(shares) / len(shares) if shares else 0.0
 
     def advance(self, number: int, window: Window, position: Instant) -> None:
-        """All records of the window before `position` are on their way out."""
+        """Report that all records of a window before `position` are on the queue."""
         with self._lock:
             self._timelines[number].advance(window, position)
             self._pages += 1
             self._publish_if_due()
 
     def cap_checkpoint(self, latest: Instant) -> None:
-        """Let no state say that anything after this instant has been read."""
+        """Let no checkpoint move past an instant."""
         with self._lock:
             self._latest = min(self._latest, latest)
 
     def divide(self, number: int, window: Window, bounds: Sequence[Instant]) -> list[Window]:
-        """Divide what is left of a window, for others to read; returns the later windows.
+        """Split the rest of a window for other workers; returns the later windows.
 
         Args:
-            number: the window's partition.
+            number: the window's partition index.
             window: the window.
-            bounds: where to divide it, in order; what does not lie inside of what is left is passed over.
+            bounds: where to split it, in order; those outside the rest are ignored.
         """
         with self._lock:
             inside = [
@@ -209,12 +209,12 @@ class WindowCursor(Cursor):
             return later[::-1]
 
     def close(self, number: int, window: Window, reached: Instant) -> Window | None:
-        """All records of the window are on their way out; returns one more window if that is due.
+        """Report that all records of a window are on the queue; returns one more window if it is due.
 
         Args:
-            number: the window's partition.
+            number: the window's partition index.
             window: the window.
-            reached: up to when it is known to be complete, should it have no end.
+            reached: until when it is known to be complete, if it has no end.
         """
         with self._lock:
             more = self._timelines[number].close(window, reached, self._now())
@@ -223,7 +223,7 @@ class WindowCursor(Cursor):
             return more
 
     def due_rechecks(self) -> list[tuple[int, Span]]:
-        """The hours to look at again, each span with the number of its partition."""
+        """Return the hours to recheck, each span with its partition index."""
         with self._lock:
             looks = [
                 (number, span)
@@ -237,18 +237,18 @@ class WindowCursor(Cursor):
             return looks
 
     def changed(self, number: int, span: Span, found: Mapping[Instant, Fingerprint]) -> list[Span]:
-        """The hours of a span of which something else is found than was emitted."""
+        """Return the hours of a span whose records differ from those that were emitted."""
         with self._lock:
             return self._memories[number].changed(span, found)
 
     def mark_reemitted(self, number: int, span: Span, found: Mapping[Instant, Fingerprint]) -> None:
-        """The hours of a span are on their way out once more, as they have been found."""
+        """Report that the hours of a span are on the queue again, with these fingerprints."""
         with self._lock:
             self._memories[number].replace(span, found)
             self._publish_if_due()
 
     def mark_rechecked(self, number: int) -> None:
-        """One of the looks that were due is over."""
+        """Report that one of the due rechecks is done."""
         with self._lock:
             self._rechecks[number] -= 1
             if not self._rechecks[number]:
@@ -263,7 +263,7 @@ class WindowCursor(Cursor):
 
     @property
     def state(self) -> MutableMapping[str, Any]:
-        """What may be promised now."""
+        """Return the checkpoint that can be emitted now."""
         with self._lock:
             latest = int(min(self._now() - CONSISTENCY_LAG, self._latest))
             self._checkpointed = [
@@ -281,7 +281,7 @@ class WindowCursor(Cursor):
             return state | self.extra_state | self._read_ahead(latest) | self._recent_hours(latest) | self._attempt()
 
     def _read_ahead(self, latest: Instant) -> dict[str, Any]:
-        """What a sync that resumes may leave out."""
+        """Return the spans that a resumed sync can skip."""
         if self._cursor_field is None:
             return {}
         names = self._queries.names if self._queries else [None] * len(self._timelines)
@@ -296,7 +296,7 @@ class WindowCursor(Cursor):
         return {READ_AHEAD: found} if found else {}
 
     def _attempt(self) -> dict[str, Any]:
-        """What tells a later attempt of the same full refresh how far this one has come."""
+        """Return what lets a later attempt of the same full refresh resume this one."""
         if self._generation is None:
             return {}
         return {GENERATION: self._generation} | ({FULL_REFRESH_DONE: True} if self.is_done else {})
@@ -305,7 +305,7 @@ class WindowCursor(Cursor):
         if not self._memories:
             return {}
         known = [
-            # before its first answer, nobody knows Klaviyo's clock
+            # before the first response, Klaviyo's clock is unknown
             RecentHours(
                 memory.since, line.low_water, min(memory.looked, latest), merged_hours([memory.hours, line.hours])
             )
@@ -331,7 +331,7 @@ class WindowCursor(Cursor):
             self._published, self._published_at, self._pages = state, time.monotonic(), 0
 
     def _is_due(self) -> bool:
-        # a state of thousands of partitions, or of hours in many, is long: it comes less often
+        # a state of thousands of partitions, or of hours in many, is large, so it is emitted less often
         listed = 0 if self._order else len(self._partitions)
         length = max(1.0, listed / PARTITIONS_A_STATE, self._made_in / MAKING_A_STATE)
         interval = STATE_INTERVAL if self._pages < PAGES_A_STATE else STATE_INTERVAL / SHORT_INTERVALS
@@ -342,19 +342,19 @@ class WindowCursor(Cursor):
         )
 
     def ensure_at_least_one_state_emitted(self) -> None:
-        """The stream has ended, well or not: print where it stands, unless the last state says so already.
+        """Emit the last checkpoint of a stream that has ended or failed, unless it has been emitted.
 
-        A stream without a cursor has nowhere to stand: its state says "done", and a stream that failed is not.
+        The state of a stream without a cursor only says "done", so it is not emitted if the stream failed.
         """
         with self._lock:
             self._publish_if_due(at_once=self._cursor_field is not None)
 
     def observe(self, record: Record) -> None:
-        """Pages are observed by `advance`, not records."""
+        """Do nothing: `advance` observes pages, not records."""
 
     def close_partition(self, partition: CdkPartition) -> None:
-        """Windows are closed by `close`, by the partition itself, which knows whether it was read to its end."""
+        """Do nothing: a partition closes its window itself, if it was read to its end."""
 
     def should_be_synced(self, record: Record) -> bool:
-        """Whether a record belongs to the sync is decided a page at a time."""
+        """Return True: records are selected a page at a time."""
         return True

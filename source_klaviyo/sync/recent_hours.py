@@ -1,11 +1,11 @@
-"""Events that show up late: what was read of each recent hour, to be held against what is there later.
+"""Late events: fingerprints of recent hours, which tell whether an hour has changed since it was read.
 
-Klaviyo shows some events minutes, hours or days after the time they carry, behind a state that has passed
-them. So of each recent hour a fingerprint is kept in the state: how many events were emitted, and a sum over
-their ids that does not depend on the order. As an hour ages it is looked at again, and emitted again only if
-its fingerprint has changed. After the last look it counts as settled, and is forgotten.
+Klaviyo shows some events minutes, hours or days after their date, when the state has passed it. So the state has a
+fingerprint of each recent hour: the number of emitted events, and a sum of checksums of their IDs, which does not
+depend on the order. As an hour ages it is rechecked, and emitted again only if its fingerprint has changed. After the
+last recheck it is settled, and its fingerprint is dropped.
 
-Written into a state, for each partition (hours without events are left out):
+In a state, for each partition (hours without events are left out):
 
     {"partition": {}, "since": "2026-11-17T10:00:00+0000", "until": "2026-11-24T10:03:20+0000",
      "looked": "2026-11-24T10:03:25+0000", "hours": {"2026-11-24T09": [1203, 2669431834], …}}
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 
 HOUR = 3600 * SECOND
 AGES = (HOUR, DAY, 7 * DAY, 30 * DAY)
-"""How long after its end an hour is looked at again, as far as the horizon reaches; and once more at the horizon."""
+"""Ages at which an hour is rechecked, as far as they are below the horizon; and once more at the horizon."""
 EVENTS_A_LOOK = 20_000
-"""Hours in a row are looked at together up to so many events; more are looked at side by side."""
+"""Events of consecutive hours that are rechecked by one worker; further hours are rechecked concurrently."""
 _CHECKSUMS = 1 << 32
 
 Fingerprint = tuple[int, int]
-"""How many events, and the sum of their ids' checksums."""
+"""The number of events, and the sum of the checksums of their IDs."""
 Span = tuple["Instant", "Instant"]
 """A half-open span of time."""
 
 
 def hour_of(instant: Instant) -> Instant:
-    """The start of the hour that holds the instant."""
+    """Return the start of the hour that contains an instant."""
     return instant - instant % HOUR
 
 
@@ -49,13 +49,13 @@ def _add(sums: dict[Instant, Fingerprint], key: Instant, count: int, checksum: i
 
 
 class HourCounts:
-    """Counts what one reader emits: exactly what lies before the position that it has reported.
+    """Counts the events that one worker has emitted before the position that it has reported.
 
     Args:
         since: hours before this one are not counted.
 
     Attributes:
-        hours: the fingerprint of each hour, of what has been committed.
+        hours: the fingerprint of each hour, of committed events.
     """
 
     def __init__(self, since: Instant) -> None:
@@ -64,25 +64,25 @@ class HourCounts:
         self._seconds: dict[Instant, Fingerprint] = {}
 
     def count(self, instants: Iterable[Instant | None], ids: Iterable[str]) -> None:
-        """Count events, each by its instant and its id; those without an instant belong to no hour."""
+        """Count events by their instants and IDs; those without an instant belong to no hour."""
         for instant, identity in zip(instants, ids, strict=True):
             if instant is not None and instant >= self.since:
                 _add(self._seconds, whole_second(instant), 1, crc32(identity.encode()))
 
     def commit(self, position: Instant) -> None:
-        """What has been counted before the position will not come again."""
+        """Commit what has been counted before a position, which will not be read again."""
         for second in [second for second in self._seconds if second < position]:
             _add(self.hours, hour_of(second), *self._seconds.pop(second))
 
     def forget(self, *, all_of_it: bool = False) -> None:
-        """What has been counted and not committed is going to be read again, or all that has been counted."""
+        """Drop what has not been committed, or everything, because it will be read again."""
         self._seconds.clear()
         if all_of_it:
             self.hours.clear()
 
 
 def merged_hours(tallies: Iterable[Mapping[Instant, Fingerprint]]) -> dict[Instant, Fingerprint]:
-    """The fingerprints of hours that several readers have had parts of."""
+    """Add up the fingerprints of hours that several workers have read parts of."""
     hours: dict[Instant, Fingerprint] = {}
     for tally in tallies:
         for hour, fingerprint in tally.items():
@@ -92,12 +92,12 @@ def merged_hours(tallies: Iterable[Mapping[Instant, Fingerprint]]) -> dict[Insta
 
 @dataclass(slots=True)
 class RecentHours:
-    """What is remembered of the recent hours of one partition.
+    """The fingerprints of the recent hours of one partition.
 
     Attributes:
-        since: from when on all that was emitted has been counted.
-        until: up to when, exactly.
-        looked: when the hours that were due then have been looked at.
+        since: events from this instant on have been counted.
+        until: events before this instant have been counted.
+        looked: all rechecks that were due at this instant are done.
         hours: the fingerprint of each hour that had events.
     """
 
@@ -108,10 +108,10 @@ class RecentHours:
 
     @classmethod
     def read(cls, entry: Mapping[str, Any]) -> RecentHours:
-        """The memory that a state holds.
+        """Read the fingerprints of a state.
 
         Raises:
-            ValueError: it makes no sense.
+            ValueError: they are invalid.
         """
         try:
             since, until, looked = (parse_instant(entry[name]) for name in ("since", "until", "looked"))
@@ -124,7 +124,7 @@ class RecentHours:
         return cls(since, until, looked, hours)
 
     def written(self, horizon: int) -> dict[str, Any]:
-        """The memory as a state holds it, without the hours that are settled."""
+        """Return the fingerprints for a state, without settled hours."""
         since = max(self.since, settled_from(self.looked, horizon))
         return {
             "since": for_state(since),
@@ -138,8 +138,8 @@ class RecentHours:
         }
 
     def resumed(self, start: Instant) -> Instant:
-        """Where a read goes on that was to go on at `start`: what is read again is counted again, by whole hours."""
-        # a sync with a lookback that was killed has counted up to some hour, and promises more since long ago
+        """Return where to resume instead of at `start`, so that only whole hours are read and counted again."""
+        # a sync with a lookback that was killed has counted up to an hour before the position of its state
         return (
             hour_of(start)
             if start != self.until and self.since <= hour_of(start) <= self.until
@@ -147,7 +147,7 @@ class RecentHours:
         )
 
     def cut(self, start: Instant) -> None:
-        """From `start` on everything is read again, or, where something was left out before it, for the first time."""
+        """Forget fingerprints from `start` on, because those hours are re-read; forget all if there is a gap."""
         whole = start in (self.until, hour_of(start))
         if not (self.since <= start <= self.until and whole):
             self.since, self.hours = start, {}
@@ -155,7 +155,7 @@ class RecentHours:
         self.until = start
 
     def due(self, now: Instant, horizon: int) -> list[Span]:
-        """The hours whose time for another look has come since the last one, those in a row as one span."""
+        """Return the hours that are due for a recheck, with consecutive ones as one span."""
         ages = [age for age in AGES if age < horizon] + [horizon]
         first = max(self.since, settled_from(self.looked, horizon))
         hours = [
@@ -177,7 +177,7 @@ class RecentHours:
         return [(start, end) for start, end in within if start < end]
 
     def changed(self, span: Span, found: Mapping[Instant, Fingerprint]) -> list[Span]:
-        """The hours of a span whose fingerprint is no longer what it was, those in a row as one span."""
+        """Return the hours of a span whose fingerprint has changed, with consecutive ones as one span."""
         start, end = span
         hours = [
             hour for hour in range(hour_of(start), end, HOUR) if found.get(hour, (0, 0)) != self.hours.get(hour, (0, 0))
@@ -187,12 +187,12 @@ class RecentHours:
         return [(max(run[0], start), min(run[-1] + HOUR, end)) for run in runs]
 
     def replace(self, span: Span, found: Mapping[Instant, Fingerprint]) -> None:
-        """The hours of a span have been emitted again."""
+        """Replace the fingerprints of a span that has been emitted again."""
         start, end = span
         kept = {hour: known for hour, known in self.hours.items() if not hour_of(start) <= hour < end}
         self.hours = kept | dict(found)
 
 
 def settled_from(looked: Instant, horizon: int) -> Instant:
-    """The start of the first hour that is not settled yet, where those due at `looked` have been looked at."""
+    """Return the start of the first hour that is not settled, once the rechecks due at `looked` are done."""
     return hour_of(looked - horizon)
