@@ -241,7 +241,7 @@ def test_what_the_quota_of_a_day_leaves_out_comes_another_day(
         assert_sound(begun, shop.now())
         assert_sound(ended, shop.now())
         for stream in ("campaign_values_reports", "flow_values_reports"):
-            assert any(f"Stream {stream} goes on from here with a sync of tomorrow" in log for log in begun.logs)
+            assert any(f"Stream {stream} will resume from its state in tomorrow's sync" in log for log in begun.logs)
             assert begun.records[stream]
             assert ended.records[stream]
             periods = [(start, min(start + 30 * DAY, end)), *([(start + 30 * DAY, end)] if days > 30 else [])]

@@ -68,7 +68,7 @@ def check(client: KlaviyoClient, streams: Sequence[KlaviyoStream]) -> None:
     logger.info("The %s belongs to the Klaviyo account %s.", client.subject, name)
     refusals |= {scope: MissingScope("Not granted.") for scope in _not_granted(by_scope, client.scopes)}
 
-    # besides the account: one stream for each scope, the one that takes the least
+    # try one stream for each other scope, the cheapest one
     unknown = by_scope.keys() - refusals.keys() - {ACCOUNTS_SCOPE}
     asked = {scope: min(these, key=_cost) for scope, these in by_scope.items() if scope in unknown}
     with WorkerPool(len(asked) or 1) as pool:

@@ -197,9 +197,7 @@ def _aggregate(definition: Mapping[str, Any]) -> Aggregate:
 
     given = definition.get("metric_id")
     if given is not None and not isinstance(given, str):
-        raise ConfigError(
-            f"The setting metric_aggregates holds {preview(given)} as metric_id: it must be the id of one."
-        )
+        raise ConfigError(f"The setting metric_aggregates holds {preview(given)} as metric_id: it must be a metric ID.")
     metric_ids = _ids(definition, "metric_id")
     if len(metric_ids) != 1:
         raise ConfigError(

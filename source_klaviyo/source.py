@@ -198,8 +198,8 @@ def _generator(
         if incremental:
             raise as_traced(
                 ConfigError(
-                    f"The state of stream {stream.name} holds lists in lists without end: restore the connection's "
-                    "last good state, or clear the stream to read it from the start."
+                    f"The state of stream {stream.name} is nested too deeply: restore the connection's last "
+                    "good state, or clear the stream to read it from the start."
                 )
             ) from None
         state = {}
@@ -258,7 +258,7 @@ def _warn_of_cursors(stream: KlaviyoStream, configured: ConfiguredAirbyteStream)
 
 
 def _warn_of_states(state: list[AirbyteStateMessage], known: Container[str]) -> None:
-    """Say which states are about nothing: streams that they were meant for would be read anew in silence."""
+    """Warn about states of unknown streams: otherwise the streams they were meant for get a silent full read."""
     for message in state:
         name = message.stream.stream_descriptor.name if message.stream else None
         if name is not None and name not in known:

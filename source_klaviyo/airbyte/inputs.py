@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _CATALOG = '{"streams": [{"stream": {"name": "profiles", …}, "sync_mode": "incremental", …}]}'
 _MODES = [SyncMode.full_refresh.value, SyncMode.incremental.value]
 _DESCRIPTORS = {"stream_descriptor", "streamDescriptor"}
-_STATE = "restore the connection's last good state, or clear the connection to read everything anew"
+_STATE = "restore the connection's last good state, or clear the connection to read everything from the start"
 
 
 def read_config(path: str) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def read_config(path: str) -> dict[str, Any]:
 
 
 def read_catalog(path: str) -> ConfiguredAirbyteCatalog:
-    """The configured catalog: what each stream is called, and how it is to be read.
+    """Read the configured catalog: the name and sync mode of each stream.
 
     All else in it is for the destination, and may be anything.
 

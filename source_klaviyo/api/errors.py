@@ -1,25 +1,25 @@
-"""Everything that can go wrong with a request, sorted once.
+"""The errors of the API, classified in one place.
 
     KlaviyoError
-    ├── ConfigError          the user can mend it: settings, key, scopes, version
+    ├── ConfigError          the user can fix it: settings, key, scopes, version
     │   ├── InvalidKey           401
+    │   │   └── RejectedToken        401 for an OAuth access token
     │   ├── RevisionRefused      410: Klaviyo has retired the API revision, or does not know it
-    │   │   └── RejectedToken        401, to an access token of OAuth
     │   └── AccessDenied         403: the account or the key may not read it
     │       └── MissingScope         a scope is missing, as Klaviyo says or may mean
-    ├── TransientError       worth another try: 408, 5xx, network, a body that makes no sense
+    ├── TransientError       worth a retry: 408, 5xx, network, an invalid body
     │   ├── ServerError          5xx
-    │   │   └── UnreadableDetail when more is asked about one record
-    │   ├── DamagedAnswer        an answer that breaks off, or is no JSON:API document
-    │   ├── AnswerTooLarge       more bytes than are taken in
+    │   │   └── UnreadableDetail for a request about one record
+    │   ├── DamagedAnswer        the response is incomplete, or no JSON:API document
+    │   ├── AnswerTooLarge       the response exceeds the size limit
     │   ├── RateLimited          429
     │   ├── DailyQuotaExceeded   the daily quota of requests is exhausted
-    │   └── TokenUnavailable     no access token could be had for minutes
-    ├── BadRequest           400: Klaviyo refuses the question
+    │   └── TokenUnavailable     no access token could be obtained for minutes
+    ├── BadRequest           400: Klaviyo rejects the request
     │   ├── InvalidCursor        the page cursor has expired
     │   │   └── RepeatedPage     or leads back to a page that has been read
     │   └── UnknownMetric        Klaviyo does not know a metric, though /metrics may list it
-    ├── UnreadableRecord     Klaviyo fails on one record
+    ├── UnreadableRecord     Klaviyo cannot return one record
     ├── NotFound             404
     └── UnsafeLink           a redirect or page link that leads away from Klaviyo
 
@@ -43,27 +43,27 @@ Failure = Literal["config", "transient", "system"]
 
 
 class KlaviyoError(Exception):
-    """The root; `failure` says whose turn it is: the user's, time's or ours."""
+    """The base class; `failure` is Airbyte's failure type: config, transient or system."""
 
     failure: ClassVar[Failure] = "system"
 
 
 class ConfigError(KlaviyoError):
-    """Something the user can mend."""
+    """An error that the user can fix."""
 
     failure = "config"
 
 
 class InvalidKey(ConfigError):
-    """401: Klaviyo does not know the key."""
+    """401: the key is invalid."""
 
 
 class RevisionRefused(ConfigError):
-    """410, or a 400 or 404 that blames the revision: no other request of that revision gets an answer."""
+    """410, or a 400 or 404 about the revision: every other request of that revision fails as well."""
 
 
 class RejectedToken(InvalidKey):
-    """401: Klaviyo does not accept an access token; `sent` is the header that held it."""
+    """401: the access token is invalid; `sent` is the header that it was sent in."""
 
     def __init__(self, message: str, sent: str) -> None:
         super().__init__(message)
@@ -71,7 +71,7 @@ class RejectedToken(InvalidKey):
 
 
 class AccessDenied(ConfigError):
-    """403: this account or key has no access; `said` is Klaviyo's own sentence."""
+    """403: this account or key has no access; `said` is Klaviyo's own message."""
 
     def __init__(self, message: str, said: str = "") -> None:
         super().__init__(message)
@@ -87,7 +87,7 @@ class MissingScope(AccessDenied):
 
 
 class TransientError(KlaviyoError):
-    """Worth another try; `retry_after` is Klaviyo's wish in seconds, None when it does not say."""
+    """An error worth a retry; `retry_after` is the Retry-After header in seconds, None without one."""
 
     failure: ClassVar[Failure] = "transient"
 
@@ -97,11 +97,11 @@ class TransientError(KlaviyoError):
 
 
 class ServerError(TransientError):
-    """5xx, or no answer for long: the question may be more than Klaviyo can bear."""
+    """5xx, or a timeout: the request may ask for more than Klaviyo can handle."""
 
 
 class UnreadableDetail(ServerError):
-    """Klaviyo fails on what is asked for one record more; `second` is the one that its cursor lies in, if known."""
+    """A request about one record fails; `second` is the second of the record's cursor, if known."""
 
     def __init__(self, message: str, second: int | None) -> None:
         super().__init__(message)
@@ -109,22 +109,22 @@ class UnreadableDetail(ServerError):
 
 
 class DamagedAnswer(TransientError):
-    """An answer breaks off or cannot be decoded. If each try of a request ends so, a smaller page may succeed."""
+    """The response is incomplete or cannot be decoded. If all attempts fail like this, a smaller page may succeed."""
 
 
 class AnswerTooLarge(TransientError):
-    """An answer has more bytes than are taken in: ask for fewer records at once."""
+    """The response exceeds the size limit: request a smaller page."""
 
     failure = "system"
 
     @classmethod
     def than(cls, most: int) -> AnswerTooLarge:
-        """Build the error for an answer of more bytes than these."""
+        """Return the error for a response of more bytes than these."""
         return cls(f"Klaviyo's answer is larger than {most / 1e6:.0f} MB, the most that is read at once.")
 
 
 class UnreadableRecord(KlaviyoError):
-    """Klaviyo fails on one record; all others of the stream can be read."""
+    """Klaviyo cannot return one record; all others of the stream can be read."""
 
     failure = "transient"
 

@@ -52,7 +52,7 @@ NULL = msgspec.Raw(b"null")
 _preparing = threading.Lock()
 
 RECORD_BYTES = 600
-"""What a record takes in memory besides its own bytes: the objects that say where it and its cursor are."""
+"""Bytes of memory that a record takes in addition to its own: the objects that point to it and its cursor."""
 
 # a whole string, or what JavaScript and Python write for numbers that JSON has no words for
 # (a string that does not end goes to the end: to look for its end from each of its quotes would take hours)
@@ -106,13 +106,13 @@ class Page:
     Attributes:
         resources: each resource as JSON, as Klaviyo sent it, on one line.
         cursors: each resource's value of the cursor attribute, as JSON; `null` where it is missing.
-        next: the address of the next page, None on the last.
-        reached: up to when the slice is read with this page, where that does not show in the cursors.
-        dates: what tells which resources are news, where that is not the cursor alone; as `cursors`.
+        next: the URL of the next page, None on the last one.
+        reached: until when the slice is complete with this page, if the cursors do not tell.
+        dates: as `cursors`, the dates by which resources count as changed, if not by the cursor alone.
         spans: for resources that several instants place, all of them; see `sync/selection.py`, `select_spans`.
-        asked_at: when it was asked for, by Klaviyo's clock; seconds since the epoch.
-        latency: seconds from the question to the answer's first byte.
-        size: bytes that the page takes in memory, about.
+        asked_at: when it was requested, in seconds since the epoch, by Klaviyo's clock.
+        latency: seconds from the request to the first byte of the response.
+        size: approximate bytes that the page takes in memory.
     """
 
     resources: list[msgspec.Raw]

@@ -60,8 +60,8 @@ class RecordBatch:
             cursor_field: the name of the copy; None for no copy.
             records: pairs of a resource (a JSON object, not empty, on one line; None is left out) and its
                 cursor as JSON.
-            root: what each of the records holds at its top level besides.
-            size: bytes that the page of the records takes in memory; 0 if nobody knows.
+            root: further top-level fields of each record.
+            size: bytes that the page of the records takes in memory; 0 if unknown.
         """
         head = b'{"type":"RECORD","record":{"stream":"%s","data":' % stream.encode()
         middle = b',"%s":' % cursor_field.encode() if cursor_field else b""

@@ -174,7 +174,7 @@ class StreamContext:
             ) from None
         if not self._ended_early:
             self._ended_early = True
-            logger.warning("%s Stream %s goes on from here with a sync of tomorrow.", error, self.stream.name)
+            logger.warning("%s Stream %s will resume from its state in tomorrow's sync.", error, self.stream.name)
 
     def publish(self, state: Mapping[str, Any]) -> None:
         """Emit a state."""

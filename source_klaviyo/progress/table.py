@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 FRAMES_A_SECOND = 2
 GAP = 2
-"""Blanks between columns."""
+"""Spaces between columns."""
 SHORT_NAME = 12
 """Characters of a name that still tell streams apart."""
 AROUND = 5
-"""Lines besides those of streams: title, heads, total, those left out, and the one where the cursor stays."""
+"""Lines in addition to those of streams: title, heads, total, those not shown, and the cursor's line."""
 
 
 class _Column(NamedTuple):

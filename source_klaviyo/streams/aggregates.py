@@ -67,7 +67,7 @@ class MetricAggregates(Periods):
         return self.config.reporting_lookback
 
     def list_partitions(self, *, resuming: bool) -> list[tuple[Partition, Slice]]:
-        """One part for each definition; one that is changed is another part, and begins anew."""
+        """Return a partition for each definition; a changed definition is another partition, read from the start."""
         return [
             ({"aggregate": json.dumps(asdict(one), sort_keys=True)}, {"aggregate": one})
             for one in self.config.metric_aggregates

@@ -312,9 +312,9 @@ class KlaviyoStream(HttpStream, ABC):
         refused = self._refused_extras(refusal, about)
         if refused:
             self.logger.warning(
-                "Klaviyo refuses stream %s what it asks for (%s); going on without. %s",
-                self.name,
+                "Klaviyo rejected the parameters %s of stream %s; continuing without them. %s",
                 ", ".join(f"{name}={self.optional_params[name]}" for name in refused),
+                self.name,
                 refusal,
             )
             self.optional_params = {name: value for name, value in self.optional_params.items() if name not in refused}

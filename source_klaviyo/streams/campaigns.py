@@ -25,9 +25,9 @@ CHANNELS = ("email", "sms", "mobile_push")
 
 
 class _ByChannel(KlaviyoStream, ABC):
-    """GET /campaigns, channel by channel (the filter must name one), archived ones besides.
+    """GET /campaigns, for each channel (which the filter must name), archived or not.
 
-    Sorted answers have been seen out of order, so the order is asked for but not relied on.
+    Sorted responses have been seen out of order, so the order is requested but not relied on.
     """
 
     resource = "campaigns"
@@ -41,7 +41,7 @@ class _ByChannel(KlaviyoStream, ABC):
     )
 
     def conditions(self, stream_slice: Mapping[str, Any]) -> list[str]:
-        """Channel and archived or not, besides the window."""
+        """Return the conditions for the channel, archived or not, and the window."""
         return [
             f"equals(messages.channel,'{stream_slice['campaign_type']}')",
             f"equals(archived,{stream_slice['archived']})",

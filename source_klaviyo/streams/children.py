@@ -30,11 +30,11 @@ VISIBILITY_LAG = 6 * HOUR
 class Child(KlaviyoStream, ABC):
     """A collection below each resource of another stream; every parent is a partition with a state of its own.
 
-    All parents are asked, since nothing in Klaviyo's documents says that news of a child show in its parent's date.
+    All parents are read, since Klaviyo does not document that a child's change moves its parent's date.
 
     Attributes:
-        parent: the stream whose ids are asked for.
-        key: what a parent's id is called, in the path, in states and at the top level of records.
+        parent: the stream of the parents.
+        key: the name of the parent's ID, in the path, in states and at the top level of records.
     """
 
     parent: ClassVar[type[KlaviyoStream]]
@@ -131,11 +131,11 @@ class _Document(Linked, kw_only=True):
 
 
 class Included(Unfiltered, ABC):
-    """Resources that have no collection of their own and come with their parents' pages, hundreds at a time.
+    """Resources without a collection of their own, which are included in their parents' pages, hundreds at a time.
 
-    Parents are read whole each time: nothing in Klaviyo's documents says that their date moves with their children's.
-    A parent that changes while they are read may move past the reader, from one partition to another say, and its
-    children with it, whose dates stay. So what belongs to a parent with news counts as news.
+    Each sync reads all parents, since Klaviyo does not document that a child's change moves its parent's date. A
+    parent may change partition while we page, and its children's dates do not move. So children of a changed parent
+    count as changed.
 
     Attributes:
         type: the resources' type.

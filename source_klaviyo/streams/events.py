@@ -57,7 +57,7 @@ class Events(KlaviyoStream):
         return [({"event_metric_id": one}, {"event_metric_id": one}) for one in ids] or [({}, {})]
 
     def conditions(self, stream_slice: Mapping[str, Any]) -> list[str]:
-        """The metric, besides the window."""
+        """Return the conditions for the metric and the window."""
         metric = stream_slice.get("event_metric_id")
         return [*([f'equals(metric_id,"{metric}")'] if metric else []), *super().conditions(stream_slice)]
 

@@ -36,7 +36,7 @@ class Flagged(KlaviyoStream, ABC):
     _filters_flag = True
 
     def conditions(self, stream_slice: Mapping[str, Any]) -> list[str]:
-        """Return the conditions of the window, and the value of the attribute."""
+        """Return the conditions for the attribute and the window."""
         flag = [f"equals({self.flag},{self.flags[stream_slice['query']]})"] if self._filters_flag else []
         return [*flag, *super().conditions(stream_slice)]
 

@@ -23,7 +23,7 @@ class _ArchivedOrNot(KlaviyoStream, ABC):
     partitions = ({"archived": "false"}, {"archived": "true"})
 
     def conditions(self, stream_slice: Mapping[str, Any]) -> list[str]:
-        """Archived or not, besides the window."""
+        """Return the conditions for archived or not, and the window."""
         return [f"equals(archived,{stream_slice['archived']})", *super().conditions(stream_slice)]
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 PROFILE_COUNT = Limit("profile_count", XS)
-"""Counts besides the endpoint's own limit, and is shared by lists and segments."""
+"""A limit in addition to the endpoint's own, shared by lists and segments."""
 
 
 class _Groups(KlaviyoStream, ABC):

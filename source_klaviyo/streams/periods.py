@@ -60,13 +60,13 @@ class Periods(KlaviyoStream, ABC):
     def rows(
         self, body: bytes, stream_slice: Mapping[str, Any], start: Instant, end: Instant
     ) -> tuple[list[Row], str | None]:
-        """The records of an answer, each with its date, and the address of the next page if there is one."""
+        """Return the records of a response, each with its date, and the URL of the next page if there is one."""
 
     def read_pages(self, stream_slice: Mapping[str, Any]) -> Iterator[Page]:
-        """The answers about each period that is over, one after the other.
+        """Yield a page for each period that is over.
 
         Raises:
-            KlaviyoError: what no further try would mend.
+            KlaviyoError: the request failed for good.
         """
         # connectors before 3.0 left states at the last second of a day, which is read
         start, end = midnight(parse_instant(stream_slice["start"]) + SECOND), self.last_midnight()
@@ -74,22 +74,22 @@ class Periods(KlaviyoStream, ABC):
             yield self._answer(stream_slice, *period)
 
     def resume_from(self, position: Instant) -> Instant:
-        """Days that settle are asked for again once a day, not in every sync."""
+        """Return where to resume: days that settle are read again once a day, not in every sync."""
         return position if position >= self.last_midnight() else super().resume_from(position)
 
     def periods(self, stream_slice: Mapping[str, Any], start: Instant, end: Instant) -> Iterator[Period]:
-        """The days in `[start, end)`, cut into questions."""
+        """Yield the days in `[start, end)`, divided into requests."""
         return chunks(start, end, self.longest * DAY)
 
     def last_midnight(self) -> Instant:
-        """When the last day ended that is over in the account's time zone (dates are told as if it were UTC)."""
-        timezone = self.shared.timezone()  # before the clock is read: the answer sets it
+        """Return the end of the last day that is over in the account's time zone, as if the time zone were UTC."""
+        timezone = self.shared.timezone()  # before the clock is read, since the response sets it
         now = dt.datetime.fromtimestamp(self.client.certain_now() - ENDED, dt.timezone.utc)
         days = (now.date(), now.astimezone(timezone).date())
         return parse_instant(min(days).isoformat())
 
     def continued(self, attributes: dict[str, Any], address: str | None) -> dict[str, Any]:
-        """What to ask the next page with, besides its address."""
+        """Return the body for the next page."""
         return attributes
 
     def _answer(self, stream_slice: Mapping[str, Any], start: Instant, end: Instant) -> Page:

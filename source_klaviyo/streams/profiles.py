@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from source_klaviyo.sync.instants import Instant
 
 PREDICTIVE_ANALYTICS = Limit("predictive_analytics", M)
-"""Counts besides the endpoint's own limit, and is shared by all endpoints that answer profiles."""
+"""A limit in addition to the endpoint's own, shared by all endpoints that return profiles."""
 
 
 class _WithSuppressed(KlaviyoStream, ABC):
-    """GET /profiles, by `updated`; and those whom a suppression concerns although their `updated` did not move.
+    """GET /profiles, by `updated`; and those whose suppression changed although their `updated` did not.
 
-    Unsubscribing adds a suppression and leaves `updated` alone (measured on live accounts). So an increment asks for
-    the profiles that changed, and for those suppressed since the last sync without another change.
+    Unsubscribing adds a suppression without changing `updated` (measured on live accounts). So an incremental sync
+    requests the profiles that changed, and those that were suppressed since the last sync without changing.
     """
 
     resource = "profiles"

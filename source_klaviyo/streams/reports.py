@@ -88,7 +88,7 @@ class Report(Periods, ABC):
         """The answers; none about a metric that no report can be made of.
 
         Raises:
-            KlaviyoError: what no further try would mend.
+            KlaviyoError: the request failed for good.
         """
         try:
             yield from super().read_pages(stream_slice)

@@ -28,32 +28,32 @@ if TYPE_CHECKING:
 logger = logging.getLogger("airbyte")
 
 EMPTY_PAGES = 1_000
-"""So many pages without a record, one after the other, have no end."""
+"""Consecutive pages without a record after which the response counts as endless."""
 RESTARTS = 5
-"""How often in a row a slice is begun again without having got further."""
+"""Restarts of a slice in a row without progress."""
 CIRCLES = 1
-"""How often a slice is begun again because a page came twice: Klaviyo lost its place, or pages lead in a circle."""
+"""Restarts of a slice because a page came twice: Klaviyo lost its place, or pages link in a circle."""
 PRESENT = 60 * SECOND
-"""A slice that begins less than this before the present has not got further only because time passes."""
+"""A slice that begins less than this before the present makes no progress merely because time passes."""
 SMALLER_TRIES = 3
-"""Tries of a smaller page, after a larger one has failed again and again."""
+"""Attempts of a smaller page, after a larger one has failed again and again."""
 
 
 class SlicePages:
     """The pages of one slice, in Klaviyo's order.
 
-    Where a page fails again and again, smaller ones are asked for: one record may be the reason, and the page before it
-    succeeds.
+    If a page fails again and again, smaller ones are requested: one record may be the reason, and the records before
+    it can be read.
 
     Args:
-        stream: what to ask.
-        rest: what is still to be read of the slice, at the beginning and whenever it is begun again; with a
-            `page_size`, no more records are asked for at once.
-        sizes: finds the page size, and says when the one in use is outdated.
-        tries: how often to make a request before a smaller page is asked for; None for as often as usual.
+        stream: the stream.
+        rest: returns what is still to be read of the slice, at the beginning and at each restart; its `page_size`
+            bounds the size of pages.
+        sizes: chooses the page size, and knows when it is outdated.
+        tries: attempts of a request before a smaller page is requested; None for the client's own number.
 
     Raises:
-        KlaviyoError: what no further try would mend.
+        KlaviyoError: the request failed for good.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class SlicePages:
                 logger.info("%s Stream %s goes on from %s.", error, self._stream.name, place)
 
     def _asked(self, stream_slice: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The slice with the page size to ask for, if the endpoint has such a parameter, and the tries."""
+        """Return the slice with the page size, if the endpoint has that parameter, and the number of attempts."""
         page_size = stream_slice.get("page_size", self._stream.page_size)
         size = {} if self._stream.page_size is None else {"page_size": self._sizes.ask(page_size)}
         return {**stream_slice, **size, "tries": self._tries}
@@ -102,7 +102,7 @@ class SlicePages:
         self._circles += isinstance(error, RepeatedPage)
         if self._circles > CIRCLES:
             return False
-        # what is left to ask changes as well when an answer tells that the host's clock is fast
+        # the rest also changes when a response shows that the host's clock is fast
         again = self._asks_otherwise(error, fallbacks) or (isinstance(error, BadRequest) and after != before)
         further = after != before and not self._is_present(after)
         self._restarts = 0 if further else self._restarts + 1

@@ -42,17 +42,17 @@ SPARE_READERS, READERS_PER_REQUEST = 2, 1.2
 PAGES_BELIEVED = 2.0
 """Pages to come that are believed in for each that has been read."""
 PARTIAL_PAGE, PAGE_BEYOND = 0.5, 1.0
-"""The share of a window's last page that is empty, on average; and the page more of a server that takes no end."""
+"""The average empty share of a window's last page; and the pages past the end if there is no upper bound."""
 WASTE_IF_SCARCE = 0.025
 """Requests that may be spent on pages that are not full, for each page, where the minute's quota decides."""
 WASTE, WASTE_AT_ONCE, WASTE_OF_MINUTE = 0.25, 16, 0.02
-"""The same where it does not: for each page and, at once, in addition; no more than a share of the minute's quota."""
+"""The same if it does not: for each page, and in advance, but at most this share of the minute's quota."""
 SMALL_QUOTA, WASTE_OF_SMALL_QUOTA = 500, 0.06
 """Requests a minute; of such a quota no larger share is spent on pages that are not full."""
 WASTE_FOR_LONG = 0.4
-"""What is spent in addition, for each page, on windows of many pages."""
+"""Additional requests that may be spent, for each page, on windows of many pages."""
 MOSTLY, WASTE_IF_IDLE = 0.5, 0.02
-"""If most of the readers that the rate takes are idle, so much is spent in addition: one reads a long window alone."""
+"""If most readers are idle, this much is spent in addition: one of them reads a long window alone."""
 RELIABLE = 3.0
 """An estimate so many times as high as what is believed says nothing of how the records are spread."""
 GROWTH = 2.5
@@ -158,7 +158,7 @@ class SplitPlanner:
         """Return into how many windows to divide what a reader has left, and how many pages of it are believed in.
 
         Args:
-            reader: who asks.
+            reader: the worker that asks.
             open_windows: windows being read or waiting to be.
             cost: requests that a window costs in addition to its pages.
         """

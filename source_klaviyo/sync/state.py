@@ -1,4 +1,4 @@
-"""States: the one written here, and every form that an earlier connector may have left behind.
+"""States: the form that is written, and every form of earlier connectors that is read.
 
 Written (and read by Airbyte's connector, should the user go back):
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 Partition = dict[str, Any]
 """What distinguishes a partition of a stream, such as {"archived": "true"}; empty for the only one.
 
-What is no text in it is not looked at, but written for Airbyte's connector, which wants it there.
+Values that are not text are ignored when read, but written, because Airbyte's connector expects them.
 """
 
 _Entry = tuple["Mapping[str, Any]", "Instant | None"]

@@ -449,7 +449,7 @@ def test_a_quota_that_is_used_up_ends_the_stream_well_and_the_next_sync_goes_on(
     last = output.states("form_series_reports")[-1]
     assert last == {"date": "2024-04-30T00:00:00+0000"}
     assert klaviyo.naps == []
-    assert any("goes on from here with a sync of tomorrow" in record.message for record in log.records)
+    assert any("will resume from its state in tomorrow's sync" in record.message for record in log.records)
     klaviyo.requests.clear()
     serve(klaviyo)
     sync("form_series_reports", start_date="2024-01-01", state={"form_series_reports": last})
