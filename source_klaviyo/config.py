@@ -42,7 +42,7 @@ INTERVALS = ("day", "hour", "week", "month")
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """What to count of a metric's events, as POST /metric-aggregates takes it.
+    """A report on a metric's events, as POST /metric-aggregates takes it.
 
     Attributes:
         name: what the user calls it.

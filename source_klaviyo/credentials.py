@@ -1,4 +1,4 @@
-"""How a connection authenticates: an API key or OAuth, and never both."""
+"""Parse the credentials of a connection: an API key or OAuth, never both."""
 
 from __future__ import annotations
 

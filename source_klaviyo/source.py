@@ -39,7 +39,7 @@ from source_klaviyo.partitions.failures import as_traced
 from source_klaviyo.partitions.generator import StreamPartitionGenerator
 from source_klaviyo.progress.tracker import Progress
 from source_klaviyo.streams import STREAMS, KlaviyoStream
-from source_klaviyo.streams.shared import Shared
+from source_klaviyo.streams.shared import SyncContext
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, MutableMapping
@@ -209,7 +209,7 @@ def _generator(
 
 
 def _streams(config: Config, client: KlaviyoClient) -> list[KlaviyoStream]:
-    shared = Shared(config, client)
+    shared = SyncContext(config, client)
     streams = [stream(config, client.with_own_stats(), shared) for stream in STREAMS]
     return sorted(streams, key=lambda stream: stream.name)
 

@@ -1,4 +1,4 @@
-"""What Airbyte learns of new tokens: which texts to mask, and the settings to save."""
+"""Report new tokens to Airbyte: the texts to mask, and the settings to save."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How requests to the API are authenticated: what keys and access tokens have in common."""
+"""Authentication of requests: the common interface of API keys and access tokens."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class _Bucket:
         self._answered: deque[float] = deque()
 
     def quota(self, window: float, now: float) -> int | None:
-        """How many requests a window of so many seconds takes; None if this limit has no such window."""
+        """Return the requests that a window of so many seconds allows; None if the limit has no such window."""
         if window == DAY_SECONDS:
             return self._daily
         quota, until = self._learned.get(window, (0, 0.0))
@@ -235,7 +235,7 @@ def _number(header: str | None) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class _Policy:
-    """What a RateLimit-Limit header says.
+    """Parse a RateLimit-Limit header.
 
     Attributes:
         quotas: the quota of each window, by its length in seconds.

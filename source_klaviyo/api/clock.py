@@ -15,7 +15,7 @@ NOTICED, WORTH_A_WARNING = 2, 300
 
 
 class Clock:
-    """How far Klaviyo's clock is ahead of the host's: the least that its last answers say.
+    """The lead of Klaviyo's clock over the host's: the smallest that recent responses show.
 
     If it is taken for slower than it is, some records are read again; if for faster, a state could cover records that
     do not exist yet.

@@ -1,4 +1,4 @@
-"""What the token endpoint answers: a grant, or why there is none."""
+"""Responses of the token endpoint: a grant, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DEFAULT_LIFETIME_SECONDS = 3600.0
-"""How long an access token is used if the answer does not say; Klaviyo's live for an hour."""
+"""Lifetime of an access token if the response does not state it; Klaviyo's live for an hour."""
 MAX_LIFETIME_SECONDS = 10 * 365 * 86_400.0
 MAX_TOKEN_CHARACTERS = 8_000
 """A header has to hold an access token."""

@@ -27,7 +27,7 @@ _PROXY = re.compile(
 _PROXY_REFUSES = frozenset({401, 403, 405})
 """Answers of a proxy to CONNECT that stay the same until somebody changes its rules."""
 _UNTRUSTED = re.compile("self.signed certificate|unable to get (local )?issuer certificate")
-"""What OpenSSL says if the signer of a certificate is not among those trusted here."""
+"""OpenSSL's errors for a certificate whose signer is not trusted by the host."""
 
 
 class _Proxy(NamedTuple):
@@ -76,7 +76,7 @@ def _proxy_of(url: str) -> _Proxy | None:
 
 
 def _wrong_certificates(url: str) -> str | None:
-    """What is wrong with the file of trusted certificates, if a variable names one."""
+    """Describe what is wrong with the file of trusted certificates, if a variable names one."""
     name = next((name for name in CERTIFICATES if os.environ.get(name)), None)
     if name is None or not url.startswith("https:"):
         return None
@@ -94,7 +94,7 @@ def _wrong_certificates(url: str) -> str | None:
 
 
 def _wrong_proxy(proxy: _Proxy, host: str | None, error: Exception, text: str) -> str | None:
-    """What is wrong with the proxy or with the variable that names it, if that would fail each further request."""
+    """Describe what is wrong with the proxy or its variable, if it would fail every further request."""
     well_formed = _PROXY.fullmatch(proxy.address)
     if well_formed and proxy.address.lower().startswith("socks") and not find_spec("socks"):
         return (
@@ -124,7 +124,7 @@ def _wrong_proxy(proxy: _Proxy, host: str | None, error: Exception, text: str) -
 
 
 def _status(text: str) -> int | None:
-    """What a proxy answered when it was asked to connect."""
+    """Return the response of a proxy to the CONNECT request."""
     found = re.search(r"Tunnel connection failed: (\d{3})\b", text)
     return int(found[1]) if found else None
 

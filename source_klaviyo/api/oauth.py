@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from source_klaviyo.api.token_endpoint import OAuthCredentials, TokenEndpoint
 
 MAX_MARGIN_SECONDS = 60.0
-"""How long before its expiry an access token is replaced."""
+"""Time before its expiry at which an access token is replaced."""
 MARGIN_SHARE = 0.05
 """The same as a share of its lifetime, for tokens that live for minutes or less."""
 MAX_REJECTED = 2

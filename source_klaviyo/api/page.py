@@ -127,7 +127,7 @@ class Page:
 
     @property
     def fingerprint(self) -> list[int]:
-        """What no other page of a slice has, as numbers: its way on, and its first and last resource."""
+        """Return a fingerprint that no other page of a slice has: its next link, and its first and last resource."""
         ends = [hash((bytes(self.resources[0]), bytes(self.resources[-1])))] if self.resources else []
         return [*([hash(self.next)] if self.next else []), *ends]
 

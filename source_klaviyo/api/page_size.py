@@ -1,15 +1,15 @@
-"""How many records to ask for at once: as many as the endpoint takes, fewer where they are large."""
+"""The page size: the endpoint's maximum, or less if records are large."""
 
 from __future__ import annotations
 
 PAGE_BYTES = 4_000_000
-"""What a page takes in memory where records are large."""
+"""Bytes of memory that a page takes if records are large."""
 TOLERANCE = 2
 """Change the size only if pages are this many times too large, or sizes this many times too small."""
 FADING = 0.5
-"""What remains of the estimate of a record's size after each page of smaller records."""
+"""Factor by which the estimated record size shrinks after each page of smaller records."""
 STEP_DOWN = 10
-"""How large an answer is that was too large to be read is not known: ask for a tenth of the records."""
+"""The size of a response that was too large is unknown, so a tenth of the records is requested next."""
 
 
 class PageSize:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to ask, and what may come.
+    """A request, and the bounds of its response.
 
     Attributes:
         url: the address, on our own host.

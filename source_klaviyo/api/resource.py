@@ -16,7 +16,7 @@ _decode_members = msgspec.json.Decoder(Members | None).decode
 
 
 class Identifier(msgspec.Struct, frozen=True, gc=False):
-    """What JSON:API calls a resource identifier."""
+    """A JSON:API resource identifier."""
 
     id: str
     type: str = ""

@@ -1,4 +1,4 @@
-"""How long to wait for an answer to begin.
+"""Timeouts for the start of a response.
 
 One answer in ten or twenty of Klaviyo's may never come, while good ones take less than ten seconds. So the first wait
 is short where answers have been quick, and each further one is longer: an answer that takes long succeeds as well.
@@ -21,7 +21,7 @@ FIRST_SECONDS = 30.0
 REPORT_SECONDS = 60.0
 """The shortest wait at endpoints with a daily quota, which each repeated request uses up."""
 LATENCIES = 5.0
-"""How many times the latency of the slowest recent answer to wait."""
+"""Factor of the slowest recent latency to wait."""
 RECENT_ANSWERS = 20
 
 

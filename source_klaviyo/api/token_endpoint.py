@@ -50,7 +50,7 @@ MAX_OUTAGE_SECONDS = 600.0
 
 @dataclass(frozen=True, slots=True)
 class OAuthCredentials:
-    """What a connection through an OAuth app of Klaviyo is made of.
+    """The credentials of a connection through an OAuth app of Klaviyo.
 
     Attributes:
         client_id: the app.

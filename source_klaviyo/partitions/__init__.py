@@ -1,1 +1,1 @@
-"""What is left to read of a stream, divided into partitions that workers read."""
+"""The partitions of a stream: what is left to read, divided among workers."""

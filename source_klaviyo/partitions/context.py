@@ -106,7 +106,7 @@ class StreamContext:
 
     @property
     def recent_span(self) -> int:
-        """How long after its date a record may appear, in microseconds; 0 if records are never late."""
+        """Return how long after its date a record may appear, in microseconds; 0 if records are never late."""
         return self.stream.recheck_span or self.stream.visibility_lag
 
     def now(self) -> Instant:

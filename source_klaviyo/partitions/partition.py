@@ -1,4 +1,4 @@
-"""What the partitions of a stream have in common."""
+"""The base class of a stream's partitions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where each partition of a stream resumes, by the incoming state."""
+"""Decide where each partition of a stream resumes, from the incoming state."""
 
 from __future__ import annotations
 
@@ -125,8 +125,8 @@ class ResumePoints:
         """
         context = self._context
         if position is not None and position > context.now() - CONSISTENCY_LAG:
-            # before the first response the clock is the host's, which may be slow; this request asks Klaviyo's
-            self._stream.shared.timezone()
+            # before the first response only the host's clock is known, which may be slow
+            self._stream.shared.learn_clock()
         if position is None or position <= context.now():
             return position if position is None else min(position, whole_second(context.now() - CONSISTENCY_LAG))
         latest = context.now() - CONSISTENCY_LAG

@@ -1,1 +1,1 @@
-"""How far a sync has come: the tracker, its log lines and the terminal table."""
+"""Progress of a sync: the tracker, its log lines and the terminal table."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from source_klaviyo.api.client import KlaviyoClient
     from source_klaviyo.config import Config
     from source_klaviyo.streams.base import Slice
-    from source_klaviyo.streams.shared import Shared
+    from source_klaviyo.streams.shared import SyncContext
     from source_klaviyo.sync.state import Partition
 
 
@@ -66,7 +66,7 @@ class BillingUsage(Unfiltered):
     cursor_attribute = "as_of"
     primary_key = ["id", "as_of"]
 
-    def __init__(self, config: Config, client: KlaviyoClient, shared: Shared) -> None:
+    def __init__(self, config: Config, client: KlaviyoClient, shared: SyncContext) -> None:
         super().__init__(config, client, shared)
         self._readings: dict[str, Page] = {}
 

@@ -83,12 +83,12 @@ class MetricAggregates(Periods):
         return super().periods(stream_slice, start, end)
 
     def last_midnight(self) -> Instant:
-        """When the last day ended, in UTC."""
-        self.shared.timezone()  # it is Klaviyo's clock that counts, which an answer tells
+        """Return the end of the last day, in UTC."""
+        self.shared.learn_clock()
         return midnight(int((self.client.certain_now() - ENDED) * SECOND))
 
     def question(self, stream_slice: Mapping[str, Any], start: Instant, end: Instant) -> dict[str, Any]:
-        """What the definition says, and the time."""
+        """Return the body for a definition and a period."""
         one: Aggregate = stream_slice["aggregate"]
         bounds = [f"greater-or-equal(datetime,{iso(start)[:19]})", f"less-than(datetime,{iso(end)[:19]})"]
         asked = {"metric_id": one.metric_id, "measurements": one.measurements, "interval": one.interval}

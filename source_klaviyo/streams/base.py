@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from source_klaviyo.api.errors import KlaviyoError
     from source_klaviyo.api.page import Page
     from source_klaviyo.config import Config
-    from source_klaviyo.streams.shared import Shared
+    from source_klaviyo.streams.shared import SyncContext
     from source_klaviyo.sync.instants import Instant
     from source_klaviyo.sync.state import Partition
 
@@ -109,7 +109,7 @@ class KlaviyoStream(HttpStream, ABC):
     catch_up_after: ClassVar[int] = 0
     primary_key: ClassVar[str | list[str]] = "id"
 
-    def __init__(self, config: Config, client: KlaviyoClient, shared: Shared) -> None:
+    def __init__(self, config: Config, client: KlaviyoClient, shared: SyncContext) -> None:
         super().__init__()
         self.config = config
         self.client = client.with_revision(self.revision)

@@ -45,7 +45,7 @@ class Child(KlaviyoStream, ABC):
         return [({self.key: parent}, {self.key: parent}) for parent in self.shared.ids(self.parent)]
 
     def listed_at(self) -> float | None:
-        """When the parents were listed."""
+        """Return when the parents were listed."""
         return self.shared.listed_at(self.parent)
 
     def probe_slice(self) -> Slice:
@@ -61,7 +61,7 @@ _decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 class OfChanged(Detailed, ABC):
-    """What lies below each resource of a collection, asked for only if that resource has changed.
+    """A collection below each resource of another, requested only if that resource has changed.
 
     The resources of the collection are read as a stream's are, and windows and states go by their dates. In their place
     come their children, each with its own date as its cursor.
@@ -95,7 +95,7 @@ class OfChanged(Detailed, ABC):
 
 
 class Members(Child, ABC):
-    """Who belongs to a group of profiles, and since when.
+    """The profiles of a list or segment, and when they joined.
 
     Klaviyo tells of joins, never of leaves: those show in a full refresh.
     """

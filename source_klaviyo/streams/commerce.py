@@ -1,4 +1,4 @@
-"""What a shop sells: catalog, coupons, reviews."""
+"""Streams of a shop: catalog, coupons, reviews."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happened to a profile, when, and by which metric."""
+"""Streams of events."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Events(KlaviyoStream):
 
     @cached_property
     def ids_only(self) -> KlaviyoStream:
-        """When events happened, and nothing else of them."""
+        """Return the variant of the stream that requests only IDs and dates."""
         return EventTimes(self.config, self.client, self.shared)
 
     def list_partitions(self, *, resuming: bool) -> list[tuple[Partition, Slice]]:

@@ -17,7 +17,7 @@ from source_klaviyo.api.resource import Members, encode, members
 
 @dataclass(frozen=True, slots=True)
 class If:
-    """What an old member is made of if another member has a value."""
+    """The source of an old member, on the condition that another member has a value."""
 
     member: str
     value: str
@@ -32,7 +32,7 @@ class Within:
 
 
 Source = str | Mapping[str, "Source"] | If
-"""Where the value of an old member stands now: a path with dots, an object of such paths, or either on a condition."""
+"""The new place of an old member: a dotted path, an object of such paths, or either on a condition."""
 Table = Mapping[str, "Source | Within"]
 
 CAMPAIGN: Table = {

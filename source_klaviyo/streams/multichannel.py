@@ -72,6 +72,6 @@ class CampaignVariationsOfMessage(Child, Unfiltered):
 
 
 class CampaignVariations(OfChanged, _Messages):
-    """What messages say, once for each channel or tested version: one request for each message that changed."""
+    """The content of messages, for each channel or tested version: one request for each message that changed."""
 
     children = CampaignVariationsOfMessage

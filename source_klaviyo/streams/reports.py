@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from source_klaviyo.sync.state import Partition
 
 NO_VALUES = "does not support querying for values data"
-"""What Klaviyo says of a metric that tracks no value, if statistics of values are asked for."""
+"""Klaviyo's error for a metric without a value if value statistics are requested."""
 VALUE_STATISTICS = (
     frozenset({"average_order_value", "conversion_value", "revenue_per_recipient"}),
     frozenset({"text_message_roi"}),
 )
-"""What is left out for such a metric, and what else if Klaviyo still refuses it (seen in production)."""
+"""Statistics left out for such a metric, and further ones if Klaviyo still rejects it (seen in production)."""
 
 MESSAGE_STATISTICS = (
     *("average_order_value", "bounce_rate", "bounced", "bounced_or_failed", "bounced_or_failed_rate", "click_rate"),
@@ -147,7 +147,7 @@ class Report(Periods, ABC):
     def records(
         self, statistics: Mapping[str, msgspec.Raw], dates: Sequence[str], start: Instant, end: Instant
     ) -> Iterable[tuple[dict[str, Any], str]]:
-        """What the numbers of a group become, each with its date."""
+        """Return the records of a group, each with its date."""
 
 
 class Values(Report, ABC):

@@ -1,4 +1,4 @@
-"""What streams need of others: read once in a sync, however many streams ask for it."""
+"""Data that several streams need, read once in a sync."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ACCOUNTS = Limit("accounts", XS)
 """The limit under which the account is asked for, by a check, by reports and by its own stream."""
 
 WESTERNMOST = dt.timezone(-dt.timedelta(hours=12))
-"""Where a day ends last."""
+"""The time zone in which a day ends last."""
 
 
 class _Attributes(msgspec.Struct):
@@ -39,7 +39,7 @@ class _Account(msgspec.Struct):
     attributes: _Attributes
 
 
-class Shared:
+class SyncContext:
     """The parents of child streams and the account's time zone, in one sync.
 
     A parent is read whole, whatever start_date says: an old list may have new members.
@@ -60,7 +60,7 @@ class Shared:
         self._lock = threading.Lock()
 
     def ids(self, parent: type[KlaviyoStream]) -> list[str]:
-        """The ids of all resources of a stream, each once; a thread that comes second waits for the first.
+        """Return the IDs of all resources of a stream; a second thread waits for the first.
 
         Raises:
             KlaviyoError: the parent cannot be read.
@@ -71,11 +71,11 @@ class Shared:
             return self._ids[parent]
 
     def listed_at(self, parent: type[KlaviyoStream]) -> float:
-        """When the ids of a stream's resources were asked for, by Klaviyo's clock; seconds since the epoch."""
+        """Return when a stream's IDs were listed, in seconds since the epoch, by Klaviyo's clock."""
         return self._listed_at[parent]
 
     def timezone(self) -> dt.tzinfo:
-        """The account's time zone; where the key may not read it, the one where a day ends last.
+        """Return the account's time zone; the one where a day ends last if the key may not read it.
 
         Raises:
             KlaviyoError: Klaviyo cannot be asked.
@@ -85,8 +85,16 @@ class Shared:
                 self._timezone = self._memoized("timezone", self._read_timezone)
             return self._timezone
 
+    def learn_clock(self) -> None:
+        """Make sure that a response has shown Klaviyo's clock: request the account, unless that has been done.
+
+        Raises:
+            KlaviyoError: Klaviyo cannot be reached.
+        """
+        self.timezone()
+
     def _memoized(self, what: object, read: Callable[[], T]) -> T:
-        """What is read; what has failed once, after many tries, is not tried again for each stream that needs it."""
+        """Read once; a read that has failed after many attempts is not repeated for other streams."""
         if what in self._failures:
             raise self._failures[what]
         try:

@@ -63,7 +63,7 @@ class _Profile(msgspec.Struct):
 
     @property
     def suppressions(self) -> list[Instant] | None:
-        """When it was suppressed; empty if it is not, None if that cannot be read."""
+        """Return when it was suppressed; empty if it was not, None if that is unknown."""
         email = self.attributes.subscriptions.email if self.attributes and self.attributes.subscriptions else None
         entries = (email.marketing.suppression if email and email.marketing else None) or []
         found = [instant_of(bytes(entry.timestamp)) for entry in entries]
@@ -122,12 +122,12 @@ class SuppressedProfiles(KlaviyoStream):
 
     @property
     def params(self) -> Mapping[str, str]:  # type: ignore[override]
-        """What the stream asks for."""
+        """Return the parameters of the stream."""
         return self._of.params
 
     @property
     def failure_hint(self) -> str:  # type: ignore[override]
-        """What the stream advises."""
+        """Return the stream's hint."""
         return self._of.failure_hint
 
     @property
@@ -136,7 +136,7 @@ class SuppressedProfiles(KlaviyoStream):
         return self._of.limits
 
     def first_start(self) -> Instant:
-        """Where the stream begins."""
+        """Return the start of the stream."""
         return self._of.first_start()
 
     def request_params(
@@ -200,7 +200,7 @@ class SuppressedProfiles(KlaviyoStream):
 
 
 class _Batch(threading.local):
-    """What a thread emits next of the records that several windows find, and what it leaves to other threads."""
+    """Divides the records that several windows find among their threads, so that each is emitted once."""
 
     def __init__(self) -> None:
         self.own: set[int] = set()

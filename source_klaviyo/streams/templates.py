@@ -1,4 +1,4 @@
-"""What messages are made of: templates, universal content, images."""
+"""Streams of message content: templates, universal content, images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an account sends text messages: senders, their registrations with carriers, and the configuration."""
+"""Streams of text messaging: senders, their registrations with carriers, and the configuration."""
 
 from __future__ import annotations
 

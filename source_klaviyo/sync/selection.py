@@ -20,7 +20,7 @@ _SHORTEST = len('"2026-11-20T10:00:00Z"')
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What to make of one page.
+    """The records of a page that belong to a window.
 
     Attributes:
         keep: the places of the records that lie in the window; those without a cursor are always kept.

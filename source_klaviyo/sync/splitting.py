@@ -1,4 +1,4 @@
-"""How the time that a stream has left to read is divided among readers, decided while they read.
+"""Split the rest of windows among workers while they read.
 
 A read takes as long as its slowest window, so a window that would take longer than all the rest is divided. How many
 pages it still holds is an estimate: its pages so far tell how much time a page covers. Each window ends with a page
@@ -68,7 +68,7 @@ LOAD_SECONDS = 0.25
 
 
 class Load:
-    """How many processors this process keeps busy, measured every quarter of a second."""
+    """The number of processors that this process keeps busy, measured every quarter of a second."""
 
     def __init__(self) -> None:
         self._since = time.monotonic(), time.process_time()
@@ -150,7 +150,7 @@ class SplitPlanner:
 
     @property
     def expected(self) -> float:
-        """How many more pages the windows that are being read seem to hold."""
+        """Return the expected number of further pages of all windows being read."""
         with self._lock:
             return sum(self._expected.values())
 
@@ -221,7 +221,7 @@ class SplitPlanner:
 
 
 class PageTime:
-    """How much time a page of a window covers, taken from its last pages.
+    """The time that a page of a window covers, estimated from its last pages.
 
     Pages of one and the same second are no part of it: they come of an import, and say nothing of the time behind it.
     """
@@ -247,7 +247,7 @@ class PageTime:
 
 
 class WindowPlan:
-    """What the pages of one window tell of what is left of it, and where to divide it.
+    """The expected pages of the rest of one window, and where to split it.
 
     Args:
         planner: that of the stream.

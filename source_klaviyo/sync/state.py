@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from source_klaviyo.sync.recent_hours import Span
 
 Partition = dict[str, Any]
-"""What distinguishes a partition of a stream, such as {"archived": "true"}; empty for the only one.
+"""The key of a partition of a stream, such as {"archived": "true"}; empty for the only one.
 
 Values that are not text are ignored when read, but written, because Airbyte's connector expects them.
 """
@@ -60,7 +60,7 @@ FULL_REFRESH_DONE = "__ab_full_refresh_sync_complete"
 """The CDK's key of a state which says that a full refresh has read everything."""
 
 NO_CURSOR = {"__ab_no_cursor_state_message": True}
-"""What the CDK writes for a stream without a cursor."""
+"""The state that the CDK writes for a stream without a cursor."""
 
 
 def write_state(
@@ -121,7 +121,7 @@ class StoredState:
         self._archived = self._cursor(self._part(state, "archived"))
 
     def memory(self, partition: Partition) -> RecentHours | None:
-        """What is remembered of the recent hours of a partition; None for nothing."""
+        """Return the fingerprints of a partition's recent hours; None if there are none."""
         return self._memories.get(name_of(partition))
 
     def read_ahead(self, partition: Partition, query: str | None = None) -> list[Span]:
@@ -138,7 +138,7 @@ class StoredState:
         return bool(self._queries)
 
     def position(self, partition: Partition) -> Instant | None:
-        """Where a partition goes on; None for one that has not been read yet."""
+        """Return where a partition resumes; None if it has not been read yet."""
         own = [position for key, position in self._candidates(partition) if self._same(key, partition)]
         if None in own or (self._may_lack and not partition):
             return None
@@ -252,7 +252,7 @@ class StoredState:
         raise self._unusable({name: value})
 
     def _part(self, state: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-        """What stands under a name; nothing where null does."""
+        """Return the object under a name; empty if it is null."""
         value = state.get(name)
         return {} if value is None else self._mapping(value, name)
 

@@ -99,7 +99,7 @@ class Timeline:
         return merged_hours(window.tally.hours for window in before if window.tally)
 
     def left(self, now: Instant) -> int:
-        """How much is still to be read up to now, in microseconds."""
+        """Return how much is still to be read up to now, in microseconds."""
         ends = [(window, now if window.end is None else window.end) for window in self.open_windows]
         return sum(max(end - window.position, 0) for window, end in ends)
 

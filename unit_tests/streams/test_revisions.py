@@ -14,7 +14,7 @@ from source_klaviyo.source import SourceKlaviyo
 from source_klaviyo.streams.account import Accounts
 from source_klaviyo.streams.base import KlaviyoStream
 from source_klaviyo.streams.multichannel import CampaignVariations
-from source_klaviyo.streams.shared import Shared
+from source_klaviyo.streams.shared import SyncContext
 from unit_tests.fake_api import CONFIG, FakeKlaviyo, error, sync
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def test_parents_are_read_in_their_own_revision(klaviyo: FakeKlaviyo) -> None:
 
 def test_what_is_asked_below_a_stream_names_its_revision() -> None:
     config, client = Config.parse(CONFIG, {}), KlaviyoClient("pk_made_up")
-    stream = CampaignVariations(config, client, Shared(config, client))
+    stream = CampaignVariations(config, client, SyncContext(config, client))
     assert (stream.client.revision, stream._below.client.revision) == (NEW, NEW)
     assert client.revision == OLD
 
