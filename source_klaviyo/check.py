@@ -21,7 +21,7 @@ from source_klaviyo.api.worker_pool import WorkerPool
 from source_klaviyo.streams.shared import ACCOUNTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from source_klaviyo.api.client import KlaviyoClient
     from source_klaviyo.streams import KlaviyoStream
@@ -49,7 +49,7 @@ _decode_account = msgspec.json.Decoder(_Account).decode
 
 
 def check(client: KlaviyoClient, streams: Sequence[KlaviyoStream]) -> None:
-    """Ask for one page of each scope; log which account it is and which streams cannot be read.
+    """Request one page for each scope; log the account's name and the streams that cannot be read.
 
     Raises:
         KlaviyoError: no stream can be read; the message says why and what to do.
@@ -73,37 +73,52 @@ def check(client: KlaviyoClient, streams: Sequence[KlaviyoStream]) -> None:
     asked = {scope: min(these, key=_cost) for scope, these in by_scope.items() if scope in unknown}
     with WorkerPool(len(asked) or 1) as pool:
         refusals |= dict(zip(asked, pool.map(_refusal, asked.values()), strict=True))
+
     denied = {scope: error for scope, error in refusals.items() if isinstance(error, AccessDenied)}
     if len(denied) == len(by_scope):
-        scopes = ", ".join(sorted(denied))
-        remedy = (
-            f"give its app at least one of the scopes {scopes} in Klaviyo, then authenticate again."
-            if client.uses_oauth
-            else f"give it at least one of the scopes {scopes} in Klaviyo (Settings, API keys)."
-        )
-        raise ConfigError(f"The {client.subject} is valid but may read nothing this connector reads (403): {remedy}")
-    for scope, refusal in sorted(denied.items()):
-        logger.warning(
-            "%s These streams cannot be read: %s. The others can.%s%s",
-            _reason(scope, refusal, client.subject),
-            ", ".join(stream.name for stream in by_scope[scope]),
-            _ADD_SCOPE if client.uses_oauth and isinstance(refusal, MissingScope) else "",
-            refusal.said,
-        )
+        raise _no_access(client, denied)
+    _warn_of_missing_scopes(client, denied, by_scope)
     retired = {
-        scope: refused
-        for scope, refused in refusals.items()
-        if isinstance(refused, RevisionRefused) and asked[scope].revision != client.revision
+        scope: error
+        for scope, error in refusals.items()
+        if isinstance(error, RevisionRefused) and asked[scope].revision != client.revision
     }
-    for revision, refused in {asked[scope].revision: refused for scope, refused in retired.items()}.items():
-        logger.warning(
-            "%s These streams cannot be read: %s. The others can.",
-            refused,
-            ", ".join(stream.name for stream in streams if stream.revision == revision),
-        )
+    _warn_of_retired_revisions({asked[scope].revision: error for scope, error in retired.items()}, streams)
     for scope, failure in refusals.items():
         if failure is not None and scope not in {*denied, *retired}:
             raise failure
+
+
+def _no_access(client: KlaviyoClient, scopes: Iterable[str]) -> ConfigError:
+    names = ", ".join(sorted(scopes))
+    remedy = (
+        f"give its app at least one of the scopes {names} in Klaviyo, then authenticate again."
+        if client.uses_oauth
+        else f"give it at least one of the scopes {names} in Klaviyo (Settings, API keys)."
+    )
+    return ConfigError(f"The {client.subject} is valid but may read nothing this connector reads (403): {remedy}")
+
+
+def _warn_of_missing_scopes(
+    client: KlaviyoClient, denied: Mapping[str, AccessDenied], by_scope: Mapping[str, Sequence[KlaviyoStream]]
+) -> None:
+    for scope, error in sorted(denied.items()):
+        logger.warning(
+            "%s These streams cannot be read: %s. The others can.%s%s",
+            _reason(scope, error, client.subject),
+            ", ".join(stream.name for stream in by_scope[scope]),
+            _ADD_SCOPE if client.uses_oauth and isinstance(error, MissingScope) else "",
+            error.said,
+        )
+
+
+def _warn_of_retired_revisions(retired: Mapping[str, RevisionRefused], streams: Sequence[KlaviyoStream]) -> None:
+    for revision, error in retired.items():
+        logger.warning(
+            "%s These streams cannot be read: %s. The others can.",
+            error,
+            ", ".join(stream.name for stream in streams if stream.revision == revision),
+        )
 
 
 def _not_granted(needed: Iterable[str], granted: frozenset[str] | None) -> list[str]:
