@@ -195,15 +195,15 @@ _decode_errors = msgspec.json.Decoder(_Errors).decode
 
 
 def error_of(
-    status: int, headers: Mapping[str, str], body: bytes, hidden: Callable[[str], str] = str, revision: str = ""
+    status: int, headers: Mapping[str, str], body: bytes, redact: Callable[[str], str] = str, revision: str = ""
 ) -> KlaviyoError | None:
-    """The error that an answer stands for, or None when it is a good one (2xx).
+    """Return the error for a response, or None for success (2xx).
 
     Args:
         status: HTTP status code.
-        headers: the answer's headers.
-        body: the answer's body, decompressed.
-        hidden: takes out of a text what is not to be shown.
+        headers: the response headers.
+        body: the response body, decompressed.
+        redact: masks secrets in a text.
         revision: the API revision that the request named.
     """
     if 200 <= status < 300:
@@ -215,10 +215,10 @@ def error_of(
         )
     error = _first_error(body)
     is_klaviyos, error = error is not None, error or _Error()
-    detail = hidden((error.detail or "")[:_LOOKED_AT])
-    said = _said(redact_pii(detail or hidden((error.title or "")[:_LOOKED_AT])))
+    detail = redact((error.detail or "")[:_LOOKED_AT])
+    said = _said(redact_pii(detail or redact((error.title or "")[:_LOOKED_AT])))
     source = error.source or _Source()
-    place = redact_pii(hidden(f"{source.parameter or ''} {source.pointer or ''}".strip()[:_LOOKED_AT]))
+    place = redact_pii(redact(f"{source.parameter or ''} {source.pointer or ''}".strip()[:_LOOKED_AT]))
     about = f"{place} {detail}".strip()
 
     if status == 401:
