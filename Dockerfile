@@ -1,4 +1,4 @@
-# The connector as Airbyte runs it. Any image with Python 3.10 to 3.13 will do as the base.
+# The connector as Airbyte runs it. Any image with Python 3.11 to 3.13 will do as the base.
 ARG BASE_IMAGE=docker.io/airbyte/python-connector-base:4.0.2
 FROM ${BASE_IMAGE}
 

@@ -1,10 +1,10 @@
-# Everything a person needs, on a machine with Python 3.10+ and make. README.md says more.
+# Everything a person needs, on a machine with Python 3.11 to 3.13 and make. README.md says more.
 
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help demo test lint types unit integration oldest coverage versions image bench facts schemas tables snapshots lock audit clean
+.PHONY: help demo test lint types unit integration bounds coverage versions image bench facts schemas tables snapshots lock audit clean
 
 help:  ## show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 22
@@ -19,7 +19,7 @@ $(READY): setup.py pyproject.toml
 demo: $(READY)  ## read a made-up account into a local DuckDB file, twice, and look at it
 	$(BIN)/python -m tools.demo
 
-test: lint types unit integration oldest  ## everything that CI runs
+test: lint types unit integration bounds  ## everything that CI runs
 
 lint: $(READY)  ## style and common mistakes
 	$(BIN)/ruff check
@@ -34,13 +34,13 @@ unit: $(READY)  ## tests of the parts
 integration: $(READY)  ## tests of the whole, against the simulator
 	$(BIN)/python -m pytest --quiet --numprocesses auto --dist loadfile integration_tests
 
-oldest: $(READY)  ## the unit tests with the oldest Python that the connector takes, where this machine has it
-	$(BIN)/python -m tools.versions oldest
+bounds: $(READY)  ## the unit tests with the oldest and the newest supported Python, if this machine has them
+	$(BIN)/python -m tools.versions bounds
 
 coverage: $(READY)  ## which lines and branches no test runs, in processes of the connector too (twice as slow)
 	$(BIN)/python -m pytest --quiet --cov --cov-report=term -m 'not slow' unit_tests integration_tests
 
-versions: $(READY)  ## the unit tests with each Python that the connector takes and this machine has
+versions: $(READY)  ## the unit tests with each supported Python that this machine has
 	$(BIN)/python -m tools.versions
 
 # Labels as Airbyte's builder sets them. The machine's network, since that is where registries of packages are reached.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from math import ceil
 from pathlib import Path
@@ -181,7 +181,7 @@ def read_with_airbytes(case: Case, pages: int, most: float, say: Callable[[str],
 
 def _start(years: float) -> str:
     """Return the date that lies so many years and a day back."""
-    return f"{datetime.now(timezone.utc) - timedelta(days=years * 365.25 + 1):%Y-%m-%dT00:00:00Z}"
+    return f"{datetime.now(UTC) - timedelta(days=years * 365.25 + 1):%Y-%m-%dT00:00:00Z}"
 
 
 def _taken(case: Case, done: Sync, shop: Simulator) -> Read:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -32,7 +32,7 @@ def measure(plan: Plan, say: Callable[[str], None]) -> Iterator[Table]:
         ("Connector", "Events", "Events/s", "CPU for a million events"),
     )
     years = YEARS * plan.wheel_events / plan.events
-    start = f"{datetime.now(timezone.utc) - timedelta(days=years * 365.25 + 1):%Y-%m-%dT00:00:00Z}"
+    start = f"{datetime.now(UTC) - timedelta(days=years * 365.25 + 1):%Y-%m-%dT00:00:00Z}"
     rates = []
     with TemporaryDirectory() as name:
         folder = Path(name)

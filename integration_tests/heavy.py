@@ -22,8 +22,7 @@ from integration_tests.connector import Connector, catalog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from typing_extensions import Self
+    from typing import Self
 
 FIRST = 1_704_067_200
 """When the first event happened, 2024-01-01, in seconds since 1970."""

@@ -61,7 +61,7 @@ def settings(shop: Simulator) -> dict[str, Any]:
     """Settings with which every stream has records, and reports few requests."""
     metric = shop.ids("metrics")[0]
     counted = {"name": "orders", "metric_id": metric, "interval": "day", "measurements": ["count"]}
-    start = dt.datetime.fromtimestamp(shop.now(), dt.timezone.utc).date() - dt.timedelta(days=20)
+    start = dt.datetime.fromtimestamp(shop.now(), dt.UTC).date() - dt.timedelta(days=20)
     return {"start_date": str(start), "metric_ids": metric, "metric_aggregates": [counted]}
 
 

@@ -237,7 +237,7 @@ def test_records_without_their_date_are_emitted(shop: Simulator, at_once: list[f
 def test_the_servers_clock_is_believed(tmp_path: Path, minutes: int) -> None:
     """Where ours is ahead, asking for its present would be refused; where it is behind, the last minutes be missed."""
     began = time.time()
-    now = dt.datetime.now(dt.timezone.utc) + dt.timedelta(minutes=minutes)
+    now = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=minutes)
     with Simulator(key=KEY, limits=False, events=3_000, profiles=300, now=now) as shop:
         connector = Connector(shop.url, tmp_path)
         first = connector.read()

@@ -32,7 +32,7 @@ SIZES = {"events": 5_000, "profiles": 50, "campaigns": 200, "flows": 4, "lists":
 
 def midnight(shop: Simulator, zone: str) -> dt.date:
     """The day after the last one that is over in a time zone and in UTC; Klaviyo gets an hour to count it."""
-    now = dt.datetime.fromtimestamp(shop.now(), dt.timezone.utc) - dt.timedelta(hours=1)
+    now = dt.datetime.fromtimestamp(shop.now(), dt.UTC) - dt.timedelta(hours=1)
     return min(now.date(), now.astimezone(ZoneInfo(zone)).date())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
@@ -59,7 +59,7 @@ class Query:
         """When the intervals begin: one more before the range, those of the range, and the one that holds its end."""
         start, end = self.filtered.start.astimezone(self.zone), self.filtered.end
         if self.interval == "hour":
-            first = start.astimezone(timezone.utc).replace(minute=0, second=0, microsecond=0) - _HOUR
+            first = start.astimezone(UTC).replace(minute=0, second=0, microsecond=0) - _HOUR
             return [first + n * _HOUR for n in range((end - first) // _HOUR + 1)]
         day, found = start.date(), []
         day = _begin(_begin(day, self.interval) - timedelta(days=1), self.interval)
@@ -70,7 +70,7 @@ class Query:
 
     def dates(self) -> list[str]:
         """The same as text."""
-        return [begin.astimezone(timezone.utc).isoformat() for begin in self.begins()]
+        return [begin.astimezone(UTC).isoformat() for begin in self.begins()]
 
 
 def query(given: Mapping[str, Any]) -> Query:
@@ -174,7 +174,7 @@ def _moment(given: str, zone: ZoneInfo) -> datetime:
     try:
         if not _DATETIME.fullmatch(given):
             raise ValueError
-        found = datetime.fromisoformat(given.replace("Z", "+00:00"))
+        found = datetime.fromisoformat(given)
     except ValueError:
         raise _refused(f"'{given}' is not a datetime as 2022-12-01T00:00:00.") from None
     return found if found.tzinfo else found.replace(tzinfo=zone)

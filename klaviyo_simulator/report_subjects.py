@@ -148,4 +148,4 @@ def _records(tables: Tables, name: str) -> Iterator[Record]:
 
 
 def _day(text: str, zone: tzinfo | None) -> date:
-    return datetime.fromisoformat(text.replace("Z", "+00:00")).astimezone(zone).date()
+    return datetime.fromisoformat(text).astimezone(zone).date()

@@ -15,9 +15,7 @@ from klaviyo_simulator.settings import Settings
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
-    from typing import ParamSpec
-
-    from typing_extensions import Self
+    from typing import ParamSpec, Self
 
     Parameters = ParamSpec("Parameters")
 

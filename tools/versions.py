@@ -1,8 +1,9 @@
-"""Run the unit tests with each Python that the connector takes and this machine has.
+"""Run the unit tests with each supported Python that this machine has.
 
-    python -m tools.versions [VERSION ... | oldest]
+    python -m tools.versions [VERSION ... | bounds]
 
-Each gets an environment of its own below ``build/``. What is not installed is named and left out.
+`bounds` are the oldest and the newest supported version, without the one that runs this: `make unit` has tested it.
+Each version gets its own environment in `build/`. A version that is not installed is named and left out.
 """
 
 from __future__ import annotations
@@ -21,12 +22,12 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def declared() -> list[str]:
-    """The versions that setup.py names, such as 3.10."""
+    """The supported versions: those that setup.py names, such as 3.11."""
     return re.findall(r'"Programming Language :: Python :: (3\.\d+)"', (ROOT / "setup.py").read_text("utf-8"))
 
 
 def interpreter(version: str) -> str | None:
-    """A Python of this version, on the path or among those of pyenv."""
+    """Find a Python of this version on the path or among those of pyenv."""
     for command in _candidates(version):
         try:
             done = subprocess.run([command, "--version"], check=False, capture_output=True, text=True)
@@ -37,8 +38,8 @@ def interpreter(version: str) -> str | None:
     return None
 
 
-def tested(version: str, command: str) -> bool:
-    """Whether the unit tests pass."""
+def passes(version: str, command: str) -> bool:
+    """Run the unit tests with the Python at this path; return whether they pass."""
     home = ROOT / "build" / f"python-{version}"
     python = str(home / "bin" / "python")
     install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--editable", ".[dev]"]
@@ -55,16 +56,22 @@ def tested(version: str, command: str) -> bool:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Test the given versions, or all; return the exit code."""
     results: dict[str, str] = {}
-    chosen = list(sys.argv[1:] if arguments is None else arguments) or declared()
-    for version in declared()[:1] if chosen == ["oldest"] else chosen:
+    for version in _chosen(sys.argv[1:] if arguments is None else arguments):
         command = interpreter(version)
         if command is None:
             results[version] = "is not on this machine"
         else:
-            results[version] = "passes" if tested(version, command) else "fails"
+            results[version] = "passes" if passes(version, command) else "fails"
     for version, result in results.items():
         print(f"Python {version} {result}")
     return int("fails" in results.values())
+
+
+def _chosen(arguments: Sequence[str]) -> Sequence[str]:
+    if list(arguments) != ["bounds"]:
+        return arguments or declared()
+    running = f"3.{sys.version_info.minor}"
+    return [version for version in (declared()[0], declared()[-1]) if version != running]
 
 
 def _candidates(version: str) -> Iterator[str]:

@@ -13,6 +13,7 @@ from source_klaviyo.airbyte.engine import PagedSource
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "source_klaviyo"
+EVERYWHERE = {"typing_extensions"}
 PAGE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 MODULES = {path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py") if path.name != "__init__.py"}
 
@@ -80,7 +81,7 @@ def test_modules_import_what_their_row_says_and_nothing_else() -> None:
         outside = {name for one, _ in found for name in one if not covers(entries, name)}
         assert {name for name in outside if not covers(own, name)} == set(), entries
         assert {name for name in own if not any(covers({name}, one) for one in outside)} == set(), entries
-        assert set[str]().union(*(one for _, one in found)) == others, entries
+        assert set[str]().union(*(one for _, one in found)) - EVERYWHERE == others, entries
 
 
 def test_the_private_members_of_the_cdk_are_those_that_are_named() -> None:

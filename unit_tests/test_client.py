@@ -10,7 +10,7 @@ import logging
 import re
 import traceback
 import weakref
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import partial
 from itertools import count, pairwise
@@ -688,7 +688,7 @@ NOW = 1_795_168_800.0
 
 
 def date(seconds: float) -> str:
-    return format_datetime(datetime.fromtimestamp(seconds, tz=timezone.utc), usegmt=True)
+    return format_datetime(datetime.fromtimestamp(seconds, tz=UTC), usegmt=True)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def date(ahead: float) -> str:
-    return format_datetime(datetime.fromtimestamp(NOW + ahead, tz=timezone.utc), usegmt=True)
+    return format_datetime(datetime.fromtimestamp(NOW + ahead, tz=UTC), usegmt=True)
 
 
 def clock(*ahead: float) -> Clock:

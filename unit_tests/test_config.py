@@ -24,7 +24,7 @@ def parse(environ: dict[str, str] | None = None, **settings: Any) -> Config:
 
 
 def instant(*when: int) -> int:
-    return int(dt.datetime(*when, tzinfo=dt.timezone.utc).timestamp()) * SECOND
+    return int(dt.datetime(*when, tzinfo=dt.UTC).timestamp()) * SECOND
 
 
 def refusal(environ: dict[str, str] | None = None, **settings: Any) -> str:

@@ -42,7 +42,7 @@ SIZES: dict[str, Any] = {
 
 def fixed_shop() -> Simulator:
     """The shop that the expected records are of."""
-    now = dt.datetime(2026, 1, 15, tzinfo=dt.timezone.utc)
+    now = dt.datetime(2026, 1, 15, tzinfo=dt.UTC)
     return Simulator(key=KEY, advanced_kdp=True, now=now, **SIZES)
 
 

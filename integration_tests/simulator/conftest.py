@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from contextlib import ExitStack
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from klaviyo_simulator import Simulator
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-NOW = datetime(2026, 11, 20, 10, tzinfo=timezone.utc)
+NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
 HEADERS = {"Authorization": "Klaviyo-API-Key pk_demo", "revision": "2026-07-15"}
 OCTOBER = "2026-10-15"
 _FOLDER = Path(__file__).parents[3] / "shared" / "klaviyo"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 CANVAS = {"canvas-campaign": "campaign", "canvas-message": "campaign-message"}
 """What no revision before 2026-10-15 shows, and what that one calls it."""
 PRESENT = "2026-11-20T10:00:0"
-LONG_AGO = datetime(2015, 3, 1, 12, tzinfo=timezone.utc)
+LONG_AGO = datetime(2015, 3, 1, 12, tzinfo=UTC)
 
 
 def home(client: Client, name: str) -> tuple[Client, str]:

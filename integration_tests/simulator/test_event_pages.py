@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from random import Random
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from klaviyo_simulator.queries import Query
     from klaviyo_simulator.tables import Selection
 
-NOW = datetime(2026, 11, 20, 10, tzinfo=timezone.utc)
+NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
 LINKS: dict[str, str | None] = {"self": "https://a.klaviyo.com/api/events", "next": None}
 RELATIONS = ("metric", "attributions", "profile")
 FIELDS = {
@@ -51,7 +51,7 @@ def shop(settings: Settings) -> Shop:
 def asked(random: Random, shop: Shop, settings: Settings) -> Query:
     second = random.choice(shop.events._seconds.tolist())
     conditions = [
-        f"greater-or-equal(datetime,{datetime.fromtimestamp(second, timezone.utc).isoformat()})",
+        f"greater-or-equal(datetime,{datetime.fromtimestamp(second, UTC).isoformat()})",
         f"less-than(timestamp,{second})",
         f"equals(metric_id,'{random.choice(shop.metrics.ids())}')",
         "has(profile)",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import socket
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -167,7 +167,7 @@ def test_wrong_type(faulty: Callable[..., requests.Response]) -> None:
 @pytest.mark.parametrize("seconds", [-7200, 3600])
 def test_clock_skew(faulty: Callable[..., requests.Response], seconds: int) -> None:
     date = parsedate_to_datetime(faulty("clock_skew", seconds=seconds).headers["Date"])
-    assert abs((date - datetime.now(timezone.utc)).total_seconds() - seconds) < 60
+    assert abs((date - datetime.now(UTC)).total_seconds() - seconds) < 60
 
 
 def test_foreign_next(faulty: Callable[..., requests.Response]) -> None:

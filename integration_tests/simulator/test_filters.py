@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -167,7 +167,7 @@ def test_event_bounds_are_exact(client: Client, operator: str, expected: Callabl
     everything = client.walk("/api/events", {"page[size]": 1000})
     seconds = sorted(record["attributes"]["timestamp"] for record in everything)[len(everything) // 2]
     wanted = {record["id"] for record in everything if expected(record["attributes"]["timestamp"], seconds)}
-    bound = datetime.fromtimestamp(seconds, timezone.utc).isoformat()
+    bound = datetime.fromtimestamp(seconds, UTC).isoformat()
     for text in (f"{operator}(datetime,{bound})", f"{operator}(timestamp,{seconds})"):
         found = client.walk("/api/events", {"page[size]": 1000, "filter": text})
         assert {record["id"] for record in found} == wanted

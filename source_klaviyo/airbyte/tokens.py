@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from airbyte_cdk.config_observation import emit_configuration_as_airbyte_control_message
@@ -28,7 +28,7 @@ def reporter(settings: Mapping[str, Any]) -> Callable[[Grant, bool], None]:
             if secret:
                 add_to_secrets(secret)
         if rotated:
-            expiry = datetime.fromtimestamp(grant.expires_at, timezone.utc)
+            expiry = datetime.fromtimestamp(grant.expires_at, UTC)
             tokens = {
                 "refresh_token": grant.refresh_token,
                 "access_token": grant.access_token,

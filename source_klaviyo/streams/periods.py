@@ -84,7 +84,7 @@ class Periods(KlaviyoStream, ABC):
     def last_midnight(self) -> Instant:
         """Return the end of the last day that is over in the account's time zone, as if the time zone were UTC."""
         timezone = self.shared.timezone()  # before the clock is read, since the response sets it
-        now = dt.datetime.fromtimestamp(self.client.certain_now() - ENDED, dt.timezone.utc)
+        now = dt.datetime.fromtimestamp(self.client.certain_now() - ENDED, dt.UTC)
         days = (now.date(), now.astimezone(timezone).date())
         return parse_instant(min(days).isoformat())
 

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from typing import cast
-
-import pendulum
 
 Instant = int
 """Microseconds since the epoch, UTC."""
@@ -21,7 +18,7 @@ DAY = 86_400 * SECOND
 _NONE = dt.timedelta()
 _MICROSECOND = dt.timedelta(microseconds=1)
 _EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - all here is UTC
-# the library takes times of day and periods for dates as well
+# the standard library reads more forms, such as weeks, some of them only since Python 3.11
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?", re.ASCII)
 
 
@@ -34,23 +31,10 @@ def parse_instant(text: str) -> Instant:
     if not _DATE.fullmatch(text.strip()):
         raise ValueError(f"{text!r} is not a date")
     try:
-        parsed = _parsed(text.strip())
+        parsed = dt.datetime.fromisoformat(text.strip())
         return ((parsed.replace(tzinfo=None) - (parsed.utcoffset() or _NONE)) - _EPOCH) // _MICROSECOND
     except (OverflowError, ValueError) as error:
         raise ValueError(f"{text!r} is not a date") from error
-
-
-def _parsed(text: str) -> dt.datetime:
-    try:
-        return dt.datetime.fromisoformat(text)  # ten times as fast, but takes few forms before Python 3.11
-    except ValueError:
-        return _parsed_by_library(text)
-
-
-def _parsed_by_library(text: str) -> dt.datetime:
-    parsed = cast("pendulum.DateTime", pendulum.parse(text))
-    # a plain one, since the library's own does other arithmetic
-    return dt.datetime.combine(parsed, parsed.timetz())
 
 
 def _second(instant: Instant) -> str:

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
-from unittest import mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_klaviyo.sync import instants
 from source_klaviyo.sync.instants import DAY, SECOND, for_filter, for_state, parse_instant, whole_second
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 TEN = 1_795_168_800 * SECOND
 """2026-11-20T10:00:00Z."""
@@ -28,16 +22,6 @@ def instant_of(moment: dt.datetime) -> int:
     return (moment - dt.datetime(1970, 1, 1)) // dt.timedelta(microseconds=1)  # noqa: DTZ001
 
 
-def by_library(text: str) -> int:
-    """As before Python 3.11, whose own reader takes few forms."""
-    with mock.patch.object(instants, "_parsed", instants._parsed_by_library):
-        return parse_instant(text)
-
-
-readers = pytest.mark.parametrize("read", [parse_instant, by_library])
-
-
-@readers
 @pytest.mark.parametrize(
     ("text", "instant"),
     [
@@ -49,6 +33,7 @@ readers = pytest.mark.parametrize("read", [parse_instant, by_library])
         ("  2026-11-20T10:00:00Z\n", TEN),
         ("2026-11-20T12:30:00+02:30", TEN),
         ("2026-11-20T04:00:00-0600", TEN),
+        ("2026-11-20T12:00:00+02", TEN),
         ("2026-11-20T10:00Z", TEN),
         ("2026-11-20T10:00:00.5Z", TEN + 500_000),
         ("2026-11-20T10:00:00.123456+00:00", TEN + 123_456),
@@ -59,11 +44,10 @@ readers = pytest.mark.parametrize("read", [parse_instant, by_library])
         ("2024-02-29", 19_782 * DAY),
     ],
 )
-def test_a_date_is_read(read: Callable[[str], int], text: str, instant: int) -> None:
-    assert read(text) == instant
+def test_a_date_is_read(text: str, instant: int) -> None:
+    assert parse_instant(text) == instant
 
 
-@readers
 @pytest.mark.parametrize(
     "text",
     [
@@ -91,35 +75,30 @@ def test_a_date_is_read(read: Callable[[str], int], text: str, instant: int) -> 
     ],
     ids=repr,
 )
-def test_what_is_no_date_is_a_value_error(read: Callable[[str], int], text: str) -> None:
+def test_what_is_no_date_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError, match="is not a date"):
-        read(text)
+        parse_instant(text)
 
 
-@readers
 @pytest.mark.parametrize("text", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00"])
-def test_an_instant_beyond_the_calendar_is_a_value_error(read: Callable[[str], int], text: str) -> None:
+def test_an_instant_beyond_the_calendar_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError, match="is not a date"):
-        read(text)
+        parse_instant(text)
 
 
-@readers
 @given(text=st.text(max_size=30))
-def test_any_text_is_a_date_or_a_value_error(read: Callable[[str], int], text: str) -> None:
+def test_any_text_is_a_date_or_a_value_error(text: str) -> None:
     try:
-        for_state(read(text))
+        for_state(parse_instant(text))
     except ValueError as error:
         assert "is not a date" in str(error)  # noqa: PT017 - either is right
 
 
-@readers
 @given(moment=moments, minutes=offsets, separator=st.sampled_from(["T", " "]))
-def test_every_offset_and_separator_means_the_same_instant(
-    read: Callable[[str], int], moment: dt.datetime, minutes: int, separator: str
-) -> None:
+def test_every_offset_and_separator_means_the_same_instant(moment: dt.datetime, minutes: int, separator: str) -> None:
     zone = dt.timezone(dt.timedelta(minutes=minutes))
-    text = moment.replace(tzinfo=dt.timezone.utc).astimezone(zone).isoformat(sep=separator)
-    assert read(text) == instant_of(moment)
+    text = moment.replace(tzinfo=dt.UTC).astimezone(zone).isoformat(sep=separator)
+    assert parse_instant(text) == instant_of(moment)
 
 
 @given(moments)
