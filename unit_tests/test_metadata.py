@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -83,9 +84,20 @@ def test_the_icon_is_a_drawing() -> None:
     assert icon.tag == "{http://www.w3.org/2000/svg}svg"
 
 
-def test_each_python_that_is_taken_is_tested() -> None:
+def test_each_version_of_the_changelog_links_to_what_it_changed() -> None:
+    changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    released = re.findall(r"^## \[(.+?)]", changelog, re.MULTILINE)
+    links = re.findall(r"^\[(\d.+?)]: \.\./\.\./(\S+)$", changelog, re.MULTILINE)
+    since = [f"compare/v{older}...v{version}" for version, older in pairwise(released)]
+    assert links == list(zip(released, [*since, f"releases/tag/v{released[-1]}"], strict=True))
+
+
+def test_each_supported_python_is_tested() -> None:
     (first, beyond) = re.findall(r'python_requires=">=3\.(\d+),<3\.(\d+)"', (ROOT / "setup.py").read_text("utf-8"))[0]
-    assert versions.declared() == [f"3.{minor}" for minor in range(int(first), int(beyond))]
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text("utf-8"))
+    supported = [f"3.{minor}" for minor in range(int(first), int(beyond))]
+    assert versions.declared() == supported
+    assert workflow["jobs"]["test"]["strategy"]["matrix"]["python-version"] == supported
 
 
 # --- the specification ----------------------------------------------------------------------------------
