@@ -1,99 +1,33 @@
-"""The streams, one file for each area of Klaviyo."""
+"""The streams, one file for each area of Klaviyo.
+
+A stream is a class that declares its path, rate limit and scope; nothing else registers it.
+"""
 
 from __future__ import annotations
 
-from source_klaviyo.streams import (
-    account,
-    aggregates,
-    brands,
-    campaigns,
-    commerce,
-    custom_objects,
-    events,
-    flows,
-    forms,
-    lists,
-    metrics,
-    multichannel,
-    profiles,
-    reports,
-    tags,
-    templates,
-    text_messaging,
-    translations,
-)
+from importlib import import_module
+from inspect import isclass
+from operator import attrgetter
+from pkgutil import iter_modules
+from typing import TYPE_CHECKING
+
 from source_klaviyo.streams.base import KlaviyoStream
 
-STREAMS: tuple[type[KlaviyoStream], ...] = (
-    account.Accounts,
-    account.BillingUsage,
-    aggregates.MetricAggregates,
-    account.TrackingSettings,
-    account.WebFeeds,
-    account.WebhookTopics,
-    account.Webhooks,
-    brands.BrandButtons,
-    brands.BrandColors,
-    brands.BrandEmailDefaults,
-    brands.BrandLogos,
-    brands.BrandSocialGroups,
-    brands.BrandVoice,
-    campaigns.CampaignMessages,
-    campaigns.Campaigns,
-    campaigns.CampaignsDetailed,
-    commerce.CatalogCategories,
-    commerce.CatalogCategoryItems,
-    commerce.CatalogItems,
-    commerce.CatalogVariants,
-    commerce.CouponCodes,
-    commerce.Coupons,
-    commerce.Reviews,
-    custom_objects.DataSources,
-    custom_objects.ObjectRecords,
-    custom_objects.ObjectSchemas,
-    custom_objects.ObjectTypes,
-    events.Events,
-    events.EventsDetailed,
-    flows.FlowActions,
-    flows.FlowMessages,
-    flows.Flows,
-    forms.FormVersions,
-    forms.Forms,
-    lists.ListProfiles,
-    lists.Lists,
-    lists.ListsDetailed,
-    lists.SegmentProfiles,
-    lists.Segments,
-    lists.SegmentsDetailed,
-    metrics.CustomMetrics,
-    metrics.MappedMetrics,
-    metrics.MetricProperties,
-    metrics.Metrics,
-    multichannel.CampaignAudiences,
-    multichannel.CampaignMessagesMultichannel,
-    multichannel.CampaignVariations,
-    multichannel.CampaignsMultichannel,
-    profiles.Conversations,
-    profiles.GlobalExclusions,
-    profiles.Profiles,
-    profiles.PushTokens,
-    reports.CampaignValuesReports,
-    reports.FlowSeriesReports,
-    reports.FlowValuesReports,
-    reports.FormSeriesReports,
-    reports.FormValuesReports,
-    reports.SegmentSeriesReports,
-    reports.SegmentValuesReports,
-    tags.TagGroups,
-    tags.Tags,
-    templates.EmailTemplates,
-    templates.Images,
-    templates.TemplateUniversalContent,
-    text_messaging.TextMessagingConfigurations,
-    text_messaging.TextMessagingSenderRegistrations,
-    text_messaging.TextMessagingSenders,
-    translations.Translations,
-    translations.TranslationsDetailed,
-)
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def _declared() -> Iterator[type[KlaviyoStream]]:
+    """Yield the streams that the modules of this package declare, once for each module that names them."""
+    for module in iter_modules(__path__):
+        for name, value in vars(import_module(f"{__name__}.{module.name}")).items():
+            if not name.startswith("_") and isclass(value) and issubclass(value, KlaviyoStream):
+                complete = all(hasattr(value, attribute) for attribute in ("resource", "tier", "scope"))
+                if complete and value.is_selectable:
+                    yield value
+
+
+STREAMS: tuple[type[KlaviyoStream], ...] = tuple(sorted(set(_declared()), key=attrgetter("__name__")))
+"""All streams that users can select, in the order of their classes' names."""
 
 __all__ = ["STREAMS", "KlaviyoStream"]

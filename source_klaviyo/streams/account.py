@@ -1,4 +1,4 @@
-"""The account itself and its settings."""
+"""Account: the account itself and its settings."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from typing_extensions import override
 
 from source_klaviyo.api.budget import XS, M
 from source_klaviyo.api.client import OCTOBER_2026
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Accounts(Snapshot):
-    """GET /accounts: the account of the key."""
+    """Account. The account of the key."""
 
     resource = "accounts"
     tier = XS
@@ -44,6 +45,7 @@ class OfAccount(Child, ABC):
 
     parent, key = Accounts, "account_id"
 
+    @override
     def decode(self, body: bytes) -> Page:
         """Decode a single resource, or null, as a page."""
         data = decode_document(body, _Single).data
@@ -52,11 +54,11 @@ class OfAccount(Child, ABC):
 
 
 class BillingUsage(Unfiltered):
-    """GET /billing-usage: what the account has used of its plan. Each reading is a record, so that usage has a history.
+    """Usage of the plan. One record for each kind of usage and reading, so that increments collect a history.
 
     Klaviyo shows the current billing period only, as of the time that `as_of` names. How far that lies behind the
-    request is not documented, and it may differ by kind of usage. So each kind is a partition with a state of its own,
-    which moves to its last reading and not to the time of the request. One request reads all of them.
+    request is not documented, and it may differ by kind of usage. So each kind is a partition with a state of its
+    own, which moves to its last reading and not to the time of the request. One request reads all of them.
     """
 
     revision = OCTOBER_2026
@@ -70,6 +72,7 @@ class BillingUsage(Unfiltered):
         super().__init__(config, client, shared)
         self._readings: dict[str, Page] = {}
 
+    @override
     def list_partitions(self, *, resuming: bool) -> list[tuple[Partition, Slice]]:
         """Read the usage, and return one part for each kind."""
         for page in super().read_pages({}):
@@ -77,10 +80,12 @@ class BillingUsage(Unfiltered):
                 self._readings[identity(resource)] = replace(page, resources=[resource], cursors=[cursor], next=None)
         return [({"usage": kind}, {"usage": kind}) for kind in self._readings]
 
+    @override
     def probe_slice(self) -> Slice:
         """All kinds at once."""
         return {}
 
+    @override
     def read_pages(self, stream_slice: Mapping[str, Any]) -> Iterator[Page]:
         """Yield the reading of one kind of usage, unless it lies before the slice; without a kind, ask for all."""
         if "usage" not in stream_slice:
@@ -95,7 +100,7 @@ class BillingUsage(Unfiltered):
 
 
 class TrackingSettings(Snapshot):
-    """GET /tracking-settings: a single one."""
+    """Tracking setting. The parameters added to links."""
 
     resource = "tracking-settings"
     tier = M
@@ -104,7 +109,7 @@ class TrackingSettings(Snapshot):
 
 
 class WebFeeds(KlaviyoStream):
-    """GET /web-feeds."""
+    """Web feed."""
 
     resource = "web-feeds"
     tier = XS
@@ -116,7 +121,10 @@ WEBHOOKS = "Klaviyo gives webhooks to OAuth apps and to accounts with its add-on
 
 
 class Webhooks(Unfiltered):
-    """GET /webhooks, with the ids of their topics; a private key reads them with the add-on Advanced KDP only."""
+    """Webhook. Holds the IDs of topics. Not with every key; see [Webhooks](#webhooks).
+
+    A private key reads them with the add-on Advanced KDP only.
+    """
 
     access_hint = WEBHOOKS
     resource = "webhooks"
@@ -127,7 +135,7 @@ class Webhooks(Unfiltered):
 
 
 class WebhookTopics(Snapshot):
-    """GET /webhook-topics; see Webhooks."""
+    """Webhook topic. Not with every key; see [Webhooks](#webhooks)."""
 
     access_hint = WEBHOOKS
     resource = "webhook-topics"

@@ -1,4 +1,4 @@
-"""Counts and sums of events, as the user defines them."""
+"""Events and metrics: counts and sums of events, as the user defines them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
+from typing_extensions import override
 
 from source_klaviyo.api.budget import S
 from source_klaviyo.api.page import Linked, decode_document
@@ -47,9 +48,9 @@ class _Aggregates(Linked, kw_only=True):
 
 
 class MetricAggregates(Periods):
-    """POST /metric-aggregates: counts and sums of events, as the setting metric_aggregates defines them.
+    """Metric aggregate. What the setting `metric_aggregates` defines; nothing without it.
 
-    By the time of the events and in UTC, other than reports, which go by the time of sending.
+    By the time of the events and in UTC, unlike reports, which go by the time of sending.
     """
 
     resource = "metric-aggregates"
@@ -62,10 +63,12 @@ class MetricAggregates(Periods):
     )
 
     @property
+    @override
     def lookback(self) -> int:
         """The setting reporting_lookback_window."""
         return self.config.reporting_lookback
 
+    @override
     def list_partitions(self, *, resuming: bool) -> list[tuple[Partition, Slice]]:
         """Return a partition for each definition; a changed definition is another partition, read from the start."""
         return [
@@ -73,6 +76,7 @@ class MetricAggregates(Periods):
             for one in self.config.metric_aggregates
         ]
 
+    @override
     def periods(self, stream_slice: Mapping[str, Any], start: Instant, end: Instant) -> Iterator[Period]:
         """Whole hours, days, weeks (from Monday) or months only."""
         interval = stream_slice["aggregate"].interval
@@ -82,11 +86,13 @@ class MetricAggregates(Periods):
             return chunks(_monday(start), _monday(end), 26 * WEEK)
         return super().periods(stream_slice, start, end)
 
+    @override
     def last_midnight(self) -> Instant:
         """Return the end of the last day, in UTC."""
         self.shared.learn_clock()
         return midnight(int((self.client.certain_now() - ENDED) * SECOND))
 
+    @override
     def question(self, stream_slice: Mapping[str, Any], start: Instant, end: Instant) -> dict[str, Any]:
         """Return the body for a definition and a period."""
         one: Aggregate = stream_slice["aggregate"]
@@ -94,11 +100,13 @@ class MetricAggregates(Periods):
         asked = {"metric_id": one.metric_id, "measurements": one.measurements, "interval": one.interval}
         return asked | {"filter": [*bounds, *one.filter], "timezone": "UTC"} | ({"by": one.by} if one.by else {})
 
+    @override
     def continued(self, attributes: dict[str, Any], address: str | None) -> dict[str, Any]:
         """The page cursor belongs into the body here, and comes with the address."""
         query = dict(parse_qsl(urlsplit(address or "").query))
         return attributes | ({"page_cursor": query["page_cursor"]} if "page_cursor" in query else {})
 
+    @override
     def rows(
         self, body: bytes, stream_slice: Mapping[str, Any], start: Instant, end: Instant
     ) -> tuple[list[Row], str | None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 import threading
 from abc import ABC
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
     from source_klaviyo.streams.shared import SyncContext
     from source_klaviyo.sync.instants import Instant
     from source_klaviyo.sync.state import Partition
-
-logger = logging.getLogger("airbyte")
 
 Slice = dict[str, Any]
 """The partition's values, and `start` and `end` of the window as for_filter writes them (`end` may be absent)."""
@@ -80,6 +77,7 @@ class KlaviyoStream(HttpStream, ABC):
         catch_up_after: how long a read may take, in microseconds, before its end is read once more; 0 if records that
             change move to the end in the meantime.
         primary_key: the fields that identify a record.
+        is_selectable: whether users can select it; False for requests that are a part of another stream.
     """
 
     revision: ClassVar[str] = REVISION
@@ -108,6 +106,7 @@ class KlaviyoStream(HttpStream, ABC):
     follows_cursor: ClassVar[bool] = True
     catch_up_after: ClassVar[int] = 0
     primary_key: ClassVar[str | list[str]] = "id"
+    is_selectable: ClassVar[bool] = True
 
     def __init__(self, config: Config, client: KlaviyoClient, shared: SyncContext) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The brand of an account: what its messages look and sound like. Nothing tells when any of it changed."""
+"""Brand: what messages look and sound like. No date says when any of it changed."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ class _Brand(Snapshot, ABC):
 
 
 class BrandButtons(_Brand):
-    """GET /brand-buttons."""
+    """Brand button."""
 
     resource = "brand-buttons"
 
 
 class BrandColors(_Brand):
-    """GET /brand-colors: palettes."""
+    """Brand palette."""
 
     resource = "brand-colors"
 
 
 class BrandLogos(_Brand):
-    """GET /brand-logos, with the IDs of their images."""
+    """Brand logo. Holds the ID of the image."""
 
     resource = "brand-logos"
     optional_params = {"include": "image", "fields[image]": "name"}
 
 
 class BrandSocialGroups(_Brand):
-    """GET /brand-social-groups: links to social media."""
+    """Brand social group."""
 
     resource = "brand-social-groups"
 
 
 class BrandEmailDefaults(_Brand):
-    """GET /brand-email-defaults, with the IDs of the button, logo and social group that they use."""
+    """Defaults of emails. Holds the IDs of button, logo and social group."""
 
     resource = "brand-email-defaults"
     optional_params = {
@@ -56,7 +56,7 @@ class BrandEmailDefaults(_Brand):
 
 
 class BrandVoice(OfAccount, _Brand):
-    """GET /brand-voice/{id}."""
+    """Brand voice. At most one. Holds `account_id`."""
 
     resource = "brand-voice/{account_id}"
     scope = "accounts:read brands:read"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import msgspec
+from typing_extensions import override
 
 from source_klaviyo.api.budget import Limit, M
 from source_klaviyo.api.errors import NotFound
@@ -40,6 +41,7 @@ class _ByChannel(KlaviyoStream, ABC):
         {"archived": archived, "campaign_type": channel} for channel, archived in product(CHANNELS, ("false", "true"))
     )
 
+    @override
     def conditions(self, stream_slice: Mapping[str, Any]) -> list[str]:
         """Return the conditions for the channel, archived or not, and the window."""
         return [
@@ -50,10 +52,14 @@ class _ByChannel(KlaviyoStream, ABC):
 
 
 class Campaigns(_ByChannel):
-    """Campaigns with the ids of their tags, and the channel, where Klaviyo had it before revision 2024-10-15."""
+    """Campaign. All channels, archived or not. Adds `attributes.channel`. Holds the IDs of tags.
+
+    The channel stands where Klaviyo had it before revision 2024-10-15.
+    """
 
     optional_params = {"include": "tags", "fields[tag]": "name"}
 
+    @override
     def transform(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw:
         """Add the channel to the attributes, and fill the columns that moved; every other byte stays."""
         parts = members(with_old_columns(resource, CAMPAIGN))
@@ -87,10 +93,12 @@ _decode_messages = msgspec.json.Decoder(_Messages | None).decode
 
 
 class CampaignsDetailed(Detailed, _ByChannel):
-    """Campaigns with their messages, which come with the page, and an estimate of recipients, one request each."""
+    """Campaign. Adds `campaign_messages` and `estimated_recipient_count` (one request for each campaign)."""
 
     params = {"include": "campaign-messages"}
+    detail_limits = (Limit("campaign-recipient-estimations", M),)
 
+    @override
     def decode(self, body: bytes) -> Page:
         """The campaigns, each with its messages at the top level."""
         document = decode_document(body, _Document)
@@ -108,13 +116,13 @@ class CampaignsDetailed(Detailed, _ByChannel):
         ]
         return with_members(resource, {"campaign_messages": found})
 
+    @override
     def transform(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw:
         """Add the estimate; 0 where Klaviyo has none, as in Airbyte's connector."""
         resource = with_old_columns(resource, CAMPAIGN)
         address = f"/api/campaign-recipient-estimations/{quote(identity(resource), safe='')}"
-        limits = (Limit("campaign-recipient-estimations", M),)
         try:
-            page = self.client.get(address, None, limits, lambda body: Page([encode(_estimate(body))]))
+            page = self.client.get(address, None, self.detail_limits, lambda body: Page([encode(_estimate(body))]))
         except NotFound:
             return with_members(resource, {"estimated_recipient_count": 0})
         return with_members(resource, {"estimated_recipient_count": page.resources[0]})
@@ -125,7 +133,10 @@ def _estimate(body: bytes) -> int:
 
 
 class CampaignMessages(Included, _ByChannel):
-    """The messages of campaigns (several where they are tested against each other)."""
+    """Campaign message. Holds `campaign_id`. Comes with the pages of campaigns.
+
+    A campaign has several if they are tested against each other.
+    """
 
     params = {"include": "campaign-messages"}
     type, relationship, key = "campaign-message", "campaign-messages", "campaign_id"

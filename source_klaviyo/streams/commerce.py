@@ -1,9 +1,11 @@
-"""Streams of a shop: catalog, coupons, reviews."""
+"""Commerce: catalog, coupons, reviews."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
+
+from typing_extensions import override
 
 from source_klaviyo.api.budget import XL, L, M
 from source_klaviyo.api.resource import encode, identity
@@ -17,7 +19,10 @@ if TYPE_CHECKING:
 
 
 class CatalogItems(Unfiltered):
-    """GET /catalog-items, of the custom integration's default catalog, with the ids of their variants."""
+    """Catalog item. Of the custom catalog. Holds the IDs of variants.
+
+    Klaviyo reads the custom integration's default catalog only.
+    """
 
     resource = "catalog-items"
     tier = XL
@@ -27,7 +32,7 @@ class CatalogItems(Unfiltered):
 
 
 class CatalogVariants(Unfiltered):
-    """GET /catalog-variants."""
+    """Catalog variant. Of the custom catalog."""
 
     resource = "catalog-variants"
     tier = XL
@@ -36,7 +41,7 @@ class CatalogVariants(Unfiltered):
 
 
 class CatalogCategories(Unfiltered):
-    """GET /catalog-categories."""
+    """Catalog category. Of the custom catalog, the only one that the API reads."""
 
     resource = "catalog-categories"
     tier = XL
@@ -45,7 +50,7 @@ class CatalogCategories(Unfiltered):
 
 
 class CatalogCategoryItems(Child, Snapshot):
-    """GET /catalog-categories/{id}/items: which items are in which category. Nothing tells when that changes."""
+    """Item of a category. Pairs of IDs. Nothing tells when an item joined or left."""
 
     resource = "catalog-categories/{catalog_category_id}/items"
     tier = XL
@@ -55,13 +60,14 @@ class CatalogCategoryItems(Child, Snapshot):
     parent, key = CatalogCategories, "catalog_category_id"
     primary_key = ["catalog_category_id", "catalog_item_id"]
 
+    @override
     def transform(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw:
         """Return the pair of IDs; all else about an item is in catalog_items."""
         return encode({"catalog_item_id": identity(resource)})
 
 
 class Coupons(Snapshot):
-    """GET /coupons."""
+    """Coupon."""
 
     resource = "coupons"
     tier = L
@@ -70,7 +76,10 @@ class Coupons(Snapshot):
 
 
 class CouponCodes(Child, Snapshot):
-    """GET /coupon-codes, coupon by coupon (the filter must name one); nothing tells when a code has changed."""
+    """Coupon code. Holds `coupon_id`. Nothing tells when a code has changed.
+
+    They are read coupon by coupon, because the filter must name one.
+    """
 
     resource = "coupon-codes"
     tier = XL
@@ -78,15 +87,17 @@ class CouponCodes(Child, Snapshot):
     page_size = 100
     parent, key = Coupons, "coupon_id"
 
+    @override
     def conditions(self, stream_slice: Mapping[str, Any]) -> list[str]:
         """The coupon; the document lets `equals` take a list only, so this is the safe form."""
         return [f"any(coupon.id,[{json.dumps(stream_slice[self.key], ensure_ascii=False)}])"]
 
 
 class Reviews(KlaviyoStream):
-    """GET /reviews, the last changed first: they can be sorted but not filtered by that date.
+    """Review. Of every status. Holds the IDs of events.
 
-    Of any status: whether Klaviyo lists all by itself is not known. The filter's value `all` is in its document.
+    They can be sorted but not filtered by their date, so the last changed come first. Whether Klaviyo lists every
+    status by default is not known. The filter's value `all` is in its document.
     """
 
     resource = "reviews"

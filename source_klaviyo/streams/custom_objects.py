@@ -1,4 +1,4 @@
-"""Objects that an account has defined itself."""
+"""Account: objects that an account has defined itself."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from source_klaviyo.streams.children import Child
 
 
 class DataSources(Snapshot):
-    """GET /data-sources."""
+    """Data source. Of custom objects."""
 
     resource = "data-sources"
     tier = S
@@ -17,7 +17,7 @@ class DataSources(Snapshot):
 
 
 class ObjectTypes(Unfiltered):
-    """GET /object-types, with the ids of their current and draft schemas."""
+    """Custom object type. Holds the IDs of the current and the draft schema."""
 
     resource = "object-types"
     tier = S
@@ -27,7 +27,7 @@ class ObjectTypes(Unfiltered):
 
 
 class ObjectSchemas(Child, Snapshot):
-    """GET /object-types/{id}/schema-versions."""
+    """Custom object schema. All versions. Holds `object_type_id`."""
 
     resource = "object-types/{object_type_id}/schema-versions"
     tier = S
@@ -36,7 +36,7 @@ class ObjectSchemas(Child, Snapshot):
 
 
 class ObjectRecords(Child, Snapshot):
-    """GET /object-types/{id}/object-records."""
+    """Custom object record. Holds `object_type_id`."""
 
     resource = "object-types/{object_type_id}/object-records"
     tier = S

@@ -5,10 +5,12 @@ from __future__ import annotations
 from abc import ABC
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+from urllib.parse import quote
 
-from source_klaviyo.api.errors import DamagedAnswer, ServerError, UnreadableDetail
-from source_klaviyo.api.page import cursors_of
+from source_klaviyo.api.errors import DamagedAnswer, NotFound, ServerError, UnreadableDetail
+from source_klaviyo.api.page import cursors_of, decode_item
+from source_klaviyo.api.resource import identity
 from source_klaviyo.api.worker_pool import WorkerPool
 from source_klaviyo.streams.base import KlaviyoStream
 from source_klaviyo.sync.instants import whole_second
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     import msgspec
 
+    from source_klaviyo.api.budget import Limit
     from source_klaviyo.api.page import Page
 
 MAX_CONCURRENT_DETAILS = 5
@@ -27,7 +30,13 @@ MAX_CONCURRENT_DETAILS = 5
 
 
 class Detailed(KlaviyoStream, ABC):
-    """A collection whose `transform` requests more about a record."""
+    """A collection whose `transform` requests more about a record.
+
+    Attributes:
+        detail_limits: the rate limits of these requests.
+    """
+
+    detail_limits: ClassVar[tuple[Limit, ...]] = ()
 
     @contextmanager
     def _page(self, address: str, params: Mapping[str, str] | None, asked: int, tries: int | None) -> Iterator[Page]:
@@ -48,3 +57,24 @@ class Detailed(KlaviyoStream, ABC):
             (cursor,) = cursors_of([resource], self.cursor_attribute) or (b"",)
             instant = instant_of(cursor)
             raise UnreadableDetail(str(error), None if instant is None else whole_second(instant)) from None
+
+
+class ReadById(Detailed, ABC):
+    """A collection whose records are each requested by ID, for attributes that its pages cannot have.
+
+    Attributes:
+        detail_params: the query parameters that ask for these attributes.
+    """
+
+    detail_params: ClassVar[Mapping[str, str]]
+
+    def transform(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw | None:
+        """Return the record as it is when requested by its ID; None if it has just been deleted."""
+        if super().transform(resource, stream_slice) is None:
+            return None
+        address = f"/api/{self.resource}/{quote(identity(resource), safe='')}"
+        try:
+            page = self.client.get(address, self.detail_params, self.detail_limits, decode_item)
+        except NotFound:
+            return None
+        return page.resources[0]

@@ -1,4 +1,4 @@
-"""Streams of events."""
+"""Events and metrics: what happened."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from typing_extensions import override
 
 from source_klaviyo.api.budget import XL
 from source_klaviyo.api.page import NULL, Linked, Page, cursors_of, decode_document
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 
 
 class Events(KlaviyoStream):
-    """GET /events. The scope of the metrics is needed for the ids of metric and attributions."""
+    """Event. Holds the IDs of profile, metric and attributions.
+
+    The IDs of metric and attributions need the scope of the metrics.
+    """
 
     resource = "events"
     tier = XL
@@ -37,25 +41,30 @@ class Events(KlaviyoStream):
     param_to_setting = {"metric_id": "event_metric_ids"}
 
     @property
+    @override
     def lookback(self) -> int:
         """The setting lookback_window: events may show up long after their time."""
         return self.config.lookback
 
     @property
+    @override
     def recheck_span(self) -> int:
         """The setting late_events_window."""
         return self.config.late_events
 
     @cached_property
+    @override
     def ids_only(self) -> KlaviyoStream:
         """Return the variant of the stream that requests only IDs and dates."""
         return EventTimes(self.config, self.client, self.shared)
 
+    @override
     def list_partitions(self, *, resuming: bool) -> list[tuple[Partition, Slice]]:
         """All events, or metric by metric those of the setting event_metric_ids."""
         ids = self.config.event_metric_ids
         return [({"event_metric_id": one}, {"event_metric_id": one}) for one in ids] or [({}, {})]
 
+    @override
     def conditions(self, stream_slice: Mapping[str, Any]) -> list[str]:
         """Return the conditions for the metric and the window."""
         metric = stream_slice.get("event_metric_id")
@@ -63,8 +72,9 @@ class Events(KlaviyoStream):
 
 
 class EventTimes(Events):
-    """Events without their properties, to see whether there are more than before; no stream to be chosen."""
+    """Events without their properties, to see whether there are more than before."""
 
+    is_selectable = False
     params = {"fields[event]": "datetime"}
 
 
@@ -89,8 +99,9 @@ _decode_references = msgspec.json.Decoder(list[_Reference] | _Reference | None).
 
 
 class EventsDetailed(Events):
-    """Events with what is included merged into their relationships: the metric's name, the attributions' own."""
+    """Event. The metric's name and the attributions are merged into the relationships."""
 
+    @override
     def decode(self, body: bytes) -> Page:
         """The events, with the included resources in place of their identifiers."""
         document = decode_document(body, _Document)

@@ -1,25 +1,18 @@
-"""Lists and segments of profiles, and who is in them."""
+"""People: lists and segments of profiles, and who is in them."""
 
 from __future__ import annotations
 
 from abc import ABC
-from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import quote
+from typing import TYPE_CHECKING
 
 from source_klaviyo.api.budget import XS, L, Limit
-from source_klaviyo.api.errors import NotFound
-from source_klaviyo.api.page import decode_item
-from source_klaviyo.api.resource import identity
 from source_klaviyo.streams.base import KlaviyoStream
 from source_klaviyo.streams.children import Members
-from source_klaviyo.streams.detailed import Detailed
+from source_klaviyo.streams.detailed import ReadById
 from source_klaviyo.streams.flagged import Flagged
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    import msgspec
-
 
 PROFILE_COUNT = Limit("profile_count", XS)
 """A limit in addition to the endpoint's own, shared by lists and segments."""
@@ -36,7 +29,7 @@ class _Groups(KlaviyoStream, ABC):
 
 
 class Lists(_Groups):
-    """GET /lists."""
+    """List. Holds the IDs of tags."""
 
     resource = "lists"
     scope = "lists:read"
@@ -54,47 +47,36 @@ class _ActiveOrNot(Flagged, _Groups, ABC):
 
 
 class Segments(_ActiveOrNot):
-    """Segments with the ids of their tags."""
+    """Segment. Active or not. Holds the IDs of tags."""
 
 
-class _Counted(Detailed, ABC):
+class _Counted(ReadById, ABC):
     """The groups with the number of their profiles, one slow request each (15 a minute).
 
     The number is that of the time when a group last changed; a full refresh counts all of them.
     """
 
-    type: ClassVar[str]
     optional_params: Mapping[str, str] = {}
-
-    def transform(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw | None:
-        """The group as it is when asked for by its id; None where it has just been deleted."""
-        if super().transform(resource, stream_slice) is None:
-            return None
-        params = {f"additional-fields[{self.type}]": "profile_count"}
-        limits = (Limit(f"{self.resource}/{{id}}", L), PROFILE_COUNT)
-        try:
-            address = f"/api/{self.resource}/{quote(identity(resource), safe='')}"
-            page = self.client.get(address, params, limits, decode_item)
-        except NotFound:
-            return None
-        return page.resources[0]
 
 
 class ListsDetailed(_Counted, _Groups):
-    """GET /lists/{id} with the profile_count."""
+    """List. Adds `profile_count`, as of the list's last change; a full refresh counts all."""
 
-    resource, type = "lists", "list"
+    resource = "lists"
     scope = "lists:read"
+    detail_params = {"additional-fields[list]": "profile_count"}
+    detail_limits = (Limit("lists/{id}", L), PROFILE_COUNT)
 
 
 class SegmentsDetailed(_Counted, _ActiveOrNot):
-    """GET /segments/{id} with the profile_count."""
+    """Segment. Adds `profile_count`, as of the segment's last change."""
 
-    type = "segment"
+    detail_params = {"additional-fields[segment]": "profile_count"}
+    detail_limits = (Limit("segments/{id}", L), PROFILE_COUNT)
 
 
 class ListProfiles(Members):
-    """GET /lists/{id}/profiles."""
+    """Member of a list. Who joined and when. Who left shows in a full refresh only."""
 
     resource = "lists/{list_id}/profiles"
     tier = L
@@ -104,7 +86,7 @@ class ListProfiles(Members):
 
 
 class SegmentProfiles(Members):
-    """GET /segments/{id}/profiles."""
+    """Member of a segment. Who joined and when. Who left shows in a full refresh only."""
 
     resource = "segments/{segment_id}/profiles"
     tier = L

@@ -1,4 +1,4 @@
-"""The kinds of events of an account."""
+"""Events and metrics: the kinds of events of an account."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from source_klaviyo.streams.children import Child
 
 
 class Metrics(Unfiltered):
-    """GET /metrics: pages of 200, neither filter nor order; what has not changed is left out here."""
+    """Metric.
+
+    Klaviyo returns pages of 200 and supports neither filter nor order, so unchanged metrics are dropped here.
+    """
 
     resource = "metrics"
     tier = M
@@ -16,7 +19,7 @@ class Metrics(Unfiltered):
 
 
 class CustomMetrics(Unfiltered):
-    """GET /custom-metrics: metrics that the account has defined from others."""
+    """Custom metric. Holds the IDs of the metrics that it is made of."""
 
     resource = "custom-metrics"
     tier = S
@@ -25,7 +28,7 @@ class CustomMetrics(Unfiltered):
 
 
 class MappedMetrics(Unfiltered):
-    """GET /mapped-metrics: which metric counts as what (revenue, started checkout, …)."""
+    """Mapped metric. Holds the ID of the metric."""
 
     resource = "mapped-metrics"
     tier = S
@@ -38,7 +41,7 @@ class MappedMetrics(Unfiltered):
 
 
 class MetricProperties(Child, Snapshot):
-    """GET /metrics/{id}/metric-properties, with samples of their values; 15 metrics a minute."""
+    """Metric property. Holds `metric_id`, with samples of the values."""
 
     resource = "metrics/{metric_id}/metric-properties"
     tier = XS

@@ -1,4 +1,4 @@
-"""Campaigns as revision 2026-10-15 shows them: several channels in one campaign, with audiences and variations."""
+"""Campaigns of several channels: with audiences and variations, as revision 2026-10-15 shows them."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ class _ArchivedOrNot(Flagged, ABC):
 
 
 class CampaignsMultichannel(_ArchivedOrNot):
-    """Campaigns of all channels and both builders, with the IDs of their tags."""
+    """Campaign. Of both builders, archived or not. Holds the IDs of tags. See [Campaigns](#campaigns)."""
 
     optional_params = {"include": "tags", "fields[tag]": "name"}
 
 
 class CampaignAudiences(Included, _ArchivedOrNot):
-    """The audiences of campaigns: the lists and segments that messages are sent to."""
+    """Campaign audience. Holds `campaign_id`. Comes with the pages of campaigns. See [Campaigns](#campaigns)."""
 
     cursor_attribute = "updated"
     parent_date = "updated_at"
@@ -56,14 +56,15 @@ class _Messages(KlaviyoStream, ABC):
 
 
 class CampaignMessagesMultichannel(_Messages):
-    """Messages with their status and the ID of their campaign; their content is in campaign_variations."""
+    """Campaign message. Holds the campaign's ID; the content is in `campaign_variations`."""
 
     optional_params = {"include": "campaign", "fields[campaign]": "created_at"}
 
 
 class CampaignVariationsOfMessage(Child, Unfiltered):
-    """GET /campaign-messages/{id}/campaign-variations."""
+    """The variations of one message."""
 
+    is_selectable = False
     revision = OCTOBER_2026
     resource = "campaign-messages/{campaign_message_id}/campaign-variations"
     tier = M
@@ -72,6 +73,6 @@ class CampaignVariationsOfMessage(Child, Unfiltered):
 
 
 class CampaignVariations(OfChanged, _Messages):
-    """The content of messages, for each channel or tested version: one request for each message that changed."""
+    """Campaign variation. Content, one request a message. Holds `campaign_message_id`. See [Campaigns](#campaigns)."""
 
     children = CampaignVariationsOfMessage

@@ -1,4 +1,4 @@
-"""People, and those of them who must not be written to."""
+"""People: profiles, and those of them who must not be written to."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from typing_extensions import override
 
 from source_klaviyo.api.budget import L, Limit, M
 from source_klaviyo.api.page import NULL
@@ -43,53 +44,64 @@ class _WithSuppressed(KlaviyoStream, ABC):
     def _suppressed(self) -> SuppressedProfiles:
         return SuppressedProfiles(self)
 
+    @override
     def query(self, stream_slice: Mapping[str, Any]) -> KlaviyoStream:
         """Return the stream that finds profiles by their suppression, for a slice of that query."""
         return self._suppressed if stream_slice.get("query") == SUPPRESSED else self
 
 
 class Profiles(_WithSuppressed):
-    """GET /profiles; predictive analytics lower the rate from 750 to 150 requests a minute."""
+    """Profile. With `subscriptions`, and `predictive_analytics` unless disabled. See [Consent](#consent).
+
+    Predictive analytics lower the rate from 750 to 150 requests a minute.
+    """
 
     @property
+    @override
     def params(self) -> Mapping[str, str]:  # type: ignore[override]
         """Subscriptions always, predictive analytics unless the user does without."""
         analytics = ",predictive_analytics" if self.config.predictive_analytics else ""
         return {"additional-fields[profile]": f"subscriptions{analytics}"}
 
     @property
+    @override
     def failure_hint(self) -> str:  # type: ignore[override]
         """Predictive analytics are known to make Klaviyo fail on large accounts."""
         hint = " If this goes on, turn on the setting disable_fetching_predictive_analytics."
         return hint if self.config.predictive_analytics else ""
 
     @property
+    @override
     def limits(self) -> tuple[Limit, ...]:
         """The endpoint's own, and that of the predictive analytics."""
         return (*super().limits, *((PREDICTIVE_ANALYTICS,) if self.config.predictive_analytics else ()))
 
+    @override
     def queries_to_read(self, *, resuming: bool) -> Sequence[str]:
         """A first read finds all profiles by their date, with their suppressions."""
         return self.queries if resuming else (CHANGED,)
 
 
 class GlobalExclusions(_WithSuppressed):
-    """GET /profiles, of those who are suppressed: who must not get email, whatever list they are on.
+    """Profile. Profiles that must not get email marketing. Klaviyo's `suppression` is named `suppressions` here.
 
-    All of them are read, since `start_date` would hide people who still must not be written to: a first read asks for
-    the suppressed ones only, an increment for all that changed, and picks the suppressed ones.
+    All of them are read, since `start_date` would hide people who still must not be written to: a first read asks
+    for the suppressed ones only, an increment for all that changed, and picks the suppressed ones.
     """
 
     params = {"additional-fields[profile]": "subscriptions"}
 
+    @override
     def first_start(self) -> Instant:
         """Before everything, whatever start_date says."""
         return SINCE_EVER
 
+    @override
     def queries_to_read(self, *, resuming: bool) -> Sequence[str]:
         """A first read asks for those who are suppressed."""
         return self.queries if resuming else (SUPPRESSED,)
 
+    @override
     def transform(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw | None:
         """Rename `suppression` to `suppressions`, as Airbyte's connector does; None for who is not suppressed."""
         path = ("attributes", "subscriptions", "email", "marketing")
@@ -111,7 +123,10 @@ class GlobalExclusions(_WithSuppressed):
 
 
 class PushTokens(Snapshot):
-    """GET /push-tokens, with their profiles' ids. `created` does not move when a token is switched off."""
+    """Push token. Holds the ID of the profile. Nothing tells when a token is switched off.
+
+    `created` does not move when a token is switched off.
+    """
 
     resource = "push-tokens"
     tier = M
@@ -121,7 +136,10 @@ class PushTokens(Snapshot):
 
 
 class Conversations(Included, Snapshot):
-    """The conversations of profiles, which are listed with profiles only."""
+    """Conversation. Holds `profile_id`. Comes with the pages of profiles.
+
+    They are listed with profiles only.
+    """
 
     resource = "profiles"
     tier = L

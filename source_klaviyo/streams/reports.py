@@ -1,4 +1,4 @@
-"""Klaviyo's reports on messages, forms and segments: at most 225 a day of each kind."""
+"""Reports: on messages, forms and segments, at most 225 requests a day of each kind."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
+from typing_extensions import override
 
 from source_klaviyo.api.budget import REPORT
 from source_klaviyo.api.errors import BadRequest, UnknownMetric
@@ -77,6 +78,7 @@ class Report(Periods, ABC):
     by_metric: ClassVar[bool] = True
     param_to_setting = {"conversion_metric_id": "metric_ids"}
 
+    @override
     def list_partitions(self, *, resuming: bool) -> list[tuple[Partition, Slice]]:
         """One part for each conversion metric: those of the setting metric_ids, or all."""
         if not self.by_metric:
@@ -84,6 +86,7 @@ class Report(Periods, ABC):
         ids = self.config.metric_ids or self.shared.ids(Metrics)
         return [({"metric_id": one, "parent_slice": {}}, {"metric_id": one}) for one in ids]
 
+    @override
     def read_pages(self, stream_slice: Mapping[str, Any]) -> Iterator[Page]:
         """The answers; none about a metric that no report can be made of.
 
@@ -104,6 +107,7 @@ class Report(Periods, ABC):
             )
             yield Page([], reached=self.last_midnight())
 
+    @override
     def _answer(self, stream_slice: Mapping[str, Any], start: Instant, end: Instant) -> Page:
         """Ask about a period; for a metric without values again, without the statistics of values."""
         metric = stream_slice.get("metric_id")
@@ -117,6 +121,7 @@ class Report(Periods, ABC):
                 # all reports of the metric learn from it: each kind has 225 requests a day
                 self.shared.left_out[metric] = max(left_out + 1, self.shared.left_out.get(metric, 0))
 
+    @override
     def question(self, stream_slice: Mapping[str, Any], start: Instant, end: Instant) -> dict[str, Any]:
         """Statistics and time, and the conversion metric where there is one."""
         left_out = self._left_out(stream_slice)
@@ -129,6 +134,7 @@ class Report(Periods, ABC):
         groups = self.shared.left_out.get(stream_slice.get("metric_id"), 0)
         return frozenset[str]().union(*VALUE_STATISTICS[:groups])
 
+    @override
     def rows(
         self, body: bytes, stream_slice: Mapping[str, Any], start: Instant, end: Instant
     ) -> tuple[list[Row], str | None]:
@@ -158,6 +164,7 @@ class Values(Report, ABC):
 
     longest = 30
 
+    @override
     def records(
         self, statistics: Mapping[str, msgspec.Raw], dates: Sequence[str], start: Instant, end: Instant
     ) -> Iterable[tuple[dict[str, Any], str]]:
@@ -171,14 +178,17 @@ class Series(Report, ABC):
     longest = 60
 
     @property
+    @override
     def lookback(self) -> int:
         """The setting reporting_lookback_window."""
         return self.config.reporting_lookback
 
+    @override
     def question(self, stream_slice: Mapping[str, Any], start: Instant, end: Instant) -> dict[str, Any]:
         """Day by day."""
         return super().question(stream_slice, start, end) | {"interval": "daily"}
 
+    @override
     def records(
         self, statistics: Mapping[str, msgspec.Raw], dates: Sequence[str], start: Instant, end: Instant
     ) -> Iterable[tuple[dict[str, Any], str]]:
@@ -200,7 +210,7 @@ def _key(*groupings: str, by_metric: bool = True) -> list[str]:
 
 
 class CampaignValuesReports(Values):
-    """POST /campaign-values-reports."""
+    """Campaign report. Totals of up to 30 days, later of the days since the last sync."""
 
     resource = "campaign-values-reports"
     scope = "campaigns:read metrics:read"
@@ -209,7 +219,7 @@ class CampaignValuesReports(Values):
 
 
 class FlowValuesReports(Values):
-    """POST /flow-values-reports."""
+    """Flow report. Totals of up to 30 days, later of the days since the last sync."""
 
     resource = "flow-values-reports"
     scope = "flows:read metrics:read"
@@ -218,7 +228,7 @@ class FlowValuesReports(Values):
 
 
 class FlowSeriesReports(Series):
-    """POST /flow-series-reports."""
+    """Flow report. A record for each day; see `reporting_lookback_window`."""
 
     resource = "flow-series-reports"
     scope = "flows:read metrics:read"
@@ -227,7 +237,7 @@ class FlowSeriesReports(Series):
 
 
 class FormValuesReports(Values):
-    """POST /form-values-reports."""
+    """Form report. Totals of up to 30 days, later of the days since the last sync."""
 
     resource = "form-values-reports"
     scope = "forms:read"
@@ -237,7 +247,7 @@ class FormValuesReports(Values):
 
 
 class FormSeriesReports(Series):
-    """POST /form-series-reports."""
+    """Form report. A record for each day; see `reporting_lookback_window`."""
 
     resource = "form-series-reports"
     scope = "forms:read"
@@ -252,18 +262,19 @@ class _SegmentReport(Report, ABC):
     by_metric = False
     primary_key = _key("segment_id", by_metric=False)
 
+    @override
     def first_start(self) -> Instant:
         """Klaviyo has no numbers of segments before June 2023."""
         return max(super().first_start(), parse_instant("2023-06-01"))
 
 
 class SegmentValuesReports(_SegmentReport, Values):
-    """POST /segment-values-reports."""
+    """Segment report. Totals of up to 30 days, later of the days since the last sync."""
 
     resource = "segment-values-reports"
 
 
 class SegmentSeriesReports(_SegmentReport, Series):
-    """POST /segment-series-reports."""
+    """Segment report. A record for each day since June 2023."""
 
     resource = "segment-series-reports"

@@ -85,6 +85,7 @@ class SuppressedProfiles(KlaviyoStream):
         stream: the stream whose records these are.
     """
 
+    is_selectable = False
     resource = "profiles"
     tier = L
     scope = "profiles:read"

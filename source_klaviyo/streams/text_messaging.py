@@ -1,4 +1,4 @@
-"""Streams of text messaging: senders, their registrations with carriers, and the configuration."""
+"""Account: senders of text messages, their registrations with carriers, and the configuration."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ class _Senders(KlaviyoStream, ABC):
 
 
 class TextMessagingSenders(Snapshot, _Senders):
-    """Senders with the IDs of their registrations. They have no date but that of their creation."""
+    """Sender of text messages. Holds the ID of the registration.
+
+    Their only date is that of their creation.
+    """
 
     optional_params = {
         "include": "text-messaging-sender-registration",
@@ -31,7 +34,10 @@ class TextMessagingSenders(Snapshot, _Senders):
 
 
 class TextMessagingSenderRegistrations(Included, _Senders):
-    """The latest registration of each sender; Klaviyo lists no others."""
+    """Registration of a sender. The latest one. Holds `text_messaging_sender_id`. Comes with the pages of senders.
+
+    Klaviyo lists no others.
+    """
 
     cursor_attribute = "updated_at"
     params = {"include": "text-messaging-sender-registration"}
@@ -40,7 +46,7 @@ class TextMessagingSenderRegistrations(Included, _Senders):
 
 
 class TextMessagingConfigurations(OfAccount, Unfiltered):
-    """GET /text-messaging-configurations/{id}: one if the account sends text messages."""
+    """Text messaging configuration. At most one. Holds `account_id`."""
 
     revision = OCTOBER_2026
     resource = "text-messaging-configurations/{account_id}"

@@ -13,7 +13,7 @@ from source_klaviyo.api.page import Page
 from source_klaviyo.config import Config
 from source_klaviyo.streams import STREAMS, KlaviyoStream
 from source_klaviyo.streams.children import Child, Included, OfChanged
-from source_klaviyo.streams.templates import EmailTemplates
+from source_klaviyo.streams.marketing import EmailTemplates
 from tools.facts.model import Facts, facts, revisions
 from unit_tests.fake_api import CONFIG
 

@@ -14,7 +14,7 @@ from source_klaviyo.api.errors import ConfigError
 from source_klaviyo.config import Config
 from source_klaviyo.streams import STREAMS, KlaviyoStream
 from source_klaviyo.streams.campaigns import Campaigns
-from source_klaviyo.streams.flows import Flows
+from source_klaviyo.streams.marketing import Flows
 from source_klaviyo.sync.instants import SECOND, parse_instant
 from source_klaviyo.sync.state import Partition, StoredState, write_state
 
