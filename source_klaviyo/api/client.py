@@ -35,7 +35,7 @@ from source_klaviyo.api.memory import MemoryBudget
 from source_klaviyo.api.network import network_error
 from source_klaviyo.api.oauth import OAuth
 from source_klaviyo.api.page import RECORD_BYTES, decode_errors_as_transient
-from source_klaviyo.api.redaction import redact_key, redact_pii
+from source_klaviyo.api.redaction import redact_pii, redact_secrets
 from source_klaviyo.api.request import Request
 from source_klaviyo.api.request_stats import RequestStats
 from source_klaviyo.api.timeouts import Timeouts
@@ -95,7 +95,7 @@ class _KeyAuth(Auth):
 
     def redact(self, text: str) -> str:
         """Mask the key in the text of a response."""
-        return redact_key(text, self._header.split()[1])
+        return redact_secrets(text, [self._header.split()[1]], "the API key")
 
 
 class KlaviyoClient:

@@ -1,4 +1,4 @@
-"""Redact secrets and personal data from texts of others, such as error responses, before they are logged."""
+"""Redact secrets and personal data in texts of others, such as error responses, before they are logged."""
 
 from __future__ import annotations
 
@@ -6,36 +6,28 @@ import base64
 import html
 import re
 import unicodedata
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
 
 MIN_SECRET_LENGTH = 8
 """Characters of a secret that is masked; a shorter one would be part of too many words."""
-_READINGS = 200
-"""Decodings of a text that are searched, at most: a text may be encoded several times."""
 
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))")
-_BASE64 = re.compile(r"[\w+/-]{8,}", re.ASCII)
-_HEX = re.compile(r"(?:[0-9a-f]{2}){8,}", re.IGNORECASE)
 _PERSONAL = re.compile(
     r"""(?:"[^"@]+"|[^\s@"<>(),;]+)@(?:\[[^\]]*\]|[\w.-]+)  # addresses
     | \+\d[\d\s().-]{5,}\d | \(\d{2,5}\)[\d\s-]{5,}\d | \b\d{10,15}\b  # telephone numbers, as people write them
-    | \b01[0-9A-HJKMNP-TV-Z]{24}\b  # the ids of profiles
+    | \b01[0-9A-HJKMNP-TV-Z]{24}\b  # the IDs of profiles
     """,
     re.VERBOSE,
 )
 
 
-def redact_key(text: str, key: str) -> str:
-    """Mask the key in a text; leave out the text if it contains the key in another encoding."""
-    return redact_secrets(text, [key], "the API key")
-
-
 def redact_secrets(text: str, secrets: Sequence[str], what: str) -> str:
-    """Mask secrets in a text; leave out the text if it contains one in another encoding, such as percent-encoding.
+    """Redact secrets: mask them in a text, or leave out the text if it contains one escaped or encoded.
 
     Args:
         text: any text.
@@ -43,63 +35,63 @@ def redact_secrets(text: str, secrets: Sequence[str], what: str) -> str:
         what: the name of the secrets, for the message that replaces a text that is left out.
     """
     long = [secret for secret in secrets if len(secret) >= MIN_SECRET_LENGTH]
-    if not long:
-        return text
     for secret in sorted(long, key=len, reverse=True):  # one may be a part of another
         text = re.sub(re.escape(secret), "****", text, flags=re.IGNORECASE)
-    bare = [_together(secret, "-").lower() for secret in long]
-    for reading in _readings(text):
-        plain = _together(reading, "-").lower()
-        if any(secret in plain for secret in bare):
-            return f"(left out, since it repeats {what})"
+    plain = _comparable(text)
+    if any(_comparable(form) in plain for secret in long for form in _encodings(secret)):
+        return f"(left out, since it repeats {what})"
     return text
 
 
 def redact_pii(text: str) -> str:
-    """Mask email addresses, telephone numbers and profile IDs in a text; leave it out if one is encoded."""
+    """Redact personal data: mask email addresses, telephone numbers and profile IDs, or leave out an escaped one."""
     masked = _PERSONAL.sub("****", text)
-    if any(_PERSONAL.search(unicodedata.normalize("NFKC", reading)) for reading in _readings(masked, _unwrapped)):
-        return "(left out, since it tells of a person)"
+    if _PERSONAL.search(_unescaped(masked)):
+        return "(left out, since it contains personal data)"
     return masked
 
 
-def _together(text: str, but: str = "") -> str:
-    """Remove from a text what may divide words: spaces, invisible characters, and those of `but`."""
-    return re.sub(rf"[^!-~]|[{but or ' '}]", "", unicodedata.normalize("NFKC", text))
+def _encodings(secret: str) -> set[str]:
+    """Return a secret as it may stand in a text: in any case, in base64 or hexadecimal, and in one of these twice."""
+    forms = {secret, secret.lower(), secret.upper()}
+    for _ in range(2):
+        for data in [form.encode() for form in forms]:
+            forms.add(data.hex())
+            # base64 depends on what precedes the secret; without the characters that hold bits of its neighbours
+            forms |= {
+                base64.b64encode(bytes(before) + data).decode()[-(-before * 4 // 3) : (before + len(data)) * 4 // 3]
+                for before in range(3)
+            }
+    return forms
 
 
-def _unwrapped(text: str) -> list[str]:
-    """Return the text with each kind of escape decoded."""
-    return [unquote(text), html.unescape(text), _ESCAPE.sub(_unescaped, text)]
+def _comparable(text: str) -> str:
+    """Return a text without escapes, case, separators, and the difference between the two alphabets of base64."""
+    return _unescaped(text, ignored=r"[^!-~]|[-+]").replace("_", "/").lower()
 
 
-def _unwrapped_or_decoded(text: str) -> list[str]:
-    """Return the text with each kind of escape or encoding decoded."""
-    numbers = " ".join(bytes.fromhex(word).decode(errors="replace") for word in _HEX.findall(text))
-    decoded = [_decoded(text, start) for start in range(4)]
-    return [*_unwrapped(text), *decoded, numbers, _together(text), _together(text, "-")]
+def _unescaped(text: str, ignored: str = "") -> str:
+    """Decode percent-encoding, the escapes of HTML, JSON and C, and variants of letters, however often applied.
+
+    Args:
+        text: any text.
+        ignored: a regular expression for characters that are removed, also within escapes.
+    """
+    steps = (
+        partial(unicodedata.normalize, "NFKC"),
+        partial(re.sub, ignored, ""),
+        unquote,
+        html.unescape,
+        partial(_ESCAPE.sub, _character),
+    )
+    while True:
+        # one step at a time: what an escape decodes to may stand within another one
+        plain = next((plain for step in steps if (plain := step(text)) != text), text)
+        if plain == text:
+            return text
+        text = plain
 
 
-def _readings(text: str, ways: Callable[[str], list[str]] = _unwrapped_or_decoded) -> Iterator[str]:
-    """Yield the text and its decodings, also in combination."""
-    seen: set[str] = set()
-    waiting = [text]
-    while waiting and len(seen) < _READINGS:
-        reading = waiting.pop(0)
-        if reading not in seen:
-            seen.add(reading)
-            yield reading
-            waiting += ways(reading)
-
-
-def _unescaped(escape: re.Match[str]) -> str:
+def _character(escape: re.Match[str]) -> str:
     code = escape[1] or escape[2]
     return chr(int(code, 16)) if code else escape[3]
-
-
-def _decoded(text: str, start: int) -> str:
-    """Decode what may be base64 (of either alphabet) in a text, from an offset in each word."""
-    words = (word[start:].replace("-", "+").replace("_", "/") for word in _BASE64.findall(text))
-    return " ".join(
-        base64.b64decode(word[: len(word) - (len(word) % 4 == 1)] + "===").decode(errors="replace") for word in words
-    )
