@@ -11,7 +11,7 @@ from benchmarks.connector import ours, sync
 from benchmarks.klaviyo import ANALYSED, Endpoint
 from benchmarks.simulator import simulator
 from benchmarks.table import Table, marked, seconds
-from klaviyo_simulator.endpoints import ENDPOINTS, find
+from klaviyo_simulator.rules.endpoints import ENDPOINTS, find
 from source_klaviyo.streams.periods import Periods
 from tools.demo import SIZES
 from tools.tables import streams

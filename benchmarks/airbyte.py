@@ -46,7 +46,7 @@ def connector(
     package = _run([str(PYTHON), "-c", "import source_klaviyo; print(source_klaviyo.__path__[0])"], HOME)
     shutil.copytree(package, folder / "source_klaviyo", dirs_exist_ok=True)
     manifest = folder / "source_klaviyo" / "manifest.yaml"
-    revision = _run([sys.executable, "-c", "from klaviyo_simulator.gate import REVISION; print(REVISION)"], ROOT)
+    revision = _run([sys.executable, "-c", "from klaviyo_simulator.rules.facts import REVISION; print(REVISION)"], ROOT)
     text = manifest.read_text("utf-8")
     for old, new in (
         (r"https://a\.klaviyo\.com/", f"{simulator.url}/"),

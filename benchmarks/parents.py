@@ -13,7 +13,7 @@ from benchmarks.klaviyo import Endpoint
 from benchmarks.reads import LATENCY, PLAIN
 from benchmarks.simulator import simulator
 from benchmarks.table import Table, figure, marked, seconds
-from klaviyo_simulator.endpoints import find
+from klaviyo_simulator.rules.endpoints import find
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -20,7 +20,7 @@ from integration_tests.connector import KEY, ROOT, Connector, Output, catalog
 from integration_tests.forks import Forks, impatient
 from integration_tests.truth import expected
 from klaviyo_simulator import Simulator
-from klaviyo_simulator.endpoints import all_scopes
+from klaviyo_simulator.rules.endpoints import all_scopes
 from source_klaviyo.run import spec_message
 
 if TYPE_CHECKING:

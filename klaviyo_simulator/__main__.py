@@ -11,8 +11,8 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from klaviyo_simulator.api import Api
-from klaviyo_simulator.server import Server
+from klaviyo_simulator.account.api import Api
+from klaviyo_simulator.serving.server import Server
 from klaviyo_simulator.settings import ROTATIONS, SWITCHES, Settings
 
 _SIZES = [field.name for field in fields(Settings) if field.type == "int" and field.name not in SWITCHES | {"seed"}]

@@ -7,9 +7,9 @@ import threading
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from klaviyo_simulator.api import Api
-from klaviyo_simulator.control import Control
-from klaviyo_simulator.server import Server
+from klaviyo_simulator.account.api import Api
+from klaviyo_simulator.serving.control import Control
+from klaviyo_simulator.serving.server import Server
 from klaviyo_simulator.settings import Settings
 
 if TYPE_CHECKING:

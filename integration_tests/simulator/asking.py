@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 
 from integration_tests.simulator.conftest import HEADERS
-from klaviyo_simulator.reports import OPERATIONS, Report
+from klaviyo_simulator.rules.reports import OPERATIONS, Report
 
 if TYPE_CHECKING:
     import requests

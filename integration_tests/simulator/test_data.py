@@ -11,8 +11,8 @@ import pytest
 
 from klaviyo_simulator import Settings
 from klaviyo_simulator.data.shop import Shop
-from klaviyo_simulator.endpoints import ENDPOINTS
-from klaviyo_simulator.tables import RecordTable
+from klaviyo_simulator.data.tables import RecordTable
+from klaviyo_simulator.rules.endpoints import ENDPOINTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,8 +11,8 @@ import pytest
 
 from integration_tests.simulator.conftest import OCTOBER
 from klaviyo_simulator.data.makers import MAKERS
-from klaviyo_simulator.kinship import KINDS
-from klaviyo_simulator.resources import BY_REVISION
+from klaviyo_simulator.rules.endpoints import TYPES_BY_REVISION
+from klaviyo_simulator.rules.kinship import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,9 +27,11 @@ LONG_AGO = datetime(2015, 3, 1, 12, tzinfo=UTC)
 
 def home(client: Client, name: str) -> tuple[Client, str]:
     """The earliest revision that shows records of a type, and the path of their collection."""
-    known = {revision: types for revision, types in BY_REVISION.items() if name not in CANVAS or revision == OCTOBER}
+    known = {
+        revision: types for revision, types in TYPES_BY_REVISION.items() if name not in CANVAS or revision == OCTOBER
+    }
     revision = next(revision for revision, types in known.items() if CANVAS.get(name, name) in types)
-    collection = BY_REVISION[revision][CANVAS.get(name, name)].collection
+    collection = TYPES_BY_REVISION[revision][CANVAS.get(name, name)].collection
     return client.speaking(revision), collection.removeprefix("/api/")
 
 

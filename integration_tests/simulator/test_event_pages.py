@@ -11,14 +11,16 @@ from urllib.parse import urlencode
 
 import pytest
 
-from klaviyo_simulator import Settings, documents, endpoints, queries
+from klaviyo_simulator import Settings
+from klaviyo_simulator.account import documents
 from klaviyo_simulator.data.shop import Shop
+from klaviyo_simulator.rules import endpoints, queries
 
 if TYPE_CHECKING:
     from integration_tests.simulator.conftest import Client
-    from klaviyo_simulator.cursors import Place
-    from klaviyo_simulator.queries import Query
-    from klaviyo_simulator.tables import Selection
+    from klaviyo_simulator.data.tables import Selection
+    from klaviyo_simulator.protocol.cursors import Place
+    from klaviyo_simulator.rules.queries import Query
 
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
 LINKS: dict[str, str | None] = {"self": "https://a.klaviyo.com/api/events", "next": None}

@@ -16,7 +16,7 @@ import requests
 from requests import exceptions
 
 from klaviyo_simulator import Simulator
-from klaviyo_simulator.faults import KINDS
+from klaviyo_simulator.faults.schedule import KINDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from klaviyo_simulator import api
-from klaviyo_simulator.declarations import Tier
-from klaviyo_simulator.limits import Limits
+from klaviyo_simulator.access.limits import Limits
+from klaviyo_simulator.account import api
+from klaviyo_simulator.rules.declarations import Rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from integration_tests.simulator.conftest import Client
 
-SMALL = [("small", Tier.XS)]
+RATES = {rate: Rate.of(rate) for rate in ("1/s 15/min", "3/s 60/min", "10/s 150/min", "75/s 750/min", "350/s 3500/min")}
+LARGE, LARGEST = RATES["75/s 750/min"], RATES["350/s 3500/min"]
+SMALL = [("small", RATES["1/s 15/min"])]
 
 
 def test_the_burst_window_turns_over_after_a_second() -> None:
@@ -37,14 +39,14 @@ def test_the_steady_window_turns_over_after_a_minute() -> None:
 
 def test_headers_name_all_windows_and_count_the_burst_window() -> None:
     limits = Limits(Random(1), phase=0.0)
-    bucket = [("large", Tier.XL)]
+    bucket = [("large", LARGEST)]
     assert [limits.take(bucket, 120.0, 0).remaining for _ in range(3)] == [349, 348, 347]
     assert limits.take(bucket, 121.0, 0).headers() == {
         "RateLimit-Limit": "350, 350;w=1, 3500;w=60",
         "RateLimit-Remaining": "349",
         "RateLimit-Reset": "0",
     }
-    report = limits.take([("report", Tier.REPORT)], 120.0, 0)
+    report = limits.take([("report", Rate(1, 2, 225))], 120.0, 0)
     assert report.headers()["RateLimit-Limit"] == "1, 1;w=1, 2;w=60, 225;w=86400"
 
 
@@ -56,25 +58,25 @@ def test_refused_requests_are_not_counted() -> None:
     assert [limits.take(SMALL, 121.0 + second, 0).wait for second in range(15)] == [None] * 14 + [45]
 
 
-@pytest.mark.parametrize("tier", list(Tier))
-def test_tiers(tier: Tier) -> None:
+@pytest.mark.parametrize("rate", RATES.values(), ids=RATES)
+def test_rates(rate: Rate) -> None:
     limits = Limits(Random(1), phase=0.0)
-    bucket = [("any", tier)]
-    burst = [limits.take(bucket, 120.0, 0).wait for _ in range(tier.burst + 1)]
-    assert burst == [*[None] * tier.burst, 1]
-    taken = tier.burst
+    bucket = [("any", rate)]
+    burst = [limits.take(bucket, 120.0, 0).wait for _ in range(rate.burst + 1)]
+    assert burst == [*[None] * rate.burst, 1]
+    taken = rate.burst
     for second in range(1, 60):
-        while taken < tier.steady and limits.take(bucket, 120.0 + second, 0).wait is None:
+        while taken < rate.steady and limits.take(bucket, 120.0 + second, 0).wait is None:
             taken += 1
-    assert taken == tier.steady
+    assert taken == rate.steady
     assert limits.take(bucket, 179.5, 0).wait == 1
 
 
 def test_a_full_bucket_refuses_what_also_draws_on_another() -> None:
     limits = Limits(Random(1), phase=0.0)
     limits.take(SMALL, 120.0, 0)
-    assert limits.take([("large", Tier.L), *SMALL], 120.0, 0).wait == 1
-    assert limits.take([("large", Tier.L)], 120.0, 0).remaining == 74
+    assert limits.take([("large", LARGE), *SMALL], 120.0, 0).wait == 1
+    assert limits.take([("large", LARGE)], 120.0, 0).remaining == 74
 
 
 def test_windows_begin_somewhere() -> None:
@@ -88,7 +90,7 @@ def test_windows_begin_somewhere() -> None:
 
 def test_another_client_uses_its_share() -> None:
     limits = Limits(Random(1), phase=0.0)
-    bucket = [("any", Tier.M)]
+    bucket = [("any", RATES["10/s 150/min"])]
     assert limits.take(bucket, 120.0, 0.5).remaining == 4
     waits = [limits.take(bucket, 120.0, 0.5).wait for _ in range(5)]
     assert waits == [None] * 4 + [1]

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from integration_tests.simulator.conftest import OCTOBER
-from klaviyo_simulator.resources import BY_REVISION
+from klaviyo_simulator.rules.endpoints import TYPES_BY_REVISION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -226,7 +226,7 @@ def test_coupon_codes(client: Client, schemas: Any, documents: Any) -> None:
     check(schemas, documents, "/api/coupon-codes", document)
 
 
-@pytest.mark.parametrize("revision", BY_REVISION)
+@pytest.mark.parametrize("revision", TYPES_BY_REVISION)
 def test_every_type_shows_all_its_attributes(client: Client, revision: str) -> None:
     """A reader must meet every attribute, and if possible once with a value and once without."""
     client, ids = client.speaking(revision), partial(client.simulator.ids, revision=revision)
@@ -247,7 +247,9 @@ def test_every_type_shows_all_its_attributes(client: Client, revision: str) -> N
         for record in [*data, *document.get("included", [])]:
             found = {name for name, value in record.get("attributes", {}).items() if value is not None}
             seen.setdefault(record["type"], set()).update(found)
-    shown = {name: declared for name, declared in BY_REVISION[revision].items() if revision == JULY or name in seen}
+    shown = {
+        name: declared for name, declared in TYPES_BY_REVISION[revision].items() if revision == JULY or name in seen
+    }
     assert len(shown) > 15
     for name, declared in shown.items():
         missing = {each for each in declared.fields if "." not in each} - seen.get(name, set())
@@ -265,5 +267,5 @@ def test_nothing_is_made_up(client: Client, revision: str, path: str, given: dic
     """Attributes that the document does not know would be a misunderstanding."""
     page = client.speaking(revision).ask(path, given)
     for record in [*page["data"], *page.get("included", [])]:
-        known = {name for name in BY_REVISION[revision][record["type"]].fields if "." not in name}
+        known = {name for name in TYPES_BY_REVISION[revision][record["type"]].fields if "." not in name}
         assert record.get("attributes", {}).keys() <= known

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from klaviyo_simulator.endpoints import ENDPOINTS
+from klaviyo_simulator.rules.endpoints import ENDPOINTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from klaviyo_simulator import Settings
-from klaviyo_simulator.endpoints import ENDPOINTS
-from klaviyo_simulator.filters import Condition
-from klaviyo_simulator.moments import moment_of
-from klaviyo_simulator.queries import Query
-from klaviyo_simulator.records import Record
-from klaviyo_simulator.tables import RecordTable
+from klaviyo_simulator.data.records import Record
+from klaviyo_simulator.data.tables import RecordTable
+from klaviyo_simulator.protocol.moments import moment_of
+from klaviyo_simulator.rules.endpoints import ENDPOINTS
+from klaviyo_simulator.rules.filters import Condition
+from klaviyo_simulator.rules.queries import Query
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from klaviyo_simulator.cursors import Place
+    from klaviyo_simulator.protocol.cursors import Place
 
 DATES = [f"2026-01-{day:02}T00:00:00+00:00" for day in range(1, 11)]
 OPERATORS = ("greater-than", "greater-or-equal", "less-than", "less-or-equal")

@@ -1,1 +1,1 @@
-"""The made-up shop whose data the simulator serves."""
+"""The made-up account: its records, and how they are stored, filtered and joined."""

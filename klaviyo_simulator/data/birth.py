@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
-from klaviyo_simulator.moments import SECOND, iso, iso_micro
-from klaviyo_simulator.records import Record
+from klaviyo_simulator.data.records import Record
+from klaviyo_simulator.protocol.moments import SECOND, iso, iso_micro
 
 if TYPE_CHECKING:
     from random import Random

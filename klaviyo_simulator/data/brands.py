@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from klaviyo_simulator.data import words
-from klaviyo_simulator.records import Record
+from klaviyo_simulator.data.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from klaviyo_simulator.data.birth import Birth
-    from klaviyo_simulator.tables import RecordTable
+    from klaviyo_simulator.data.tables import RecordTable
 
 _TEXT: dict[str, Any] = {
     "color": "#222222",

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from klaviyo_simulator.data import words
-from klaviyo_simulator.moments import iso
-from klaviyo_simulator.records import Record
-from klaviyo_simulator.tables import RecordTable
+from klaviyo_simulator.data.records import Record
+from klaviyo_simulator.data.tables import RecordTable
+from klaviyo_simulator.protocol.moments import iso
 
 if TYPE_CHECKING:
     from random import Random

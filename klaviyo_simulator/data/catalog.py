@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from klaviyo_simulator.data import words
-from klaviyo_simulator.records import Record
+from klaviyo_simulator.data.records import Record
 
 if TYPE_CHECKING:
     from random import Random

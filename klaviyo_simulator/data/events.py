@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from klaviyo_simulator.data.event_pages import NOBODY, EventIds, EventPages
-from klaviyo_simulator.declarations import LOWER_BOUNDS, UPPER_BOUNDS
-from klaviyo_simulator.moments import SECOND
-from klaviyo_simulator.records import Record, Related
-from klaviyo_simulator.tables import RecordTable, Selection
+from klaviyo_simulator.data.records import Record, Related
+from klaviyo_simulator.data.tables import RecordTable, Selection
+from klaviyo_simulator.protocol.moments import SECOND
+from klaviyo_simulator.rules.declarations import LOWER_BOUNDS, UPPER_BOUNDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
-    from klaviyo_simulator.cursors import Place
     from klaviyo_simulator.data.event_bodies import Body
     from klaviyo_simulator.data.event_pages import Numbers, Seconds
-    from klaviyo_simulator.filters import Condition
-    from klaviyo_simulator.queries import Query
+    from klaviyo_simulator.protocol.cursors import Place
+    from klaviyo_simulator.rules.filters import Condition
+    from klaviyo_simulator.rules.queries import Query
     from klaviyo_simulator.settings import Settings
 
 _SCAN = 50_000  # events that a filter on metric or profile looks at in one go

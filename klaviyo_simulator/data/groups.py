@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from klaviyo_simulator.data import words
-from klaviyo_simulator.records import Record, ids_of
+from klaviyo_simulator.data.records import Record, ids_of
 
 if TYPE_CHECKING:
     from klaviyo_simulator.data.birth import Birth

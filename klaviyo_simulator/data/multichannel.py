@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from klaviyo_simulator.data import words
-from klaviyo_simulator.moments import iso
-from klaviyo_simulator.records import Record, ids_of
+from klaviyo_simulator.data.records import Record, ids_of
+from klaviyo_simulator.protocol.moments import iso
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from klaviyo_simulator.data.birth import Birth
-    from klaviyo_simulator.tables import Table
+    from klaviyo_simulator.data.tables import Table
 
 CHANNELS = {"email": "email", "sms": "sms", "mobile_push": "push"}
 """What earlier revisions call a channel, and what variations call it."""

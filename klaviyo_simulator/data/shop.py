@@ -8,26 +8,28 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
-from klaviyo_simulator.areas import OCTOBER_2026, REVISION
 from klaviyo_simulator.data import brands, catalog, stock, text_messaging
 from klaviyo_simulator.data.birth import Birth
 from klaviyo_simulator.data.campaigns import EstimationTable
 from klaviyo_simulator.data.event_bodies import pool
 from klaviyo_simulator.data.events import AttributionTable, EventTable
+from klaviyo_simulator.data.families import Families
 from klaviyo_simulator.data.makers import MAKERS
 from klaviyo_simulator.data.multichannel import SeenMessages, seen_campaign
 from klaviyo_simulator.data.profiles import ProfileMaker
+from klaviyo_simulator.data.tables import JointTable, RecordTable, Table, TemplateTable
 from klaviyo_simulator.data.timeline import Timeline
-from klaviyo_simulator.kinship import Families, kin_of
-from klaviyo_simulator.moments import seconds_of
-from klaviyo_simulator.tables import JointTable, RecordTable, Table, TemplateTable
+from klaviyo_simulator.protocol.moments import seconds_of
+from klaviyo_simulator.rules.facts import BY_REVISION, REVISION
+from klaviyo_simulator.rules.kinship import kin_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from klaviyo_simulator.records import Record
+    from klaviyo_simulator.data.records import Record
     from klaviyo_simulator.settings import Settings
 
+_MULTICHANNEL = "2026-10-15"  # since this revision campaigns have audiences, messages and variations
 _SINGLE = ("brand-email-default", "brand-voice", "text-messaging-configuration")
 
 
@@ -59,19 +61,17 @@ class Shop:
         }
         """All tables, by the names of their types."""
         self.families = Families(self.tables)
-        self._seen = {
-            REVISION: self.tables,
-            OCTOBER_2026: {
-                **self.tables,
-                "campaign": JointTable(
-                    (self.records["campaign"], seen_campaign), (self.records["canvas-campaign"], _as_it_is)
-                ),
-                "campaign-message": JointTable(
-                    (self.records["campaign-message"], SeenMessages(self.tables)),
-                    (self.records["canvas-message"], _as_it_is),
-                ),
-            },
+        multichannel: dict[str, Table] = {
+            **self.tables,
+            "campaign": JointTable(
+                (self.records["campaign"], seen_campaign), (self.records["canvas-campaign"], _as_it_is)
+            ),
+            "campaign-message": JointTable(
+                (self.records["campaign-message"], SeenMessages(self.tables)),
+                (self.records["canvas-message"], _as_it_is),
+            ),
         }
+        self._seen = {each: multichannel if each >= _MULTICHANNEL else self.tables for each in BY_REVISION}
         self.campaigns = self.records["campaign"]
         self.flows = self.records["flow"]
         self.lists = self.records["list"]

@@ -8,14 +8,14 @@ from klaviyo_simulator.data.catalog import TOPICS
 from klaviyo_simulator.data.flows import SENDING
 from klaviyo_simulator.data.metrics import MAPPINGS
 from klaviyo_simulator.data.translations import USAGES
-from klaviyo_simulator.kinship import kin_of
-from klaviyo_simulator.moments import cached_moment_of, iso
+from klaviyo_simulator.protocol.moments import cached_moment_of, iso
+from klaviyo_simulator.rules.kinship import kin_of
 
 if TYPE_CHECKING:
     from random import Random
 
+    from klaviyo_simulator.data.records import Record
     from klaviyo_simulator.data.shop import Shop
-    from klaviyo_simulator.records import Record
     from klaviyo_simulator.settings import Settings
 
 _SAME = 5  # every so many records one has the moments of the one before

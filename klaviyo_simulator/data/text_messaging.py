@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from klaviyo_simulator.data import words
-from klaviyo_simulator.moments import iso
-from klaviyo_simulator.records import Record
+from klaviyo_simulator.data.records import Record
+from klaviyo_simulator.protocol.moments import iso
 
 if TYPE_CHECKING:
     from klaviyo_simulator.data.birth import Birth

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from klaviyo_simulator.data import words
-from klaviyo_simulator.moments import DAY, iso
-from klaviyo_simulator.records import Record, Related
+from klaviyo_simulator.data.records import Record, Related
+from klaviyo_simulator.protocol.moments import DAY, iso
 
 if TYPE_CHECKING:
     from klaviyo_simulator.data.birth import Birth

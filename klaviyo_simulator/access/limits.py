@@ -1,0 +1,104 @@
+"""Rate limits as Klaviyo has them: fixed windows of a second (burst), a minute (steady), and for reports a day."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from random import Random
+
+    from klaviyo_simulator.rules.declarations import Rate
+
+_BURST, _STEADY, _DAILY = 1.0, 60.0, 86400.0
+_STARTED = 0.25  # share of its length that a window of a day may be old when it is first used
+
+
+class Window:
+    """A fixed window: so many requests until its end, then as many again."""
+
+    def __init__(self, length: float, limit: int, phase: float) -> None:
+        self.length = length
+        self.limit = limit
+        self._phase = phase
+        self._number: int | None = None
+        self._used = 0
+
+    def remaining(self, now: float, other_usage: float) -> int:
+        """Requests that are still free in the window of this moment."""
+        number = math.floor((now - self._phase) / self.length)
+        if number != self._number:
+            # Another client of the account has taken its share from the start.
+            self._number, self._used = number, int(self.limit * other_usage)
+        return self.limit - self._used
+
+    def use(self) -> None:
+        """Count one request."""
+        self._used += 1
+
+    def ends_in(self, now: float) -> float:
+        """Seconds until the next window begins."""
+        return self.length - (now - self._phase) % self.length
+
+
+class Usage(NamedTuple):
+    """The state of an endpoint's own bucket after a request."""
+
+    wait: int | None  # seconds to wait, if it was refused
+    limits: str = ""  # requests in each window, with the window's length in seconds
+    remaining: int = 0  # in the burst window
+
+    def headers(self) -> dict[str, str]:
+        """The headers of an answer that was not refused.
+
+        All recorded answers name every window, count the burst window, and have a reset of 0.
+        """
+        return {"RateLimit-Limit": self.limits, "RateLimit-Remaining": str(self.remaining), "RateLimit-Reset": "0"}
+
+
+class Limits:
+    """All buckets of the account; each is a burst and a steady window, some have a window of a day besides."""
+
+    def __init__(self, random: Random, phase: float | None) -> None:
+        self._random = random
+        self._phase = phase
+        self._buckets: dict[str, list[Window]] = {}
+
+    def take(
+        self, buckets: Sequence[tuple[str, Rate]], now: float, other_usage: float, daily: int | None = None
+    ) -> Usage:
+        """Count a request in all its buckets, the endpoint's own first, or refuse it and count nothing.
+
+        `daily` is the quota of a day where it is not the rate's.
+        """
+        windows = [window for name, rate in buckets for window in self._bucket(name, rate, now, daily)]
+        full = [window for window in windows if window.remaining(now, other_usage) <= 0]
+        if full:
+            return Usage(wait=max(1, math.ceil(max(window.ends_in(now) for window in full))))
+        for window in windows:
+            window.use()
+        own = self._buckets[buckets[0][0]]
+        limits = ", ".join([str(own[0].limit), *(f"{window.limit};w={window.length:.0f}" for window in own)])
+        return Usage(None, limits, own[0].remaining(now, other_usage))
+
+    def _bucket(self, name: str, rate: Rate, now: float, daily: int | None) -> list[Window]:
+        if name not in self._buckets:
+            self._buckets[name] = [
+                Window(_BURST, rate.burst, self._start(_BURST)),
+                Window(_STEADY, rate.steady, self._start(_STEADY)),
+            ]
+            if rate.daily is not None:
+                self._buckets[name].append(Window(_DAILY, rate.daily, self._morning(now)))
+        windows = self._buckets[name]
+        if rate.daily is not None and daily is not None:
+            windows[-1].limit = daily
+        return windows
+
+    def _start(self, length: float) -> float:
+        # When windows turn over is Klaviyo's secret, so nobody may rely on it.
+        return self._random.random() * length if self._phase is None else self._phase
+
+    def _morning(self, now: float) -> float:
+        # A day's window is young when it is first used: whoever uses it up has hours to wait.
+        return now - self._random.random() * _DAILY * _STARTED if self._phase is None else self._phase

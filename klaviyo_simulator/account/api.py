@@ -1,0 +1,140 @@
+"""The simulated account: it answers requests, and can be changed, watched and disturbed."""
+
+from __future__ import annotations
+
+import re
+import time
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from klaviyo_simulator.access import gate
+from klaviyo_simulator.access.limits import Limits
+from klaviyo_simulator.access.oauth import OAuth
+from klaviyo_simulator.account import documents
+from klaviyo_simulator.account.edits import Edits
+from klaviyo_simulator.account.mutations import Mutations
+from klaviyo_simulator.account.statistics import Statistics
+from klaviyo_simulator.data.shop import Shop
+from klaviyo_simulator.faults.schedule import Faults
+from klaviyo_simulator.protocol.cursors import Cursors
+from klaviyo_simulator.protocol.errors import ApiError, invalid_body, throttled
+from klaviyo_simulator.protocol.messages import MEDIA_TYPE, Answer
+from klaviyo_simulator.reports.answers import Questions
+from klaviyo_simulator.rules import queries
+from klaviyo_simulator.rules.endpoints import TYPES_BY_REVISION
+from klaviyo_simulator.rules.reports import Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from klaviyo_simulator.access.gate import Admission
+    from klaviyo_simulator.access.oauth import Caller
+    from klaviyo_simulator.data.tables import Table
+    from klaviyo_simulator.protocol.messages import Call
+    from klaviyo_simulator.rules.declarations import Endpoint, Rate
+    from klaviyo_simulator.rules.queries import Query
+    from klaviyo_simulator.settings import Settings
+
+
+class Api:
+    """One account with its data, limits, faults and statistics. Not safe for threads: the server owns it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.shop = Shop(settings)
+        # The clock starts at `now` and runs on, so that what is future stays ahead of the reader.
+        self._ahead = self.shop.started - time.time() if settings.now else 0.0
+        self.random = Random(f"{settings.seed}:behaviour")
+        self.limits = Limits(Random(settings.seed), settings.phase)
+        self.statistics = Statistics()
+        self.oauth = OAuth(lambda: self.settings, Random(f"{settings.seed}:oauth"), self.now)
+        self.faults = Faults(Random(f"{settings.seed}:faults"))
+        self.edits = Edits(self.shop, lambda: self.settings, self.now)
+        self.mutations = Mutations(self.shop, self.edits)
+        self._cursors = Cursors(f"{settings.seed}:{settings.key}")
+        self._questions = Questions(self.shop.tables, self.shop.events, self._cursors)
+
+    def now(self) -> float:
+        """What time it is in the account."""
+        return time.time() + self._ahead
+
+    def advance(self, seconds: float) -> None:
+        """Move the account's clock; rate windows go by real time and stay as they are."""
+        self._ahead += seconds
+        self.edits.catch_up()
+
+    def switch(self, switches: Mapping[str, Any]) -> None:
+        """Change switches."""
+        self.settings = self.settings.switched(switches)
+
+    def throttle(self, endpoint: Endpoint | Operation, query: str, caller: Caller) -> dict[str, str]:
+        """Count a request in its rate windows; the rate headers of its answer. An app has windows of its own."""
+        if not self.settings.limits:
+            return {}
+        buckets = [(endpoint.path, endpoint.rate), *_costs(endpoint, query)]
+        if caller.is_app:
+            buckets = [(f"app {name}", rate) for name, rate in buckets]
+        usage = self.limits.take(buckets, time.monotonic(), self.settings.other_usage, self.settings.daily_quota)
+        if usage.wait is not None:
+            raise throttled(usage.wait)
+        return usage.headers()
+
+    def answer(self, call: Call, admission: Admission) -> Answer:
+        """The answer to a request that has come in and is within its limits."""
+        endpoint, identity, caller = admission
+        gate.permit(endpoint, self.settings, caller)
+        self.edits.catch_up()
+        if isinstance(endpoint, Operation):
+            return self._questions.answer(call, endpoint, self.settings, self.now())
+        query = queries.parse(endpoint, call.query, self.settings, self.now(), TYPES_BY_REVISION[call.revision])
+        tables = self.shop.seen(call.revision)
+        self._check(query, identity)
+        if identity is None:
+            return self._collection(call, query, tables[endpoint.type])
+        if endpoint.parent is not None:
+            children = self.shop.children(call.revision, endpoint.parent, endpoint.relation, identity)
+            if children is None:
+                raise ApiError(404, f"A {endpoint.parent} with id {identity} does not exist.")
+            return self._collection(call, query, children)
+        record = tables[endpoint.type].get(identity)
+        if record is None:
+            raise ApiError(404, f"A {endpoint.type} with id {identity} does not exist.")
+        body = documents.item(query, record, tables, query.url(call.origin + call.path, None))
+        return Answer(200, body, {"Content-Type": MEDIA_TYPE}, 1)
+
+    def _collection(self, call: Call, query: Query, table: Table) -> Answer:
+        now, base = self.now(), call.origin + call.path
+        after = None
+        if query.cursor is not None:
+            after = self._cursors.read(query.identity(call.path), query.cursor, now, self.settings.cursor_life)
+        selection = table.select(query, after, self.settings)
+        links: dict[str, str | None] = {"self": query.url(base, query.cursor)}
+        if not query.endpoint.bare_links:
+            cursor = selection.more and self._cursors.write(query.identity(call.path), selection.more, now)
+            links["next"] = query.url(base, cursor) if cursor else None
+            text = queries.values(call.query).get("filter")
+            # Recorded: for filtered lists, the cursor of this link is the representation of a Python object.
+            links["prev"] = query.url(base, f"<Filters: {text}>") if text and base.endswith("/api/lists") else None
+        body = documents.collection(query, selection, self.shop.seen(call.revision), links)
+        return Answer(200, body, {"Content-Type": MEDIA_TYPE}, selection.length)
+
+    def _check(self, query: Query, identity: str | None) -> None:
+        """Refuse malformed ids of some types, and filters on metrics that do not exist."""
+        name = query.endpoint.parent or query.endpoint.type
+        form = query.types[name].id_form
+        if identity is not None and form and not re.fullmatch(form, identity):
+            title = name.replace("-", " ").title()
+            raise invalid_body("/data/id", f"Invalid {title} ID: '{identity}'")
+        for condition in query.conditions:
+            if condition.field == "metric_id":
+                ids = condition.value if isinstance(condition.value, tuple) else (condition.value,)
+                self._questions.check_metrics([str(each) for each in ids], self.settings)
+
+
+def _costs(endpoint: Endpoint | Operation, query: str) -> list[tuple[str, Rate]]:
+    """The further buckets that a request draws on for what it asks besides."""
+    if not endpoint.costs:
+        return []
+    given = queries.values(query)
+    costs = {cost for (parameter, name), cost in endpoint.costs.items() if name in given.get(parameter, "").split(",")}
+    return [(cost.bucket, cost.rate) for cost in costs]

@@ -1,0 +1,144 @@
+"""JSON:API documents."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from klaviyo_simulator.data.records import ids_of
+from klaviyo_simulator.rules.endpoints import TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from klaviyo_simulator.data.records import Record, Related
+    from klaviyo_simulator.data.tables import Selection, Table
+    from klaviyo_simulator.rules.declarations import ResourceType
+    from klaviyo_simulator.rules.queries import Query
+
+_HOST = "https://a.klaviyo.com"  # resources name their home, wherever they are served from
+_dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+# Attributions show nothing but their ids, and pages have hundreds of them.
+_BARE = {
+    name: f'{{"type":"{name}","id":"#","links":{{"self":"{_HOST}{declared.collection}/#"}}}}'
+    for name, declared in TYPES.items()
+    if not declared.fields and not declared.relationships
+}
+
+
+def collection(query: Query, selection: Selection, tables: Mapping[str, Table], links: dict[str, str | None]) -> bytes:
+    """The document of a page."""
+    body = selection.body
+    if body is None:
+        body = ",".join(_json(record, query.endpoint.type, query) for record in selection.records).encode()
+    related = selection.related or _related(selection.records, query)
+    return b"".join((b'{"data":[', body, b"]", _rest(links, related, query, tables)))
+
+
+def item(query: Query, record: Record, tables: Mapping[str, Table], url: str) -> bytes:
+    """The document of one resource."""
+    data = _json(record, query.endpoint.type, query).encode()
+    return b"".join((b'{"data":', data, _rest({"self": url}, _related([record], query), query, tables)))
+
+
+def _rest(
+    links: Mapping[str, str | None], related: Iterable[tuple[str, str]], query: Query, tables: Mapping[str, Table]
+) -> bytes:
+    """What stands behind the data."""
+    included = f',"included":[{_included(related, query, tables)}]' if query.includes else ""
+    return f',"links":{_dumps(links)}{included}}}'.encode()
+
+
+def _json(record: Record, name: str, query: Query) -> str:
+    return _dumps(_resource(record, name, query))
+
+
+def _resource(record: Record, name: str, query: Query) -> dict[str, Any]:
+    declared = query.types[name]
+    own = name == query.endpoint.type
+    asked = query.additional | query.endpoint.shows if own else frozenset[str]()
+    attributes = {
+        key: value
+        for key, value in record.attributes.items()
+        if key not in declared.hidden or (key in asked and not _omitted(name, key, value))
+    }
+    if name in query.fields:
+        attributes = _sparse(attributes, query.fields[name])
+    here = f"{_HOST}{declared.collection}/{record.id}"
+    relationships = dict(_relationships(record, declared, here, query))
+    resource: dict[str, Any] = {"type": name, "id": record.id}
+    if declared.fields:
+        resource["attributes"] = attributes
+    if relationships:
+        resource["relationships"] = relationships
+    resource["links"] = {"self": here}
+    return resource
+
+
+def _relationships(
+    record: Record, declared: ResourceType, here: str, query: Query
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The relationships of a resource by name; those with data hold null or an empty list if there is nothing."""
+    own = declared.name == query.endpoint.type
+    at_home = own and query.endpoint.path.startswith(declared.collection)
+    for relation, target in declared.relationships.items():
+        related = record.relations.get(relation)
+        included = own and relation in query.includes
+        if (own and relation in query.endpoint.lacks) or (target.optional and not related):
+            continue
+        if declared.name in query.fields and query.sparse_drops_relationships and not included:
+            continue
+        name = relation if at_home or not target.elsewhere else target.elsewhere
+        links = {"self": f"{here}/relationships/{name}", "related": f"{here}/{name}"}
+        if included or target.always:
+            yield name, {"data": _linkage(related, target.type, many=target.many), "links": links}
+        else:
+            yield name, {"links": links}
+
+
+def _omitted(name: str, key: str, value: Any) -> bool:
+    # The definition of a template is left out, not null, where its editor has none.
+    return (name, key, value) == ("template", "definition", None)
+
+
+def _linkage(related: Related, name: str, *, many: bool) -> Any:
+    linked = [{"type": name, "id": each} for each in ids_of(related)]
+    return linked if many else linked[-1] if linked else None
+
+
+def _related(records: Iterable[Record], query: Query) -> Iterator[tuple[str, str]]:
+    """Type and id of all that is to be included with some records."""
+    relationships = query.types[query.endpoint.type].relationships
+    for record in records:
+        for relation in query.includes:
+            target, ids = relationships[relation], ids_of(record.relations.get(relation))
+            for identity in ids if target.many else ids[-1:]:  # of several where one is shown, the latest
+                yield target.type, identity
+
+
+def _included(related: Iterable[tuple[str, str]], query: Query, tables: Mapping[str, Table]) -> str:
+    """The resources of some types and ids, each of them once."""
+    texts: list[str] = []
+    for name, identity in dict.fromkeys(related):
+        if name in _BARE:
+            texts.append(_BARE[name].replace("#", identity))
+        elif record := tables[name].get(identity):
+            texts.append(_json(record, name, query))
+    return ",".join(texts)
+
+
+def _sparse(attributes: Mapping[str, Any], paths: Iterable[str]) -> dict[str, Any]:
+    """The attributes that dotted paths pick."""
+    picked: dict[str, Any] = {}
+    for path in sorted(paths):
+        top, _, rest = path.partition(".")
+        if top not in attributes:
+            continue
+        value = attributes[top]
+        if rest and isinstance(value, dict):
+            below = picked.get(top)
+            picked[top] = {**(below if isinstance(below, dict) else {}), **_sparse(value, [rest])}
+        else:
+            picked[top] = value
+    return picked

@@ -1,0 +1,1 @@
+"""What goes wrong when a test wants it to."""

@@ -1,0 +1,1 @@
+"""Answers to what is asked with POST: reports, and aggregates of metrics."""

@@ -1,0 +1,119 @@
+"""The operations that are asked with POST and only read, derived from the facts: reports, and aggregates of metrics."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from klaviyo_simulator.rules.declarations import Filter, Rate
+from klaviyo_simulator.rules.facts import BY_REVISION, REVISION
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from klaviyo_simulator.rules.declarations import Cost
+
+VALUE_STATISTICS = frozenset({"average_order_value", "conversion_value", "revenue_per_recipient"})
+"""Statistics that are refused for a metric whose events have no value."""
+
+_CHANNELS = ("email", "sms", "push-notification", "whatsapp")
+_TAGS = ("tag_id", "tag_name")
+_RELATED = {"campaign": ("campaign",), "flow": ("flow", "flow-message")}  # types that the answer relates to
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One POST operation that only reads."""
+
+    path: str
+    scopes: tuple[str, ...]
+    rate: Rate
+    required: frozenset[str]  # attributes that the body must have
+    optional: frozenset[str]  # and those that it may have
+    nullable: frozenset[str]  # of these, those that may be null
+    values: Mapping[str, frozenset[str]]  # what attributes may hold, where only some words are allowed
+    parameters: frozenset[str]  # of the query string, besides sparse fieldsets
+    fields: frozenset[str]  # for sparse fieldsets
+    bare_links: bool = False  # whether the answer links to itself only, even on the last page
+    costs: ClassVar[Mapping[tuple[str, str], Cost]] = {}
+    needs_kdp: ClassVar[bool] = False
+
+    @property
+    def type(self) -> str:
+        """The type of the question, and of its answer."""
+        return self.path.rpartition("/")[2].removesuffix("s")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report(Operation):
+    """One report: what it counts, and how that may be grouped and filtered."""
+
+    subject: str
+    default_groups: tuple[str, ...]
+    required_groups: frozenset[str]
+    filters: Mapping[str, Filter] = field(default_factory=dict)
+    relationships: tuple[str, ...] = ()  # types of resources that the answer relates to
+
+    @property
+    def statistics(self) -> frozenset[str]:
+        """All that it can count."""
+        return self.values["statistics"]
+
+    @property
+    def series(self) -> bool:
+        """Whether it counts by interval."""
+        return "interval" in self.required
+
+    @property
+    def converts(self) -> bool:
+        """Whether it needs a metric whose events are its conversions."""
+        return "conversion_metric_id" in self.required
+
+
+def _operation(path: str, facts: Mapping[str, Any]) -> Operation:
+    asks = {name: fact for name, fact in facts["asks"].items() if "." not in name}
+    required = frozenset(name for name, fact in asks.items() if fact.get("required"))
+    common: dict[str, Any] = {
+        "path": path,
+        "scopes": tuple(facts["scopes"]),
+        "rate": Rate.of(facts["rate"]),
+        "required": required,
+        "optional": frozenset(asks) - required,
+        "nullable": frozenset(name for name, fact in asks.items() if fact["type"].endswith(" or null")),
+        "values": {name: frozenset(fact["values"]) for name, fact in asks.items() if "values" in fact},
+        "parameters": frozenset(facts.get("other_parameters", ())),
+        "fields": frozenset(facts["more_fields"]),
+    }
+    found = re.fullmatch(r"/api/(\w+)-(values|series)-reports", path)
+    if not found:
+        return Operation(**common)
+    groups, related = asks.get("group_by", {}), _RELATED.get(found[1], ())
+    names = asks["filter"]["names"]
+    # Forms and segments have no conversions, tags or pages. The reference names the operators in prose only.
+    several = "contains-any" if related else "any"
+    return Report(
+        **common,
+        bare_links=not related,
+        subject=found[1],
+        default_groups=tuple(groups.get("default", names)),
+        required_groups=frozenset(groups.get("always", ())),
+        filters={name: _filter(name, several) for name in names},
+        relationships=related,
+    )
+
+
+def _filter(name: str, several: str) -> Filter:
+    if name in _TAGS:
+        return Filter("string", listed=frozenset({"contains-any", "contains-all"}))
+    choices = _CHANNELS if name == "send_channel" else ()
+    return Filter("string", frozenset({"equals"}), frozenset({several}), choices)
+
+
+OPERATIONS = {
+    path: _operation(path, facts)
+    for name, facts in BY_REVISION[REVISION].operations.items()
+    for method, _, path in (name.partition(" "),)
+    if method == "POST"
+}
+"""Every such operation by its path."""
