@@ -82,5 +82,5 @@ def _limits(request: dict[str, Any]) -> Iterable[str]:
 def _endpoint(limit: str) -> Endpoint:
     if limit == COUNT.path:
         return COUNT
-    tier = ENDPOINTS[limit].tier if limit in ENDPOINTS else None
-    return Endpoint(limit, 1, tier.burst, tier.steady) if tier else ANALYSED
+    rate = ENDPOINTS[limit].rate if limit in ENDPOINTS else None
+    return Endpoint(limit, 1, rate.burst, rate.steady) if rate else ANALYSED
