@@ -16,7 +16,8 @@ from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_klaviyo.airbyte.allocator import AllocatorTuning
-from source_klaviyo.airbyte.engine import ShutdownRequested, error_message, own_error
+from source_klaviyo.airbyte.engine import ShutdownRequested
+from source_klaviyo.airbyte.messages import error_message, own_error
 from source_klaviyo.airbyte.stdout import EXCHANGE_SECONDS, STDERR, STDOUT
 from source_klaviyo.api.critical import TOKEN_EXCHANGE
 from source_klaviyo.partitions.batch import RecordBatch

@@ -13,20 +13,16 @@ from airbyte_cdk.models import (
     AirbyteStreamStatus,
     FailureType,
     Status,
-    StreamDescriptor,
     SyncMode,
 )
 from airbyte_cdk.sources import AbstractSource
 from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
-from airbyte_cdk.sources.message import InMemoryMessageRepository
-from airbyte_cdk.sources.streams.concurrent.cursor import CursorField
-from airbyte_cdk.sources.streams.concurrent.default_stream import DefaultStream
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets, update_secrets
-from airbyte_cdk.utils.stream_status_utils import as_airbyte_message as status_message
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_klaviyo.airbyte import inputs
-from source_klaviyo.airbyte.engine import PagedSource, error_message
+from source_klaviyo.airbyte.engine import Engine
+from source_klaviyo.airbyte.messages import error_message, status_message
 from source_klaviyo.airbyte.tokens import reporter
 from source_klaviyo.api.client import KlaviyoClient
 from source_klaviyo.api.errors import ConfigError, KlaviyoError
@@ -45,7 +41,6 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping, MutableMapping
 
     from airbyte_cdk.models import AirbyteStateMessage, ConfiguredAirbyteCatalog, ConfiguredAirbyteStream
-    from airbyte_cdk.sources.message import MessageRepository
     from airbyte_cdk.sources.streams import Stream
 
 logger = logging.getLogger("airbyte")
@@ -147,22 +142,21 @@ class SourceKlaviyo(AbstractSource):
         _warn_of_states(state or [], known)
         states = ConnectorStateManager(state)
         queue = BatchQueue()
-        repository = InMemoryMessageRepository()
         generators: list[StreamPartitionGenerator] = []
         refused: list[str] = []
         for configured in catalog.streams:
             try:
-                generators.append(_generator(configured, known, states, queue, repository))
+                generators.append(_generator(configured, known, states, queue))
             except AirbyteTracedException as error:  # costs this stream only
                 name = filter_secrets(configured.stream.name)
                 refused.append(name if name in known else preview(name))
-                yield status_message(StreamDescriptor(name=name), AirbyteStreamStatus.STARTED)
+                yield status_message(name, AirbyteStreamStatus.STARTED)
                 yield error_message(str(error), FailureType.config_error, name)
-                yield status_message(StreamDescriptor(name=name), AirbyteStreamStatus.INCOMPLETE)
+                yield status_message(name, AirbyteStreamStatus.INCOMPLETE)
         if generators:
             progress = progress or Progress()
             progress.follow([generator.context for generator in generators])
-            yield from _engine(generators, queue, repository, progress, stop_requested or Event())
+            yield from Engine(generators, queue, progress, stop_requested or Event()).read()
         if refused:
             raise AirbyteTracedException(
                 message=f"Not read: {', '.join(refused)}. The errors of these streams say why.",
@@ -175,7 +169,6 @@ def _generator(
     known: Mapping[str, Stream],
     states: ConnectorStateManager,
     queue: BatchQueue,
-    repository: MessageRepository,
 ) -> StreamPartitionGenerator:
     """Return what makes the partitions of a configured stream.
 
@@ -204,7 +197,7 @@ def _generator(
             ) from None
         state = {}
     generation = configured.generation_id
-    context = StreamContext(stream, queue, repository, incremental=incremental, generation=generation)
+    context = StreamContext(stream, queue, incremental=incremental, generation=generation)
     return StreamPartitionGenerator(context, state or {})
 
 
@@ -212,33 +205,6 @@ def _streams(config: Config, client: KlaviyoClient) -> list[KlaviyoStream]:
     shared = SyncContext(config, client)
     streams = [stream(config, client.with_own_stats(), shared) for stream in STREAMS]
     return sorted(streams, key=lambda stream: stream.name)
-
-
-def _engine(
-    generators: list[StreamPartitionGenerator],
-    queue: BatchQueue,
-    repository: MessageRepository,
-    progress: Progress,
-    stop_requested: Event,
-) -> Iterator[Any]:
-    # each stream has workers of its own, and one that tells them what to read: a slow limit never keeps another
-    # waiting; how many requests are under way at once is the client's business
-    workers = MAX_CONCURRENT_REQUESTS + sum(generator.context.max_in_flight + 1 for generator in generators)
-    engine = PagedSource.start(workers, len(generators), queue, repository, progress, stop_requested)
-    return engine.read([_as_concurrent(generator) for generator in generators])
-
-
-def _as_concurrent(generator: StreamPartitionGenerator) -> DefaultStream:
-    stream = generator.context.stream
-    return DefaultStream(
-        partition_generator=generator,
-        name=stream.name,
-        json_schema=stream.get_json_schema,
-        primary_key=[stream.primary_key] if isinstance(stream.primary_key, str) else stream.primary_key,
-        cursor_field=CursorField(stream.cursor_attribute) if stream.cursor_attribute else None,
-        logger=logger,
-        cursor=generator.context.cursor,
-    )
 
 
 def _warn_of_cursors(stream: KlaviyoStream, configured: ConfiguredAirbyteStream) -> None:

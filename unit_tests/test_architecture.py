@@ -7,10 +7,6 @@ import re
 import sys
 from pathlib import Path
 
-from airbyte_cdk.sources.concurrent_source.concurrent_source import ConcurrentSource
-
-from source_klaviyo.airbyte.engine import PagedSource
-
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "source_klaviyo"
 EVERYWHERE = {"typing_extensions"}
@@ -82,22 +78,6 @@ def test_modules_import_what_their_row_says_and_nothing_else() -> None:
         assert {name for name in outside if not covers(own, name)} == set(), entries
         assert {name for name in own if not any(covers({name}, one) for one in outside)} == set(), entries
         assert set[str]().union(*(one for _, one in found)) - EVERYWHERE == others, entries
-
-
-def test_the_private_members_of_the_cdk_are_those_that_are_named() -> None:
-    tree = ast.parse((PACKAGE / "airbyte/engine.py").read_text("utf-8"))
-    used = {
-        node.attr
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute)
-        and node.attr.startswith("_")
-        and not node.attr.startswith("__")
-        and not (isinstance(node.value, ast.Name) and node.value.id in {"self", "cls"})
-    }
-    overridden = {name for name in vars(PagedSource) if re.match(r"_[a-z]", name) and hasattr(ConcurrentSource, name)}
-    named = {name for name in names(PAGE.partition("## What is used of the CDK")[2]) if name.startswith("_")}
-    # a call of the overridden method's own is a call of what is overridden
-    assert used | overridden == named
 
 
 def test_no_module_and_no_function_is_too_long_to_read_at_once() -> None:

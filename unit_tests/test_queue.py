@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import threading
-import weakref
 from queue import Empty, Full
 from typing import Any
 
 import pytest
-from airbyte_cdk.sources.concurrent_source.stream_thread_exception import StreamThreadException
 
-from source_klaviyo.airbyte.engine import PagedSource
 from source_klaviyo.partitions.batch import BATCH_BYTES, OTHER_ITEMS, BatchQueue, RecordBatch
 
 HANGS = 10.0
@@ -80,41 +77,3 @@ def test_a_batch_weighs_what_its_page_takes_or_else_its_lines() -> None:
     assert RecordBatch.build("s", "updated", records, size=5_000).size == 5_000
     built = RecordBatch.build("s", "updated", records)
     assert built.size == sum(map(len, built.lines)) > 100
-
-
-class Processor:
-    """What the engine says of failures to the CDK, which keeps them."""
-
-    def __init__(self) -> None:
-        self._exceptions_per_stream_name: dict[str, list[Exception]] = {}
-
-    def _flag_exception(self, stream: str, error: Exception) -> None:
-        self._exceptions_per_stream_name.setdefault(stream, []).append(error)
-
-
-class Page:
-    """What a frame holds."""
-
-
-def test_an_error_that_is_kept_keeps_no_page() -> None:
-    pages: list[weakref.ref[Page]] = []
-
-    def fail() -> None:
-        page = Page()
-        pages.append(weakref.ref(page))
-        try:
-            raise ValueError
-        except ValueError as error:
-            raise RuntimeError("no") from error
-
-    def caught() -> StreamThreadException:
-        try:
-            fail()
-        except RuntimeError as error:
-            return StreamThreadException(error, "events")
-        raise AssertionError
-
-    processor = Processor()
-    list(PagedSource._handle_failure(caught(), processor))  # type: ignore[arg-type]
-    assert len(processor._exceptions_per_stream_name["events"]) == 1
-    assert pages[0]() is None

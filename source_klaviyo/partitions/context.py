@@ -26,11 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from queue import Queue
 
-    from airbyte_cdk.sources.message import MessageRepository
-    from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partition
     from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
     from source_klaviyo.api.errors import KlaviyoError
+    from source_klaviyo.partitions.partition import StreamPartition
     from source_klaviyo.streams.base import KlaviyoStream, Slice
     from source_klaviyo.sync.instants import Instant
 
@@ -51,8 +50,7 @@ class StreamContext:
 
     Args:
         stream: what to request.
-        queue: takes batches, states and new partitions.
-        repository: takes states published by the queue's own consumer, which must not wait for space in the queue.
+        queue: takes states and further partitions from the workers that read the stream.
         incremental: whether the sync resumes from a state and leaves one.
         generation: in a full refresh, the generation of the destination's table, which lets a later attempt resume
             an interrupted one; None if the platform does not send it.
@@ -70,7 +68,6 @@ class StreamContext:
         self,
         stream: KlaviyoStream,
         queue: Queue[Any],
-        repository: MessageRepository,
         *,
         incremental: bool,
         generation: int | None = None,
@@ -82,8 +79,6 @@ class StreamContext:
         self.began: Instant | None = None
         self.failure: AirbyteTracedException | None = None
         self._queue = queue
-        self._repository = repository
-        self._consumer = threading.get_ident()
         self._ended_early = False
         self._failed_windows = self._unreadable_records = 0
         self._future_read: set[int] = set()
@@ -145,7 +140,7 @@ class StreamContext:
         if len(self._future_read) == len(self.slices):
             self.cursor.extra_state[FUTURE_IS_READ] = True
 
-    def enqueue(self, partition: Partition, expected_pages: float) -> None:
+    def enqueue(self, partition: StreamPartition, expected_pages: float) -> None:
         """Let another worker read a partition that seems to hold so many pages."""
         self.planner.expect(id(partition), expected_pages)
         self._queue.put(partition)
@@ -177,7 +172,7 @@ class StreamContext:
             logger.warning("%s Stream %s will resume from its state in tomorrow's sync.", error, self.stream.name)
 
     def publish(self, state: Mapping[str, Any]) -> None:
-        """Emit a state."""
+        """Emit a state behind the pages that it covers. Waits for space in the queue, so only workers may call it."""
         message = AirbyteMessage(
             type=Type.STATE,
             state=AirbyteStateMessage(
@@ -188,7 +183,4 @@ class StreamContext:
                 ),
             ),
         )
-        if threading.get_ident() == self._consumer:
-            self._repository.emit_message(message)
-        else:
-            self._queue.put(message)
+        self._queue.put(message)

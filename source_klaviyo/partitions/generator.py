@@ -6,8 +6,6 @@ import logging
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from airbyte_cdk.sources.streams.concurrent.partitions.partition_generator import PartitionGenerator
-
 from source_klaviyo.api.errors import KlaviyoError
 from source_klaviyo.partitions.context import FUTURE_IS_READ
 from source_klaviyo.partitions.late_records import LateRecords
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("airbyte")
 
 
-class StreamPartitionGenerator(PartitionGenerator):
+class StreamPartitionGenerator:
     """Makes a stream's first partitions; while they are read, they may split off others.
 
     Args:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partition
-
 from source_klaviyo.api.errors import DailyQuotaExceeded, KlaviyoError
 from source_klaviyo.api.page import decode_errors_as_transient
 from source_klaviyo.api.resource import identity
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
     from source_klaviyo.sync.instants import Instant
 
 
-class StreamPartition(Partition, ABC):
+class StreamPartition(ABC):
     """A part of a stream that one worker reads.
 
     Args:
@@ -36,6 +34,7 @@ class StreamPartition(Partition, ABC):
         self._partition_index = partition_index
         self._holds_slot = holds_slot
 
+    @property
     def stream_name(self) -> str:
         """Return the name of the stream."""
         return self._context.stream.name
@@ -43,12 +42,6 @@ class StreamPartition(Partition, ABC):
     def to_slice(self) -> Mapping[str, Any]:
         """Return the slice that requests are made from."""
         return self._context.slices[self._partition_index]
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
 
     def read(self) -> Iterator[Any]:
         """Yield a batch of records for each page; states and further partitions go onto the queue directly.

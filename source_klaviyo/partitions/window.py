@@ -1,4 +1,4 @@
-"""One window of a stream, read page by page, as a partition of the CDK's concurrent engine."""
+"""One window of a stream, read page by page."""
 
 from __future__ import annotations
 

@@ -9,8 +9,6 @@ from collections import Counter
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from airbyte_cdk.sources.streams.concurrent.cursor import Cursor
-
 from source_klaviyo.sync.compact import MOST_PARTITIONS, compact_state, in_order
 from source_klaviyo.sync.instants import SECOND, Instant, for_state, whole_second
 from source_klaviyo.sync.recent_hours import RecentHours, merged_hours, settled_from
@@ -19,9 +17,6 @@ from source_klaviyo.sync.timeline import Timeline, Window
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, MutableMapping, Sequence
-
-    from airbyte_cdk.sources.streams.concurrent.partitions.partition import Partition as CdkPartition
-    from airbyte_cdk.sources.types import Record
 
     from source_klaviyo.sync.queries import Queries
     from source_klaviyo.sync.recent_hours import Fingerprint, Span
@@ -41,7 +36,7 @@ MAKING_A_STATE = 0.05
 """Seconds to build a state; one that takes longer is emitted less often."""
 
 
-class WindowCursor(Cursor):
+class WindowCursor:
     """Emits checkpoints: a state covers only records that were emitted before it.
 
     A state covers the beginning of each partition that has been read without a gap. It never moves back, and stays
@@ -348,13 +343,3 @@ class WindowCursor(Cursor):
         """
         with self._lock:
             self._publish_if_due(at_once=self._cursor_field is not None)
-
-    def observe(self, record: Record) -> None:
-        """Do nothing: `advance` observes pages, not records."""
-
-    def close_partition(self, partition: CdkPartition) -> None:
-        """Do nothing: a partition closes its window itself, if it was read to its end."""
-
-    def should_be_synced(self, record: Record) -> bool:
-        """Return True: records are selected a page at a time."""
-        return True

@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
-from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from source_klaviyo.airbyte.engine import RedactingSliceLogger
 from source_klaviyo.api.redaction import redact_pii, redact_secrets
 
 if TYPE_CHECKING:
@@ -122,10 +120,3 @@ def test_email_addresses_telephone_numbers_and_profile_ids_are_masked(text: str,
 )
 def test_a_text_with_an_escaped_email_address_is_left_out(address: str) -> None:
     assert redact_pii(f"No profile {address}.") == "(left out, since it contains personal data)"
-
-
-def test_slices_are_logged_without_secrets_and_personal_data() -> None:
-    update_secrets([KEY])
-    message = RedactingSliceLogger().create_slice_log_message({"aggregate": KEY, "by": "me@example.com"})
-    assert message.log
-    assert message.log.message == 'slice:{"aggregate": "****", "by": "****"}'
