@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -180,14 +181,17 @@ def test_what_is_expected_is_the_sum_of_all_windows() -> None:
     assert made.expected == 7.0
 
 
-def test_the_load_is_what_this_process_has_used_of_late() -> None:
+def test_the_load_is_the_processor_time_of_the_last_moments(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = {"monotonic": 100.0, "process_time": 7.0}
+    for name in clock:
+        monkeypatch.setattr(time, name, partial(clock.__getitem__, name))
     load = Load()
-    end = time.monotonic() + 2 * LOAD_SECONDS
-    while time.monotonic() < end:
-        pass
-    assert load() > 0.2
-    time.sleep(3 * LOAD_SECONDS)
-    assert load() < 0.5
+    clock.update(monotonic=100 + LOAD_SECONDS * 2, process_time=7 + LOAD_SECONDS * 3)
+    assert load() == pytest.approx(1.5)
+    clock.update(monotonic=100 + LOAD_SECONDS * 2.5, process_time=7 + LOAD_SECONDS * 4)
+    assert load() == pytest.approx(1.5)
+    clock.update(monotonic=100 + LOAD_SECONDS * 4, process_time=7 + LOAD_SECONDS * 4)
+    assert load() == pytest.approx(0.5)
 
 
 def test_threads_may_ask_at_the_same_time() -> None:
