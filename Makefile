@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 
-.PHONY: help demo test lint types unit integration bounds coverage versions image bench facts schemas tables snapshots lock audit clean
+.PHONY: help demo test lint types unit integration bounds coverage versions image bench facts generate lock audit clean
 
 help:  ## show this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' Makefile | expand -t 22
@@ -56,14 +56,8 @@ bench: $(READY)  ## speed, limits, requests and memory, beside Airbyte's connect
 facts: $(READY)  ## take over into facts/ what is new in Klaviyo's OpenAPI documents (DOCUMENTS='…'), and list what to describe
 	$(BIN)/python -m tools.facts $(DOCUMENTS)
 
-schemas: $(READY)  ## write the streams' JSON schemas from facts/
-	$(BIN)/python -m tools.schemas
-
-tables: $(READY)  ## write the tables of streams in docs/ and the scopes in spec.json from the streams' declarations
-	$(BIN)/python -m tools.tables
-
-snapshots: $(READY)  ## write down anew what users rely on, and what the acceptance tests expect
-	$(BIN)/python -m tools.snapshots
+generate: $(READY)  ## write all that is derived from declarations and facts: schemas, tables, snapshots (BREAKING=1: even if syncs break)
+	$(BIN)/python -m tools.generate $(if $(BREAKING),--breaking)
 	$(BIN)/python -m integration_tests.acceptance.writing
 
 lock: $(READY)  ## write requirements.lock anew: what the image installs, each package with its hashes

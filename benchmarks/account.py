@@ -14,7 +14,7 @@ from benchmarks.table import Table, marked, seconds
 from klaviyo_simulator.rules.endpoints import ENDPOINTS, find
 from source_klaviyo.streams.periods import Periods
 from tools.demo import SIZES
-from tools.tables import streams
+from tools.streams import streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -13,7 +13,7 @@ from benchmarks.table import BOUND, OURS, WHEEL, Curves, Table, marked, seconds
 from source_klaviyo.streams.children import Child
 from source_klaviyo.streams.detailed import Detailed
 from source_klaviyo.streams.periods import Periods
-from tools.tables import streams
+from tools.streams import streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

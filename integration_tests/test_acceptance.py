@@ -92,7 +92,7 @@ for name, test in vars(DockerConnectorTestSuite).items():
 def test_the_catalog_and_the_state_are_of_all_streams() -> None:
     configured = {one["stream"]["name"]: one["sync_mode"] for one in json.loads(writing.CATALOG.read_text())["streams"]}
     assert configured == {name: "incremental" if is_incremental(name) else "full_refresh" for name in ALL}
-    assert json.loads(writing.STATE.read_text()) == writing.state(), "make snapshots writes it anew"
+    assert json.loads(writing.STATE.read_text()) == writing.state(), "make generate writes it"
 
 
 def test_the_expected_records_are_read(tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_the_expected_records_are_read(tmp_path: Path) -> None:
     with writing.fixed_shop() as fixed:
         found = writing.records(fixed, tmp_path)
 
-    assert found == expected, "if Klaviyo or the made-up shop has changed, make snapshots writes them anew"
+    assert found == expected, "if Klaviyo or the made-up shop has changed, make generate writes them"
 
 
 def test_a_state_in_the_future_is_said_and_hides_no_later_change(

@@ -1,9 +1,7 @@
 """What the connector's users rely on, for a test to compare: settings, streams, keys, cursors, fields and their types.
 
-    python -m tools.snapshots [--breaking]
-
-writes it to ``unit_tests/snapshots/connector.yaml``. What breaks somebody's sync is refused unless ``--breaking`` says
-that it is meant; it needs a major version, and an entry in metadata.yaml that tells users what to do.
+``unit_tests/snapshots/connector.yaml`` has it. What breaks somebody's sync is refused unless ``--breaking`` says that
+it is meant; it needs a major version, and an entry in metadata.yaml that tells users what to do.
 """
 
 from __future__ import annotations
@@ -11,23 +9,27 @@ from __future__ import annotations
 import json
 import logging
 import re
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from source_klaviyo.source import SourceKlaviyo
+from tools.facts.model import PROJECT
+from tools.tables import SPEC
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from airbyte_cdk.models import AirbyteStream
 
-SNAPSHOT = Path(__file__).resolve().parent.parent / "unit_tests" / "snapshots" / "connector.yaml"
-SPEC = Path(__file__).resolve().parent.parent / "source_klaviyo" / "spec.json"
+SNAPSHOT = PROJECT / "unit_tests" / "snapshots" / "connector.yaml"
 LIMITS = ("pattern", "minimum", "maximum", "enum", "const", "default")
 """What a setting says of its values besides their type."""
+
+
+class Breaking(Exception):  # noqa: N818 - names what has happened
+    """Changes that break users' syncs; the arguments describe them."""
 
 
 def types(schema: Mapping[str, Any]) -> set[str]:
@@ -101,18 +103,17 @@ def breaks(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "") -> It
             yield f"{path} {name} is new and required"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the snapshot; return the exit code."""
-    meant = "--breaking" in (sys.argv[1:] if arguments is None else arguments)
+def generated(*, breaking: bool = False) -> Iterator[tuple[Path, str]]:
+    """Yield the file and its text.
+
+    Raises:
+        Breaking: it breaks syncs, and `breaking` does not say that this is meant.
+    """
     now = current()
-    broken = list(breaks(yaml.safe_load(SNAPSHOT.read_text("utf-8")), now)) if SNAPSHOT.exists() else []
-    for line in broken:
-        print(f"breaking: {line}")
-    if broken and not meant:
-        print("Nothing is written. If users shall bear this, raise the major version and add --breaking.")
-        return 1
-    SNAPSHOT.write_text(yaml.safe_dump(now, sort_keys=False, width=1000), "utf-8")
-    return 0
+    old = yaml.safe_load(SNAPSHOT.read_text("utf-8")) if SNAPSHOT.exists() else {}
+    if (broken := list(breaks(old, now))) and not breaking:
+        raise Breaking(*broken)
+    yield SNAPSHOT, str(yaml.safe_dump(now, sort_keys=False, width=1000))
 
 
 def _setting(path: str, value: Mapping[str, Any], form: Mapping[str, Any]) -> str:
@@ -148,7 +149,3 @@ def _stream(stream: AirbyteStream) -> dict[str, Any]:
         "modes": {mode.value: True for mode in stream.supported_sync_modes},
         "fields": {path: " ".join(sorted(types(value) - {"null"})) for path, value in fields(stream.json_schema)},
     }
-
-
-if __name__ == "__main__":
-    sys.exit(main())

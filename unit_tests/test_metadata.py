@@ -16,7 +16,7 @@ from airbyte_cdk.models.connector_metadata import ConnectorLanguage, MetadataFil
 from airbyte_cdk.sources.utils.schema_helpers import check_config_against_spec_or_exit
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
-from tools import tables, versions
+from tools import versions
 
 ROOT = Path(__file__).parent.parent
 
@@ -158,9 +158,3 @@ def first_column(heading: str) -> list[str]:
 
 def test_each_setting_is_documented(spec: ConnectorSpecification) -> None:
     assert first_column("Settings") == list(spec.connectionSpecification["properties"])
-
-
-def test_each_stream_is_documented_as_it_is_declared() -> None:
-    assert tables.main(["--check"]) == 0
-    schemas = sorted(path.stem for path in (ROOT / "source_klaviyo" / "schemas").glob("*.json"))
-    assert first_column("Supported streams") == schemas == sorted(tables.NOTES)

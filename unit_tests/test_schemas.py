@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from jsonschema import Draft7Validator
 
-from tools.facts.model import Content, Facts, facts
-from tools.schemas import __main__ as command
-from tools.schemas.streams import STREAMS, Built, Stream
-from tools.schemas.writing import stream_schema
+from tools.facts.columns import columns
+from tools.facts.model import Content, Facts
+from tools.schemas import SCHEMAS, adapted, built, draft_07
 from tools.snapshots import fields, types
+from tools.streams import answering, by_name, facts_of, is_built, path_of
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-NAMES = sorted(STREAMS)
-RESOURCES = {name: stream for name, stream in STREAMS.items() if isinstance(stream, Stream)}
-BUILT = {name: stream for name, stream in STREAMS.items() if isinstance(stream, Built)}
-CURSORS = {name: stream.cursor for name, stream in STREAMS.items() if stream.cursor}
-REPORTS = {name: stream.report for name, stream in BUILT.items() if stream.report}
+STREAMS = by_name()
+RESOURCES = [name for name, stream in STREAMS.items() if not is_built(stream)]
+CURSORS = {name: stream.cursor_attribute for name, stream in STREAMS.items() if stream.cursor_attribute}
+REPORTS = [name for name in STREAMS if name.endswith("_reports")]
 
 
 def declared(stream: str) -> dict[str, Any]:
-    return json.loads((command.SCHEMAS / f"{stream}.json").read_text(encoding="utf-8"))
+    return json.loads((SCHEMAS / f"{stream}.json").read_text(encoding="utf-8"))
 
 
 def below(path: str, parent: str) -> bool:
@@ -36,11 +32,7 @@ def below(path: str, parent: str) -> bool:
 # --- the files ------------------------------------------------------------------------------------------
 
 
-def test_the_files_are_what_the_tool_writes(capsys: pytest.CaptureFixture[str]) -> None:
-    assert command.main(["--check"]) == 0, f"run python -m tools.schemas\n{capsys.readouterr().out}"
-
-
-@pytest.mark.parametrize("stream", NAMES)
+@pytest.mark.parametrize("stream", STREAMS)
 def test_each_property_may_be_null_and_is_described(stream: str) -> None:
     schema = declared(stream)
     Draft7Validator.check_schema(schema)
@@ -55,15 +47,11 @@ def test_each_property_may_be_null_and_is_described(stream: str) -> None:
             assert text == " ".join(text.split()), path
 
 
-@pytest.mark.parametrize("stream", NAMES)
+@pytest.mark.parametrize("stream", STREAMS)
 def test_each_object_may_hold_more(stream: str) -> None:
     for path, value in [("", declared(stream)), *fields(declared(stream))]:
         if "object" in types(value):
             assert value["additionalProperties"] is True, path
-
-
-def test_there_is_no_other_file() -> None:
-    assert {file.stem for file in command.SCHEMAS.iterdir()} == set(NAMES)
 
 
 @pytest.mark.parametrize(("stream", "cursor"), CURSORS.items())
@@ -110,18 +98,19 @@ OPEN = {
 }
 
 
-@pytest.mark.parametrize(("stream", "resource"), RESOURCES.items())
-def test_each_attribute_of_the_facts_is_declared(stream: str, resource: Stream) -> None:
-    known, hidden = facts(resource.revision), HIDDEN.get(stream)
-    removed = [path for path, (kind, _) in resource.edits.items() if kind == "absent"]
-    never = set(known.operation(resource.path).get("without", ()))
+@pytest.mark.parametrize("stream", RESOURCES)
+def test_each_attribute_of_the_facts_is_declared(stream: str) -> None:
+    known, path = facts_of(STREAMS[stream]), answering(STREAMS[stream])
+    changes = columns("adapted").get(stream, {}).items()
+    removed = [column for column, change in changes if change.get("type") == "absent"]
+    never = set(known.operation(path).get("without", ()))
     ours = dict(fields(declared(stream)))
-    attributes = known.resources[known.type_of(resource.path)].get("attributes", {})
-    for path in (f"attributes.{name}" for name in attributes if re.split(r"\W", name)[0] not in never):
-        if path == hidden:
-            assert path not in ours
-        elif not any(path == gone or below(path, gone) for gone in removed):
-            assert path in ours
+    attributes = known.resources[known.type_of(path)].get("attributes", {})
+    for name in (f"attributes.{name}" for name in attributes if re.split(r"\W", name)[0] not in never):
+        if name == HIDDEN.get(stream):
+            assert name not in ours
+        elif not any(name == gone or below(name, gone) for gone in removed):
+            assert name in ours
 
 
 @pytest.mark.parametrize(("stream", "path"), OPEN.items())
@@ -133,15 +122,15 @@ def test_a_union_that_says_too_much_is_an_open_object(stream: str, path: str) ->
 
 def test_a_detailed_campaign_holds_all_of_its_messages() -> None:
     ours = dict(fields(declared("campaigns_detailed")))
-    known = facts(RESOURCES["campaigns_detailed"].revision).resources["campaign-message"]["attributes"]
+    known = facts_of(STREAMS["campaigns_detailed"]).resources["campaign-message"]["attributes"]
     assert "definition.content.subject" in known
     assert {f"campaign_messages[].attributes.{path}" for path in known} <= set(ours)
 
 
-@pytest.mark.parametrize(("stream", "report"), REPORTS.items())
-def test_the_statistics_are_those_of_the_report(stream: str, report: str) -> None:
+@pytest.mark.parametrize("stream", REPORTS)
+def test_the_statistics_are_those_of_the_report(stream: str) -> None:
     ours = declared(stream)["properties"]["statistics"]["properties"]
-    assert list(ours) == facts(BUILT[stream].revision).statistics_of(report)
+    assert list(ours) == facts_of(STREAMS[stream]).statistics_of(path_of(STREAMS[stream]))
     assert all(types(value) == {"null", "number"} for value in ours.values())
 
 
@@ -159,9 +148,12 @@ def tree(attributes: dict[str, str], **operation: Any) -> Facts:
     return Facts("1", content)
 
 
-def attributes(known: Facts, **options: Any) -> dict[str, Any]:
-    stream = Stream("/api/trees", None, **options)
-    return stream_schema(known, stream)["properties"]["attributes"]["properties"]
+def attributes(known: Facts, *requested: str, **changes: dict[str, Any]) -> dict[str, Any]:
+    """The attributes of the collection with those requested, after changes of columns by name."""
+    paths = {f"attributes.{name}": change for name, change in changes.items()}
+    schema = draft_07(adapted(known, "/api/trees", paths, requested))
+    found: dict[str, Any] = schema["properties"]["attributes"]["properties"]
+    return found
 
 
 def test_a_value_of_several_types_is_valid_once() -> None:
@@ -182,7 +174,7 @@ def test_known_values_are_named_in_the_description_only() -> None:
 def test_a_hidden_attribute_is_declared_if_the_stream_requests_it() -> None:
     known = tree({"age": "integer", "height": "number"}, additional_fields=["age"])
     assert set(attributes(known)) == {"height"}
-    assert set(attributes(known, additional_fields=frozenset({"age"}))) == {"age", "height"}
+    assert set(attributes(known, "age")) == {"age", "height"}
 
 
 def test_an_attribute_without_a_description_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,23 +184,76 @@ def test_an_attribute_without_a_description_is_named(monkeypatch: pytest.MonkeyP
         attributes(known)
 
 
-def test_a_record_may_hold_those_of_another_stream() -> None:
-    known = tree({"height": "integer"})
-    trees = Stream("/api/trees", edits={"attributes.height": ("number", "The height.")})
-    edits = {"neighbors": (trees, "The trees around.")}
-    neighbors = stream_schema(known, Stream("/api/trees", edits=edits))["properties"]["neighbors"]
+# --- columns that differ from the resource ----------------------------------------------------------------
+
+
+def test_columns_are_of_streams_that_exist() -> None:
+    assert columns("adapted").keys() | columns("built").keys() <= STREAMS.keys()
+    assert columns("adapted").keys() & columns("built").keys() == set()
+
+
+def test_a_column_keeps_what_its_change_leaves_out() -> None:
+    known = tree({"age": "integer", "height": "number"})
+    found = attributes(known, age={"type": "string"}, height={"description": "In meters."})
+    assert found["age"] == {"description": "About age.", "type": ["null", "string"]}
+    assert found["height"] == {"description": "In meters.", "type": ["null", "number"]}
+
+
+def test_a_column_may_be_added_or_absent() -> None:
+    found = attributes(
+        tree({"age": "integer"}), age={"type": "absent"}, bark={"type": "string", "description": "Bark."}
+    )
+    assert found == {"bark": {"description": "Bark.", "type": ["null", "string"]}}
+
+
+def test_a_hidden_attribute_that_a_column_names_is_declared() -> None:
+    known = tree({"age": "integer"}, additional_fields=["age"])
+    assert attributes(known, age={"description": "Not requested."})["age"]["description"] == "Not requested."
+
+
+def test_a_column_that_klaviyo_no_longer_sends_says_so() -> None:
+    found = attributes(tree({}), age={"type": "integer", "description": "Rings.", "kept": True})
+    assert found["age"]["description"].startswith("Rings. Not sent by this revision")
+
+
+def test_a_copy_is_described_by_its_original() -> None:
+    columns = {
+        "of": {"type": "object", "description": "Of it."},
+        "of.tree_id": {"type": "string", "description": "ID."},
+        "tree_id": {"copy": "of.tree_id"},
+    }
+    found = draft_07(built(tree({}), columns))["properties"]
+    assert found["tree_id"] == {"description": "ID. A copy of of.tree_id.", "type": ["null", "string"]}
+
+
+def test_a_relationship_below_an_included_resource_has_type_and_id() -> None:
+    columns = {"flow": {"link": "flow that sent it"}}
+    found = dict(fields(draft_07(built(tree({}), columns))))
+    assert {path: value["description"] for path, value in found.items()} == {
+        "flow": "Link to the flow that sent it.",
+        "flow.data": "Type and ID of the flow that sent it.",
+        "flow.data.type": "Type of the flow that sent it.",
+        "flow.data.id": "ID of the flow that sent it.",
+    }
+
+
+def test_a_local_date_has_no_time_zone() -> None:
+    found = attributes(tree({"planted": "date-time"}), planted={"type": "local date-time"})
+    assert found["planted"]["airbyte_type"] == "timestamp_without_timezone"
+
+
+def test_a_record_may_hold_other_resources() -> None:
+    columns = {
+        "neighbors": {"type": "array of tree", "description": "The trees around."},
+        "neighbors[].attributes.height": {"type": "number", "description": "The height."},
+    }
+    neighbors = draft_07(built(tree({"height": "integer"}), columns))["properties"]["neighbors"]
     assert (neighbors["type"], neighbors["description"]) == (["null", "array"], "The trees around.")
     assert types(dict(fields(neighbors["items"]))["attributes.height"]) == {"null", "number"}
+    assert neighbors["items"]["properties"]["type"]["description"] == "Type of the resource: always tree."
 
 
-def test_the_check_names_a_stale_file_and_leaves_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file = tmp_path / "trees.json"
-    monkeypatch.setattr(command, "generated", lambda: [(file, "{}\n")])
-    assert command.main(["--check"]) == 1
-    assert capsys.readouterr().out == "stale: trees.json\n"
-    assert not file.exists()
-    assert command.main([]) == 0
-    assert file.read_text(encoding="utf-8") == "{}\n"
-    assert command.main(["--check"]) == 0
+def test_an_attribute_of_a_later_revision_can_be_declared_with_all_below_it() -> None:
+    subscriptions = {path for path, _ in fields(declared("profiles")) if ".click_tracking" in path}
+    assert "attributes.subscriptions.email.click_tracking" in subscriptions
+    assert len(subscriptions) > 1

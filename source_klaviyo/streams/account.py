@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from source_klaviyo.sync.state import Partition
 
 
+WEBHOOKS = "Klaviyo gives webhooks to OAuth apps and to accounts with its add-on Advanced KDP only. "
+
+
 class Accounts(Snapshot):
     """Account. The account of the key."""
 
@@ -115,9 +118,6 @@ class WebFeeds(KlaviyoStream):
     tier = XS
     scope = "web-feeds:read"
     page_size = 20
-
-
-WEBHOOKS = "Klaviyo gives webhooks to OAuth apps and to accounts with its add-on Advanced KDP only. "
 
 
 class Webhooks(Unfiltered):

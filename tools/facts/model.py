@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cache, reduce
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import yaml
@@ -102,31 +101,33 @@ class Facts:
     def _answering(self, kind: str) -> Iterator[Mapping[str, Any]]:
         return (one for one in self.operations.values() if one["answers"].endswith(f" {kind}"))
 
-    def resource(self, path: str, more: Mapping[str, Any] = MappingProxyType({})) -> Schema:
-        """Return the resources that an operation answers as a schema, with the attributes hidden by default.
-
-        `more` has further attributes, or others in their place, in the form of the facts.
-        """
+    def resource(self, path: str) -> Schema:
+        """Return the resources that an operation answers as a schema, with the attributes hidden by default."""
         operation, name = self.operation(path), self.type_of(path)
         facts = self.resources[name]
         absent = set(operation.get("without", ()))
+        shown = {
+            path: fact
+            for path, fact in facts.get("attributes", {}).items()
+            if path.split(".")[0].rstrip("[]") not in absent
+        }
         properties: Schema = {
             "type": {"type": "string", "title": name},
             "id": {"type": "string", "description": facts["id"]},
+            "attributes": nested(shown),
         }
-        if "attributes" in facts:
-            shown = {
-                path: fact
-                for path, fact in {**facts["attributes"], **more}.items()
-                if path.split(".")[0].rstrip("[]") not in absent
-            }
-            properties["attributes"] = nested(shown)
+        if facts.get("links", True):
+            properties["links"] = {"type": "object", "properties": {"self": {"type": "string"}}}
         related = {name: _relationship(facts["relationships"][name]) for name in self.relationships(path)}
         if related:
             properties["relationships"] = {"type": "object", "properties": related}
-        if facts.get("links", True):
-            properties["links"] = {"type": "object", "properties": {"self": {"type": "string"}}}
-        return {"type": "object", "properties": properties}
+        return {"type": "object", "title": name, "properties": properties}
+
+    def path_of(self, kind: str) -> str:
+        """Return the path that answers resources of a type in full, their own rather than one below others."""
+        paths = [name.removeprefix("GET ") for name in self.operations if name.startswith("GET ")]
+        own = [path for path in paths if self.type_of(path) == kind and "/relationships/" not in path]
+        return min(own, key=lambda path: (f"/{kind}" not in path, path.count("/"), path))
 
     def statistics_of(self, path: str) -> Sequence[str]:
         """Return the names of the statistics that one can ask a report for."""
@@ -147,21 +148,33 @@ def nested(attributes: Mapping[str, Mapping[str, Any]]) -> Schema:
     """Return attributes by dotted path, ``[]`` for the items of an array, as the schema of an object."""
     root: Schema = {"type": "object"}
     for path, fact in attributes.items():
-        *parents, name = path.split(".")
-        parent = root
-        for step in parents:
-            parent = parent["properties"][step.rstrip("[]")]
-            for _ in range(step.count("[]")):
-                parent = parent["items"]
-        schema = typed(fact["type"])
-        schema["description"] = fact.get("description", "")
-        if "values" in fact:
-            innermost = schema
-            while "items" in innermost:
-                innermost = innermost["items"]
-            innermost["enum"] = fact["values"]
-        parent.setdefault("properties", {})[name] = schema
+        declare(root, path, fact)
     return root
+
+
+def declare(root: Schema, path: str, fact: Mapping[str, Any]) -> None:
+    """Declare a property of an object; the type and description that a fact leaves out stay as they are."""
+    properties, name = place(root, path)
+    old = properties.get(name, {})
+    schema = typed(fact["type"]) if "type" in fact else dict(old)
+    schema["description"] = fact.get("description", old.get("description", ""))
+    if "values" in fact:
+        innermost = schema
+        while "items" in innermost:
+            innermost = innermost["items"]
+        innermost["enum"] = fact["values"]
+    properties[name] = schema
+
+
+def place(root: Schema, path: str) -> tuple[Schema, str]:
+    """Return the properties that a dotted path leads to, and the name of the last one."""
+    *parents, name = path.split(".")
+    for step in parents:
+        root = root["properties"][step.rstrip("[]")]
+        for _ in range(step.count("[]")):
+            root = root["items"]
+    properties: Schema = root.setdefault("properties", {})
+    return properties, name
 
 
 def typed(kind: str) -> Schema:
@@ -197,7 +210,7 @@ def _relationship(fact: Mapping[str, Any]) -> Schema:
 
 def revisions() -> Sequence[str]:
     """Return the revisions that there are facts of, the earliest first."""
-    return sorted(folder.name for folder in FACTS.iterdir() if folder.is_dir())
+    return sorted(folder.name for folder in FACTS.glob("2*-*-*"))
 
 
 @cache

@@ -1,0 +1,59 @@
+"""What is derived from declarations and facts is current, and the tool that writes it says what it does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tools import generate, schemas, snapshots, tables
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def test_what_is_derived_is_current(capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate.main(["--check"]) == 0, f"run make generate\n{capsys.readouterr().out}"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in the place of the project: a schema that a stream has, one that none has, and no table."""
+    monkeypatch.setattr(generate, "PROJECT", tmp_path)
+    monkeypatch.setattr(schemas, "SCHEMAS", tmp_path)
+    monkeypatch.setattr(schemas, "generated", lambda: [(tmp_path / "events.json", "{}\n")])
+    monkeypatch.setattr(tables, "generated", list)
+    monkeypatch.setattr(snapshots, "generated", lambda **_: [])
+    (tmp_path / "trees.json").touch()
+    return tmp_path
+
+
+def test_the_check_names_what_is_stale_and_leaves_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate.main(["--check"]) == 1
+    assert capsys.readouterr().out == "stale: trees.json\nstale: events.json\n"
+    assert [path.name for path in folder.iterdir()] == ["trees.json"]
+
+
+def test_what_is_stale_is_written_and_what_has_no_stream_removed(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert generate.main([]) == 0
+    assert capsys.readouterr().out == "removed: trees.json\nwritten: events.json\n"
+    assert [path.name for path in folder.iterdir()] == ["events.json"]
+    assert generate.main(["--check"]) == 0
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_breaks_syncs_is_named_and_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(*, breaking: bool) -> Iterator[tuple[Path, str]]:
+        if not breaking:
+            raise snapshots.Breaking("streams trees is gone")
+        yield from ()
+
+    monkeypatch.setattr(snapshots, "generated", refused)
+    assert generate.main([]) == 1
+    assert "breaking: streams trees is gone\nThe snapshot is not written." in capsys.readouterr().out
+    assert generate.main(["--breaking"]) == 0
