@@ -22,7 +22,7 @@ def _read() -> dict[str, Facts]:
     """Return the facts by revision, the earliest first; each revision adds to the one before."""
     known: dict[str, Facts] = {}
     facts = Facts({}, {})
-    for folder in sorted(path for path in FOLDER.iterdir() if path.is_dir()):
+    for folder in sorted(FOLDER.glob("*-*-*")):
         for file in sorted(folder.glob("*.yaml")):
             content = yaml.load(file.read_text("utf-8"), _Loader) or {}  # noqa: S506 - both loaders are safe ones
             facts = Facts(

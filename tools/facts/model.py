@@ -210,7 +210,7 @@ def _relationship(fact: Mapping[str, Any]) -> Schema:
 
 def revisions() -> Sequence[str]:
     """Return the revisions that there are facts of, the earliest first."""
-    return sorted(folder.name for folder in FACTS.glob("2*-*-*"))
+    return sorted(folder.name for folder in FACTS.glob("*-*-*"))
 
 
 @cache
