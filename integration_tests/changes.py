@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
-from integration_tests.connector import DECLARED
+from integration_tests.connector import COLLECTIONS, DECLARED, PARENTS, is_incremental
 from integration_tests.truth import expected, pairs
+from tools.streams import facts_of, path_of
 
 if TYPE_CHECKING:
     from klaviyo_simulator import Simulator
 
 News = defaultdict[str, set[Any]]
 
-PARENTLESS = {
-    "catalog_categories": "catalog-category",
-    "custom_metrics": "custom-metric",
-    "email_templates": "template",
-    "forms": "form",
-    "images": "image",
-    "mapped_metrics": "mapped-metric",
-    "metrics": "metric",
-    "object_types": "object-type",
-    "reviews": "review",
-    "template_universal_content": "template-universal-content",
-    "web_feeds": "web-feed",
-    "webhooks": "webhook",
+OTHERS = re.compile(
+    r"(campaign|event|flow|list|segment|profile|translation)s.*|catalog_(items|variants)|billing_usage"
+    r"|campaign_messages_multichannel|global_exclusions|text_messaging_configurations"
+)
+"""The streams that have changes of their own here."""
+PLAIN = {
+    name: facts_of(stream).type_of(path_of(stream))
+    for name, stream in DECLARED.items()
+    if name in COLLECTIONS and is_incremental(name) and name not in PARENTS and not OTHERS.fullmatch(name)
 }
-"""The streams whose records belong to nothing that has a date, and their type."""
+"""All other streams whose records belong to nothing that has a date, and their type."""
 CAMPAIGNS = ("campaigns", "campaigns_detailed", "campaigns_multichannel")
 INCLUDED = {
     "campaigns": "campaign_messages",
@@ -65,12 +63,12 @@ class Play:
 
     def records_of_their_own(self) -> None:
         """One of each is touched, some are made."""
-        for stream, name in PARENTLESS.items():
+        for stream, name in PLAIN.items():
             touched = self.shop.ids(DECLARED[stream].resource)[1]
             self.shop.touch(name, touched)
             self.note([touched], stream)
         for stream in ("images", "reviews", "email_templates"):
-            self.note(self.shop.create(PARENTLESS[stream], 2), stream)
+            self.note(self.shop.create(PLAIN[stream], 2), stream)
 
     def flows(self) -> None:
         """A message is touched, one is made, one deleted; a flow is archived, and one of its actions touched."""

@@ -9,18 +9,16 @@ import sys
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
-from source_klaviyo.source import SourceKlaviyo
-
-if TYPE_CHECKING:
-    from source_klaviyo.streams import KlaviyoStream
+from source_klaviyo.streams.account import OfAccount
+from tools.streams import parent_key, streams
 
 ROOT = Path(__file__).parent.parent
 KEY = "pk_demo"
 MODES = ("full_refresh", "incremental")
 
-DECLARED = {stream.name: cast("KlaviyoStream", stream) for stream in SourceKlaviyo().streams({"api_key": KEY})}
+DECLARED = {stream.name: stream for stream in streams()}
 ALL = tuple(DECLARED)
 CORE = ("campaigns", "email_templates", "events", "flows", "global_exclusions", "lists", "metrics", "profiles")
 """The streams that Airbyte's connector has had from the beginning; the fixture `shop` is sized for them."""
@@ -28,21 +26,7 @@ ASKED_BY_POST = tuple(name for name in ALL if name.endswith("_reports") or name 
 COLLECTIONS = tuple(name for name in ALL if name not in ASKED_BY_POST)
 
 PARENTS = {
-    "campaign_audiences": "campaign_id",
-    "campaign_messages": "campaign_id",
-    "campaign_variations": "campaign_message_id",
-    "catalog_category_items": "catalog_category_id",
-    "conversations": "profile_id",
-    "coupon_codes": "coupon_id",
-    "flow_actions": "flow_id",
-    "flow_messages": "flow_action_id",
-    "form_versions": "form_id",
-    "list_profiles": "list_id",
-    "metric_properties": "metric_id",
-    "object_records": "object_type_id",
-    "object_schemas": "object_type_id",
-    "segment_profiles": "segment_id",
-    "text_messaging_sender_registrations": "text_messaging_sender_id",
+    name: key for name, stream in DECLARED.items() if (key := parent_key(stream)) and not isinstance(stream, OfAccount)
 }
 """The streams whose records belong to others, and the field that says to which."""
 
@@ -63,8 +47,9 @@ class Output:
 
     def ids(self, stream: str) -> list[Any]:
         """The ids of a stream's records, in the order they came; with that of the parent where there is one."""
-        name, parent = "profile_id" if stream.endswith("_profiles") else "id", PARENTS.get(stream)
-        name = "catalog_item_id" if stream == "catalog_category_items" else name
+        keys = DECLARED[stream].primary_key if stream in DECLARED else "id"
+        name = keys if isinstance(keys, str) else next(key for key in reversed(keys) if key.endswith("id"))
+        parent = PARENTS.get(stream)
         return [(record[parent], record[name]) if parent else record[name] for record in self.records[stream]]
 
     def state(self) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from integration_tests.connector import COLLECTIONS, KEY, Connector, Output
+from integration_tests.connector import COLLECTIONS, DECLARED, KEY, Connector, Output
 from integration_tests.truth import expected
 from klaviyo_simulator import Simulator
 
@@ -20,30 +20,8 @@ SCOPES = frozenset(
         "segments:read",
     }
 )
-LACKING = {
-    "brands:read": (
-        *("brand_buttons", "brand_colors", "brand_email_defaults", "brand_logos", "brand_social_groups"),
-        "brand_voice",
-    ),
-    "coupon-codes:read": ("coupon_codes",),
-    "custom-objects:read": ("data_sources", "object_records", "object_schemas", "object_types"),
-    "metrics:read": ("custom_metrics", "mapped_metrics", "metric_properties", "metrics"),
-    "push-tokens:read": ("push_tokens",),
-    "sender-config:read": (
-        "text_messaging_configurations",
-        "text_messaging_sender_registrations",
-        "text_messaging_senders",
-    ),
-    "tags:read": ("tag_groups", "tags"),
-    "templates:read": ("email_templates", "template_universal_content"),
-    "tracking-settings:read": ("tracking_settings",),
-    "translations:read": ("translations", "translations_detailed"),
-    "usage:read": ("billing_usage",),
-    "web-feeds:read": ("web_feeds",),
-    "webhooks:read": ("webhook_topics", "webhooks"),
-}
-"""What such a key lacks, and the streams that it costs."""
-LOST = {stream: scope for scope, streams in LACKING.items() for stream in streams}
+LOST = {stream: scope for stream in COLLECTIONS for scope in DECLARED[stream].scope.split() if scope not in SCOPES}
+"""The streams that need a scope that the key lacks, and that scope."""
 
 
 @pytest.fixture(scope="module")

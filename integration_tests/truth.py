@@ -8,29 +8,26 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from integration_tests.connector import DECLARED, KEY, PARENTS
+from source_klaviyo.streams.children import Child, Included
+from tools.streams import collection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from klaviyo_simulator import Simulator
 
-BELOW = {
-    "campaign_audiences": ("campaigns", "campaign-audiences"),
-    "campaign_messages": ("campaigns", "campaign-messages"),
-    "campaign_variations": ("campaign-messages", "campaign-variations"),
-    "catalog_category_items": ("catalog-categories", "items"),
-    "conversations": ("profiles", "conversations"),
-    "coupon_codes": ("coupons", "coupon-codes"),
-    "flow_actions": ("flows", "flow-actions"),
-    "flow_messages": ("flow-actions", "flow-messages"),
-    "form_versions": ("forms", "form-versions"),
-    "list_profiles": ("lists", "profiles"),
-    "metric_properties": ("metrics", "metric-properties"),
-    "object_records": ("object-types", "object-records"),
-    "object_schemas": ("object-types", "schema-versions"),
-    "segment_profiles": ("segments", "profiles"),
-}
-"""For streams whose records belong to others: the collection of these, and what they call the records."""
+
+def below(stream: str) -> tuple[str, str]:
+    """Of a stream whose records belong to others: the collection of these, and what they call the records."""
+    declared = DECLARED[stream]
+    if isinstance(declared, Included):
+        return declared.resource, declared.relationship
+    listed = collection(declared)
+    parents, _, rest = listed.resource.partition("/")
+    if rest:
+        return parents, rest.rpartition("/")[2]
+    assert isinstance(declared, Child)
+    return declared.parent.resource, declared.resource
 
 
 def expected(shop: Simulator, stream: str) -> set[Any]:
@@ -45,7 +42,7 @@ def expected(shop: Simulator, stream: str) -> set[Any]:
         latest = {sender["id"]: sender["relationships"][name]["data"] for sender in senders}
         return {(sender, registration["id"]) for sender, registration in latest.items() if registration}
     if stream in PARENTS:
-        return pairs(shop, *BELOW[stream], revision)
+        return pairs(shop, *below(stream), revision)
     return set(shop.ids(DECLARED[stream].resource.partition("/{")[0], revision))
 
 
