@@ -1,4 +1,4 @@
-"""What the connector's users rely on, for a test to compare: settings, streams, keys, cursors, fields and their types.
+"""What the connector's users rely on, for a test to compare: settings, streams, their revision, key, cursor and fields.
 
 ``unit_tests/snapshots/connector.yaml`` has it. What breaks somebody's sync is refused unless ``--breaking`` says that
 it is meant; it needs a major version, and an entry in metadata.yaml that tells users what to do.
@@ -15,6 +15,7 @@ import yaml
 
 from source_klaviyo.source import SourceKlaviyo
 from tools.facts.model import PROJECT
+from tools.streams import by_name
 from tools.tables import SPEC
 
 if TYPE_CHECKING:
@@ -80,8 +81,11 @@ def current() -> dict[str, Any]:
     source = SourceKlaviyo()
     form = source.spec(logging.getLogger("airbyte")).connectionSpecification
     advanced_auth = json.loads(SPEC.read_text("utf-8"))["advanced_auth"]
-    streams = (stream.as_airbyte_stream() for stream in source.streams({"api_key": "none"}))
-    return described(form, streams, advanced_auth)
+    streams = [stream.as_airbyte_stream() for stream in source.streams({"api_key": "none"})]
+    found = described(form, streams, advanced_auth)
+    for name, stream in by_name().items():
+        found["streams"][name] = {"revision": stream.revision, **found["streams"][name]}
+    return found
 
 
 def breaks(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "") -> Iterator[str]:

@@ -19,7 +19,7 @@ from source_klaviyo.api.token_endpoint import OAuthCredentials
 from source_klaviyo.config import Config
 from source_klaviyo.credentials import secrets_of
 from source_klaviyo.streams import STREAMS
-from tools.snapshots import SPEC
+from tools.tables import SPEC
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

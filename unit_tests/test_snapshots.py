@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from tools import snapshots
+from tools import snapshots, tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,6 +45,7 @@ SMALL: dict[str, Any] = {
     "settings": {"key": "required secret string", "since": "string"},
     "streams": {
         "trees": {
+            "revision": "2026-07-15",
             "key": "id",
             "cursor": "updated",
             "modes": {"full_refresh": True, "incremental": True},
@@ -73,6 +74,10 @@ def edited(*changes: Callable[[dict[str, Any], dict[str, Any]], object]) -> dict
         ),
         (lambda settings, _: settings.update(to="required string"), "settings to is new and required"),
         (lambda _, trees: trees.update(key="name"), "streams trees key was id, is name"),
+        (
+            lambda _, trees: trees.update(revision="2026-10-15"),
+            "streams trees revision was 2026-07-15, is 2026-10-15",
+        ),
         (lambda _, trees: trees.update(cursor="born"), "streams trees cursor was updated, is born"),
         (lambda _, trees: trees["modes"].pop("incremental"), "streams trees modes incremental is gone"),
         (lambda _, trees: trees["fields"].pop("height"), "streams trees fields height is gone"),
@@ -86,7 +91,7 @@ def test_a_breaking_change_is_named(change: Callable[[dict[str, Any], dict[str, 
     assert list(snapshots.breaks(SMALL, edited(change))) == [line]
 
 
-SPEC = json.loads(snapshots.SPEC.read_text("utf-8"))
+SPEC = json.loads(tables.SPEC.read_text("utf-8"))
 
 
 @pytest.mark.parametrize(

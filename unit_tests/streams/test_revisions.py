@@ -10,9 +10,7 @@ from airbyte_cdk.models import FailureType
 
 from source_klaviyo.api.client import HOST, KlaviyoClient
 from source_klaviyo.config import Config
-from source_klaviyo.source import SourceKlaviyo
 from source_klaviyo.streams.account import Accounts
-from source_klaviyo.streams.base import KlaviyoStream
 from source_klaviyo.streams.multichannel import CampaignVariations
 from source_klaviyo.streams.shared import SyncContext
 from unit_tests.fake_api import CONFIG, FakeKlaviyo, error, sync
@@ -21,18 +19,6 @@ if TYPE_CHECKING:
     from unit_tests.fake_api import Request
 
 OLD, NEW = "2026-07-15", "2026-10-15"
-EARLIER = {
-    *("accounts", "campaign_messages", "campaign_values_reports", "campaigns", "campaigns_detailed"),
-    *("catalog_categories", "catalog_items", "catalog_variants", "conversations", "coupon_codes", "coupons"),
-    *("custom_metrics", "data_sources", "email_templates", "events", "events_detailed", "flow_actions"),
-    *("flow_messages", "flow_series_reports", "flow_values_reports", "flows", "form_series_reports"),
-    *("form_values_reports", "form_versions", "forms", "global_exclusions", "images", "list_profiles", "lists"),
-    *("lists_detailed", "mapped_metrics", "metric_aggregates", "metric_properties", "metrics", "object_records"),
-    *("object_schemas", "object_types", "profiles", "push_tokens", "reviews", "segment_profiles"),
-    *("segment_series_reports", "segment_values_reports", "segments", "segments_detailed", "tag_groups", "tags"),
-    *("template_universal_content", "tracking_settings", "web_feeds", "webhook_topics", "webhooks"),
-}
-"""The streams that there were before revision 2026-10-15."""
 RETIRED = error(410, "gone", "The revision is retired.")
 UNKNOWN = error(404, "not_found", "No valid revisions found for method")
 
@@ -60,13 +46,6 @@ def revisions(klaviyo: FakeKlaviyo) -> dict[str, set[str]]:
     for request in klaviyo.requests:
         found.setdefault(request.resource, set()).add(request.revision)
     return found
-
-
-def test_streams_of_earlier_versions_stay_on_the_revision_that_they_had() -> None:
-    streams = {stream.name: stream for stream in SourceKlaviyo().streams(CONFIG) if isinstance(stream, KlaviyoStream)}
-    assert len(EARLIER) == 52
-    assert {streams[name].revision for name in EARLIER} == {OLD}
-    assert {stream.revision for stream in streams.values()} == {OLD, NEW}
 
 
 @pytest.mark.parametrize(
