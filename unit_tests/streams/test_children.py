@@ -2,55 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from source_klaviyo.api.client import MAX_ATTEMPTS
 from source_klaviyo.partitions.context import MAX_FAILED_WINDOWS
-from unit_tests.fake_api import HOST, FakeKlaviyo, Request, error, sync
+from unit_tests.fake_api import HOST, FakeKlaviyo, Request, sync
+from unit_tests.streams.documents import DAY, FORBIDDEN, GONE, answers, asked, page, partitions, resource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
-DAY = "2024-06-{:02}T10:00:00+00:00"
 ALL = {"states": [{"partition": {"event_metric_id": ""}, "cursor": {"datetime": DAY.format(1)}}]}
-FORBIDDEN = (403, error(403, "permission_denied", "You do not have permission to perform this action."))
-GONE = (404, error(404, "not_found", "No such resource."))
-
-
-def page(*resources: Mapping[str, Any], following: str | None = None, **more: Any) -> tuple[int, bytes]:
-    return 200, json.dumps({"data": resources, "links": {"next": following}, **more}).encode()
-
-
-def resource(kind: str, identity: str, related: Mapping[str, list[str]] | None = None, **attributes: Any) -> Any:
-    relationships = {
-        name: {"data": [{"type": name.rstrip("s"), "id": one} for one in ids]} for name, ids in (related or {}).items()
-    }
-    return {"type": kind, "id": identity, "attributes": attributes, "relationships": relationships}
-
-
-def answers(klaviyo: FakeKlaviyo, table: Mapping[str, tuple[int, bytes] | Callable[[Request], Any]]) -> None:
-    """Answer each path so."""
-
-    def before(request: Request) -> tuple[int, bytes]:
-        answer = table[request.resource]
-        return answer(request) if callable(answer) else answer
-
-    klaviyo.before = before
-
-
-def asked(klaviyo: FakeKlaviyo) -> list[str]:
-    return [request.resource for request in klaviyo.requests]
 
 
 def members(*days: int) -> tuple[int, bytes]:
     return page(*(resource("profile", f"P{day}", joined_group_at=DAY.format(day)) for day in days))
-
-
-def partitions(state: Mapping[str, Any], name: str, cursor: str) -> dict[str, str]:
-    return {one["partition"][name]: one["cursor"][cursor] for one in state["states"]}
 
 
 # --- members ----------------------------------------------------------------------------------------------
@@ -175,170 +143,7 @@ def test_coupon_codes_are_asked_for_coupon_by_coupon(klaviyo: FakeKlaviyo) -> No
 # --- included ---------------------------------------------------------------------------------------------
 
 
-def test_included_resources_hold_their_parents_id_and_only_news_are_emitted(klaviyo: FakeKlaviyo) -> None:
-    flow = resource("flow", "F1", {"flow-actions": ["A1", "A2", "A3"]}, updated=DAY.format(1))
-    actions = [resource("flow-action", f"A{day}", updated=DAY.format(day)) for day in (1, 2, 3)]
-    other = resource("tag", "T", updated=DAY.format(9))
-
-    def flows(request: Request) -> tuple[int, bytes]:
-        assert "updated" not in request.params["filter"]
-        return page(flow, included=[*actions, other]) if "archived,false" in request.params["filter"] else page()
-
-    answers(klaviyo, {"flows": flows})
-    state = {"flow_actions": {"updated": "2024-06-02T00:00:00+0000"}}
-    output = sync("flow_actions", state=state)
-    assert [(one["id"], one["flow_id"], one["updated"]) for one in output.records()] == [
-        ("A2", "F1", DAY.format(2)),
-        ("A3", "F1", DAY.format(3)),
-    ]
-    assert all(request.params["include"] == "flow-actions" for request in klaviyo.requests)
-
-
-def test_a_page_whose_parents_have_nothing_included(klaviyo: FakeKlaviyo) -> None:
-    answers(klaviyo, {"profiles": page(resource("profile", "P1", {"conversations": []}))})
-    output = sync("conversations", full_refresh=True)
-    assert (output.raised, output.records()) == (None, [])
-
-
-def test_a_conversation_names_its_profile_though_a_fieldset_would_drop_the_relationship(klaviyo: FakeKlaviyo) -> None:
-    def profiles(request: Request) -> tuple[int, bytes]:
-        related = {} if "fields[profile]" in request.params else {"conversations": ["C1"]}
-        return page(resource("profile", "P1", related), included=[resource("conversation", "C1")])
-
-    answers(klaviyo, {"profiles": profiles})
-    (record,) = sync("conversations", full_refresh=True).records()
-    assert (record["id"], record["profile_id"]) == ("C1", "P1")
-
-
-def test_campaigns_detailed_have_messages_and_an_estimate(klaviyo: FakeKlaviyo) -> None:
-    campaigns = [
-        resource("campaign", "C1", {"campaign-messages": ["M2", "M1"]}, updated_at=DAY.format(1)),
-        resource("campaign", "C2", {"campaign-messages": []}, updated_at=DAY.format(2)),
-        resource("campaign", "C3", updated_at=DAY.format(3)),
-    ]
-    messages = [resource("campaign-message", one, definition={"channel": "email"}) for one in ("M1", "M2")]
-
-    def by_channel(request: Request) -> tuple[int, bytes]:
-        wanted = "'email'),equals(archived,false)" in request.params["filter"]
-        return page(*campaigns, included=messages) if wanted else page()
-
-    estimation = resource("campaign-recipient-estimation", "C1", estimated_recipient_count=12)
-    answers(
-        klaviyo,
-        {
-            "campaigns": by_channel,
-            "campaign-recipient-estimations/C1": (200, json.dumps({"data": estimation}).encode()),
-            "campaign-recipient-estimations/C2": GONE,
-            "campaign-recipient-estimations/C3": GONE,
-        },
-    )
-    first, second, third = sync("campaigns_detailed").records()
-    assert [message["id"] for message in first["campaign_messages"]] == ["M2", "M1"]
-    old = {"channel": "email"}  # where the column was in earlier revisions
-    assert first["campaign_messages"][1] == {**messages[0], "attributes": {**messages[0]["attributes"], **old}}
-    assert [one["estimated_recipient_count"] for one in (first, second, third)] == [12, 0, 0]
-    assert (second["campaign_messages"], third["campaign_messages"]) == ([], [])
-    assert "channel" not in first["attributes"]
-    assert first["updated_at"] == DAY.format(1)
-
-
-@pytest.mark.parametrize(("stream", "kind"), [("lists_detailed", "list"), ("segments_detailed", "segment")])
-def test_detailed_groups_are_counted_and_deleted_ones_left_out(klaviyo: FakeKlaviyo, stream: str, kind: str) -> None:
-    counted = resource(kind, "G1", updated=DAY.format(1), profile_count=5)
-    answers(
-        klaviyo,
-        {
-            f"{kind}s": page(*(resource(kind, one, updated=DAY.format(1), is_active=True) for one in ("G1", "G2"))),
-            f"{kind}s/G1": (200, json.dumps({"data": counted}).encode()),
-            f"{kind}s/G2": GONE,
-        },
-    )
-    (record,) = sync(stream).records()
-    assert record == {**counted, "updated": DAY.format(1)}
-    assert klaviyo.questions(f"{kind}s/G1") == [{f"additional-fields[{kind}]": "profile_count"}]
-
-
-def test_events_detailed_have_what_is_included_in_their_relationships(klaviyo: FakeKlaviyo) -> None:
-    event = {
-        "type": "event",
-        "id": "E1",
-        "attributes": {"datetime": DAY.format(1), "event_properties": {"n": 1}},
-        "relationships": {
-            "profile": {"data": {"type": "profile", "id": "P1"}},
-            "metric": {"data": {"type": "metric", "id": "M1"}, "links": {"self": "x"}},
-            "attributions": {"data": [{"type": "attribution", "id": "A1"}, {"type": "attribution", "id": "A2"}]},
-        },
-    }
-    campaign = {"campaign": {"data": {"type": "campaign", "id": "C1"}}}
-    included = [
-        {"type": "metric", "id": "M1", "attributes": {"name": "Placed Order"}},
-        {"type": "attribution", "id": "A1", "relationships": campaign},
-    ]
-    answers(klaviyo, {"events": page(event, included=included)})
-    (record,) = sync("events_detailed").records()
-    assert record["relationships"] == {
-        "profile": {"data": {"type": "profile", "id": "P1"}},
-        "metric": {"data": {"type": "metric", "id": "M1", "name": "Placed Order"}, "links": {"self": "x"}},
-        "attributions": {
-            "data": [
-                {"type": "attribution", "id": "A1", "relationships": campaign},
-                {"type": "attribution", "id": "A2"},
-            ]
-        },
-    }
-    assert record["datetime"] == DAY.format(1)
-
-
 # --- what may be left out -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "refusal", [FORBIDDEN, (400, error(400, "invalid", "Invalid include.", "include"))], ids=["403", "400"]
-)
-def test_tags_that_the_key_may_not_read_are_left_out(
-    klaviyo: FakeKlaviyo, log: pytest.LogCaptureFixture, refusal: tuple[int, bytes]
-) -> None:
-    group = page(resource("list", "L1", updated=DAY.format(1)))
-    answers(klaviyo, {"lists": lambda request: refusal if "include" in request.params else group})
-    output = sync("lists")
-    assert output.raised is None
-    assert output.ids() == ["L1"]
-    assert any("continuing without them" in record.message for record in log.records)
-
-
-def test_the_newest_reviews_come_first_and_what_is_known_is_not_asked_for(klaviyo: FakeKlaviyo) -> None:
-    more = f"{HOST}/api/reviews?page%5Bcursor%5D=x"
-    pages = [
-        page(*(resource("review", f"R{day}", updated=DAY.format(day)) for day in days), following=f"{more}{days[0]}")
-        for days in ((9, 8), (7, 6), (5, 4), (3, 2))
-    ]
-    answers(klaviyo, {"reviews": lambda _: pages[len(klaviyo.requests) - 1]})
-    output = sync("reviews", state={"reviews": {"updated": "2024-06-07T00:00:00+0000"}})
-    assert output.ids() == ["R9", "R8", "R7"]
-    assert len(klaviyo.requests) == 3
-    assert klaviyo.questions()[0]["sort"] == "-updated"
-    assert output.states("reviews")[-1] == {"updated": "2024-07-01T11:59:55+0000"}
-
-
-def test_reviews_out_of_order_are_read_to_the_end(klaviyo: FakeKlaviyo) -> None:
-    more = f"{HOST}/api/reviews?page%5Bcursor%5D=x"
-    pages = {
-        True: page(*(resource("review", f"R{day}", updated=DAY.format(day)) for day in (5, 9, 4)), following=more),
-        False: page(resource("review", "R8", updated=DAY.format(8))),
-    }
-    answers(klaviyo, {"reviews": lambda request: pages[request.is_first_page]})
-    assert sync("reviews", state={"reviews": {"updated": "2024-06-07T00:00:00+0000"}}).ids() == ["R9", "R8"]
-
-
-def test_reviews_that_come_pages_too_late_are_read(klaviyo: FakeKlaviyo) -> None:
-    more = f"{HOST}/api/reviews?page%5Bcursor%5D="
-    pages = [
-        page(*(resource("review", f"R{day}", updated=DAY.format(day)) for day in days), following=following)
-        for days, following in (((12, 11, 2), more), ((10, 9), more + "y"), ((1,), more + "z"), ((8,), None))
-    ]
-    answers(klaviyo, {"reviews": lambda _: pages[len(klaviyo.requests) - 1]})
-    output = sync("reviews", state={"reviews": {"updated": "2024-06-07T00:00:00+0000"}})
-    assert output.ids() == ["R12", "R11", "R10", "R9", "R8"]
 
 
 def test_a_snapshot_is_a_full_refresh_without_a_promise(klaviyo: FakeKlaviyo) -> None:
@@ -408,38 +213,3 @@ def test_the_id_of_a_coupon_may_hold_a_quote(klaviyo: FakeKlaviyo) -> None:
     answers(klaviyo, {"coupons": page(resource("coupon", '10"OFF')), "coupon-codes": page()})
     sync("coupon_codes", full_refresh=True)
     assert klaviyo.questions("coupon-codes")[0]["filter"] == 'any(coupon.id,["10\\"OFF"])'
-
-
-def test_a_relationship_may_be_null(klaviyo: FakeKlaviyo) -> None:
-    flow = {"type": "flow", "id": "F1", "relationships": {"flow-actions": None}}
-    answers(klaviyo, {"flows": page(flow)})
-    assert sync("flow_actions").raised is None
-
-
-def test_a_campaign_may_have_no_messages_at_all(klaviyo: FakeKlaviyo) -> None:
-    campaign = {"type": "campaign", "id": "C1", "attributes": {"updated_at": DAY.format(1)}}
-    campaign["relationships"] = {"campaign-messages": None}
-
-    def answer(request: Request) -> tuple[int, bytes]:
-        if request.resource != "campaigns":
-            return GONE
-        return page(campaign) if "'email'),equals(archived,false)" in request.params["filter"] else page()
-
-    klaviyo.before = answer
-    (record,) = sync("campaigns_detailed").records()
-    assert (record["campaign_messages"], record["estimated_recipient_count"]) == ([], 0)
-
-
-def test_what_is_included_with_a_parent_that_changed_is_news(klaviyo: FakeKlaviyo) -> None:
-    """A flow archived while flows are read may be on no page: its new action, with an old date, comes next time."""
-    flows = [
-        resource("flow", flow, {"flow-actions": [f"{flow}-1"]}, updated=DAY.format(day))
-        for flow, day in (("still", 1), ("moved", 20))
-    ]
-    actions = [resource("flow-action", f"{flow}-1", updated=DAY.format(10)) for flow in ("still", "moved")]
-    answers(klaviyo, {"flows": page(*flows, included=actions)})
-
-    output = sync("flow_actions", state={"flow_actions": {"updated": DAY.format(15)}})
-
-    assert {*output.ids("flow_actions")} == {"moved-1"}
-    assert {one["updated"] for one in output.records("flow_actions")} == {DAY.format(10)}

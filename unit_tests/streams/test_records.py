@@ -7,118 +7,32 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
-import requests
 from airbyte_cdk.entrypoint import AirbyteEntrypoint
-from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage, ConfiguredAirbyteCatalogSerializer, SyncMode, Type
-from airbyte_cdk.sources.streams.http import HttpStream
+from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage, ConfiguredAirbyteCatalogSerializer, Type
 from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft7Validator
 
-from source_klaviyo.api.client import KlaviyoClient
 from source_klaviyo.api.page import decode_page
-from source_klaviyo.config import Config
 from source_klaviyo.partitions.batch import RecordBatch
 from source_klaviyo.source import SourceKlaviyo
-from source_klaviyo.streams import STREAMS, KlaviyoStream
-from unit_tests.fake_api import CONFIG, HOST, SUPPRESSED_AT, Client, FakeKlaviyo, Request, sync
+from unit_tests.fake_api import CONFIG, SUPPRESSED_AT, FakeKlaviyo, sync
+from unit_tests.streams.core import CURSORS, NAMES
+from unit_tests.streams.samples import (
+    ATTRIBUTES,
+    DATED,
+    MARKETING,
+    SPACED,
+    SUPPRESSION,
+    answer_with,
+    compact,
+    expected,
+    resource,
+    streams,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-DATED = "2024-06-10T08:15:30.123456+00:00"
-SPACED = "2024-06-10 08:15:30+00:00"
-NAMES = ["campaigns", "email_templates", "events", "flows", "global_exclusions", "lists", "metrics", "profiles"]
-CURSORS = {name: {"campaigns": "updated_at", "events": "datetime"}.get(name, "updated") for name in NAMES}
-TYPES = {
-    "campaigns": "campaign",
-    "email_templates": "template",
-    "events": "event",
-    "flows": "flow",
-    "global_exclusions": "profile",
-    "lists": "list",
-    "metrics": "metric",
-    "profiles": "profile",
-}
-SUPPRESSION = [{"reason": "HARD_BOUNCE", "timestamp": "2024-06-09T00:00:00+00:00"}]
-MARKETING = {
-    "can_receive_email_marketing": False,
-    "consent": "SUBSCRIBED",
-    "consent_timestamp": "2023-02-21T20:07:38+00:00",
-    "last_updated": None,
-    "method": "PREFERENCE_PAGE",
-    "double_optin": True,
-    "suppression": SUPPRESSION,
-    "list_suppressions": [{"list_id": "L1", "reason": "USER_SUPPRESSED", "timestamp": "2023-02-21 20:07:38+00:00"}],
-}
-ATTRIBUTES: dict[str, dict[str, Any]] = {
-    "campaigns": {
-        "name": "Spring",
-        "status": "Sent",
-        "archived": False,
-        "audiences": {"included": ["L1"], "excluded": []},
-        "send_options": {"use_smart_sending": True},
-        "tracking_options": None,
-        "created_at": DATED,
-        "scheduled_at": None,
-        "send_time": None,
-        "updated_at": DATED,
-    },
-    "email_templates": {"name": "Hello", "editor_type": "CODE", "html": "<p>ö</p>", "text": None, "updated": DATED},
-    "events": {
-        "timestamp": 1718007330,
-        "event_properties": {"$value": 12.5, "items": [{"quantity": 1.5}], "nested": {"deep": [None]}},
-        "datetime": SPACED,
-        "uuid": "aab0ca00-1e61-11ef-8001-3eaff93ee5be",
-    },
-    "flows": {"name": "Welcome", "status": "live", "archived": False, "trigger_type": "Metric", "updated": DATED},
-    "global_exclusions": {"email": "a@b.c", "subscriptions": {"email": {"marketing": MARKETING}}, "updated": DATED},
-    "lists": {"name": "All", "created": DATED, "updated": DATED, "opt_in_process": "single_opt_in"},
-    "metrics": {"name": "Opened", "created": DATED, "updated": DATED, "integration": {"id": "0eK", "key": "klaviyo"}},
-    "profiles": {
-        "email": "a@b.c",
-        "phone_number": None,
-        "location": {"latitude": 42.36, "longitude": "-71.06", "zip": "02110"},
-        "properties": {"pseudonym": "Dr. Octopus", "count": 10**30},
-        "subscriptions": {"email": {"marketing": MARKETING}},
-        "predictive_analytics": {"historic_clv": 93.87, "historic_number_of_orders": 2},
-        "updated": DATED,
-    },
-}
-
-
-def resource(name: str, **changes: Any) -> dict[str, Any]:
-    """A stream's resource as Klaviyo sends it."""
-    kind = TYPES[name]
-    return {
-        "type": kind,
-        "id": "01J0",
-        "attributes": {**ATTRIBUTES[name], **changes},
-        "relationships": {"tags": {"data": [], "links": {"related": f"{HOST}/api/{kind}s/01J0/tags/"}}},
-        "links": {"self": f"{HOST}/api/{kind}s/01J0/"},
-    }
-
-
-def compact(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-
-
-def answer_with(klaviyo: FakeKlaviyo, *resources: bytes | Mapping[str, Any]) -> None:
-    """Let the first question have these resources for an answer, and all others none."""
-    bodies = [one if isinstance(one, bytes) else compact(one) for one in resources]
-    answers = iter([b'{"data":[%s],"included":[{"type":"x","id":"y"}],"links":{"next":null}}' % b",".join(bodies)])
-
-    def before(request: Request) -> tuple[int, bytes]:
-        awaited = request.resource != "campaigns" or "'email'),equals(archived,false)" in request.params["filter"]
-        return 200, next(answers, b'{"data":[]}') if awaited else b'{"data":[]}'
-
-    klaviyo.before = before
-
-
-def streams() -> dict[str, KlaviyoStream]:
-    config, client = Config.parse(CONFIG, {}), KlaviyoClient("pk_made_up")
-    made = [stream(config, client, None) for stream in STREAMS]  # type: ignore[arg-type]
-    return {stream.name: stream for stream in made}
 
 
 def read_one(klaviyo: FakeKlaviyo, name: str, sent: bytes | Mapping[str, Any]) -> dict[str, Any]:
@@ -130,19 +44,6 @@ def read_one(klaviyo: FakeKlaviyo, name: str, sent: bytes | Mapping[str, Any]) -
 
 
 # --- shapes ---------------------------------------------------------------------------------------------
-
-
-def expected(name: str) -> dict[str, Any]:
-    """What becomes of a resource."""
-    record = resource(name)
-    record[CURSORS[name]] = record["attributes"][CURSORS[name]]
-    if name == "campaigns":
-        record["attributes"]["channel"] = "email"
-    if name == "global_exclusions":
-        marketing = {**MARKETING, "suppressions": SUPPRESSION}
-        del marketing["suppression"]
-        record["attributes"]["subscriptions"] = {"email": {"marketing": marketing}}
-    return record
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -361,59 +262,3 @@ def test_the_schema_is_that_of_the_streams_file(name: str) -> None:
 
 
 # --- the contract of an HttpStream ----------------------------------------------------------------------
-
-
-def response(*resources: Mapping[str, Any], following: str | None = None) -> requests.Response:
-    made = requests.Response()
-    made.status_code = 200
-    made._content = compact({"data": resources, "links": {"next": following}})
-    return made
-
-
-def test_the_streams_have_airbytes_names() -> None:
-    assert set(NAMES) <= set(streams())
-    assert len(streams()) == len(STREAMS) >= 48
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_a_stream_is_an_http_stream_with_key_and_cursor(name: str) -> None:
-    stream = streams()[name]
-    assert isinstance(stream, HttpStream)
-    assert stream.primary_key == "id"
-    assert stream.cursor_field == CURSORS[name]
-    assert stream.url_base == f"{HOST}/api/"
-    assert stream.path() == {"email_templates": "templates", "global_exclusions": "profiles"}.get(name, name)
-    assert stream.supports_incremental
-    declared = stream.as_airbyte_stream()
-    assert declared.source_defined_cursor
-    assert declared.default_cursor_field == [CURSORS[name]]
-    assert declared.source_defined_primary_key == [["id"]]
-    assert set(declared.supported_sync_modes) == {SyncMode.full_refresh, SyncMode.incremental}
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_an_answer_is_parsed_into_records(name: str) -> None:
-    stream = streams()[name]
-    part = stream.list_partitions(resuming=False)[0][1]
-    assert list(stream.parse_response(response(resource(name)), stream_slice=part)) == [expected(name)]
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_next_page_is_where_the_link_leads(name: str) -> None:
-    link = f"{HOST}/api/x?page%5Bcursor%5D=abc"
-    assert streams()[name].next_page_token(response(following=link)) == {"next": link}
-    assert streams()[name].next_page_token(response()) is None
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_records_can_be_read_without_the_concurrent_engine(klaviyo: FakeKlaviyo, name: str) -> None:
-    config = Config.parse(CONFIG, {})
-    stream = type(streams()[name])(config, Client(klaviyo, "pk_made_up"), None)  # type: ignore[arg-type]
-    answer_with(klaviyo, resource(name))
-    assert list(stream.read_records(SyncMode.full_refresh)) == [expected(name)]
-    first = {**stream.list_partitions(resuming=False)[0][1], "start": first_start(name)}
-    assert klaviyo.questions()[0] == stream.query(first).request_params(stream_slice=first)
-
-
-def first_start(name: str) -> str:
-    return "2000-01-01T00:00:00Z" if name == "global_exclusions" else CONFIG["start_date"]
