@@ -400,6 +400,11 @@ class Output(list[AirbyteMessage]):
             json.loads(json.dumps(one.stream_state.__dict__)) for one in found if one.stream_descriptor.name == stream
         ]
 
+    def checkpoints(self, stream: str) -> list[tuple[Output, dict[str, Any]]]:
+        """Each state of the only stream of a sync, behind the messages before it."""
+        places = [place for place, message in enumerate(self) if message.type == Type.STATE]
+        return [(Output(self[:place]), state) for place, state in zip(places, self.states(stream), strict=True)]
+
     def statuses(self, stream: str) -> list[str]:
         """The statuses of a stream."""
         found = [one.trace.stream_status for one in self if one.type == Type.TRACE and one.trace.stream_status]

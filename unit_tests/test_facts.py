@@ -189,8 +189,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for module in (model, writing, command):
         monkeypatch.setattr(module, "FACTS", tmp_path / "facts")
     (tmp_path / "facts").mkdir()
-    monkeypatch.setattr(command, "facts", facts.__wrapped__)
-    monkeypatch.setattr(command.facts, "cache_clear", lambda: None, raising=False)
+    uncached = facts.__wrapped__
+    monkeypatch.setattr(uncached, "cache_clear", lambda: None, raising=False)
+    monkeypatch.setattr(command, "facts", uncached)
     return tmp_path
 
 

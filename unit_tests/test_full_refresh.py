@@ -8,7 +8,6 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airbyte_cdk.models import Type
 
 from source_klaviyo.source import SourceKlaviyo
 from source_klaviyo.sync.instants import DAY, SECOND, for_filter, for_state
@@ -16,8 +15,6 @@ from tools.streams import by_name, facts_of, path_of
 from unit_tests.fake_api import CONFIG, NOW, FakeKlaviyo, Output, Request, sync
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from source_klaviyo.streams import KlaviyoStream
 
 START = NOW - 170 * DAY
@@ -56,17 +53,6 @@ def snapshots(klaviyo: FakeKlaviyo) -> None:
     row = {"type": "x", "id": "X1", "attributes": {"updated": "2024-06-01T00:00:00Z"}}
     body = json.dumps({"data": [row]}).encode()
     klaviyo.before = lambda request: (200, body) if request.resource in ("tags", "coupons", "coupon-codes") else None
-
-
-def stops(output: Output, stream: str) -> Iterator[tuple[Counter[str], dict[str, Any]]]:
-    """The ids that were out before each state, and the state."""
-    out: Counter[str] = Counter()
-    for message in output:
-        if message.type == Type.RECORD:
-            out[message.record.data["id"]] += 1
-        if message.type == Type.STATE:
-            yield Counter(out), json.loads(json.dumps(message.state.stream.stream_state.__dict__))
-    assert stream
 
 
 def resumes(stream: KlaviyoStream) -> bool:
@@ -150,7 +136,7 @@ def test_an_attempt_that_is_stopped_anywhere_goes_on_with_few_pages_twice(
     ids = fill(klaviyo, resource, 400)
     first = attempt(stream, num_workers=10)
     assert sorted(first.ids()) == ids
-    found = list(stops(first, stream))
+    found = [(Counter(out.ids()), state) for out, state in first.checkpoints(stream)]
     assert len(found) > 5
     for out, state in found[:: max(1, len(found) // 20)]:
         rest = Counter(attempt(stream, state).ids())

@@ -22,7 +22,7 @@ REPORTS = [name for name in STREAMS if name.endswith("_reports")]
 
 
 def declared(stream: str) -> dict[str, Any]:
-    return json.loads((SCHEMAS / f"{stream}.json").read_text(encoding="utf-8"))
+    return dict(json.loads((SCHEMAS / f"{stream}.json").read_text("utf-8")))
 
 
 def below(path: str, parent: str) -> bool:

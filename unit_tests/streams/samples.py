@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from source_klaviyo.api.client import KlaviyoClient
-from source_klaviyo.config import Config
-from source_klaviyo.streams import STREAMS, KlaviyoStream
-from unit_tests.fake_api import CONFIG, HOST, FakeKlaviyo, Request
+from unit_tests.fake_api import HOST, FakeKlaviyo, Request
 from unit_tests.streams.core import CURSORS
 
 if TYPE_CHECKING:
@@ -105,12 +102,6 @@ def answer_with(klaviyo: FakeKlaviyo, *resources: bytes | Mapping[str, Any]) -> 
         return 200, next(answers, b'{"data":[]}') if awaited else b'{"data":[]}'
 
     klaviyo.before = before
-
-
-def streams() -> dict[str, KlaviyoStream]:
-    config, client = Config.parse(CONFIG, {}), KlaviyoClient("pk_made_up")
-    made = [stream(config, client, None) for stream in STREAMS]  # type: ignore[arg-type]
-    return {stream.name: stream for stream in made}
 
 
 def expected(name: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from airbyte_cdk.models import FailureType
@@ -88,7 +88,7 @@ def test_a_stream_without_a_cursor_that_failed_leaves_no_state(klaviyo: FakeKlav
     ],
 )
 def test_a_metric_of_the_settings_that_klaviyo_does_not_know_names_the_setting(
-    klaviyo: FakeKlaviyo, stream: str, settings: dict[str, object], named: str
+    klaviyo: FakeKlaviyo, stream: str, settings: dict[str, Any], named: str
 ) -> None:
     def refuse(request: Request) -> tuple[int, bytes] | None:
         if request.resource == "accounts":

@@ -11,10 +11,13 @@ import pytest
 
 from source_klaviyo.api.page import Page
 from source_klaviyo.config import Config
-from source_klaviyo.streams import STREAMS, KlaviyoStream
+from source_klaviyo.streams import STREAMS, KlaviyoStream, account, events, lists, multichannel
+from source_klaviyo.streams.base import Snapshot
 from source_klaviyo.streams.children import Child, Included, OfChanged
 from source_klaviyo.streams.marketing import EmailTemplates
-from tools.facts.model import Facts, facts, revisions
+from source_klaviyo.streams.suppressed import SuppressedProfiles
+from tools.facts.model import facts, revisions
+from tools.streams import described, facts_of, path_of, streams
 from unit_tests.fake_api import CONFIG
 
 if TYPE_CHECKING:
@@ -52,16 +55,6 @@ def name_of(stream: type[KlaviyoStream]) -> str:
     return name
 
 
-def template(stream: type[KlaviyoStream]) -> str:
-    """The path of a stream's collection, as the facts write it."""
-    return f"/api/{re.sub(r'{[^}]+}', '{id}', stream.resource)}"
-
-
-def facts_of(stream: type[KlaviyoStream]) -> Facts:
-    """The facts of the revision that a stream speaks."""
-    return facts(stream.revision)
-
-
 def questions(stream: KlaviyoStream) -> Iterator[dict[str, str]]:
     for resuming in (False, True):
         for _, part in stream.list_partitions(resuming=resuming):
@@ -72,6 +65,23 @@ BELOW = [stream.children for stream in STREAMS if issubclass(stream, OfChanged)]
 """What streams ask for below each resource that changed."""
 COLLECTIONS = [stream for stream in STREAMS if stream.tier.daily is None and stream.resource != "metric-aggregates"]
 COLLECTIONS += BELOW
+
+
+def test_a_stream_is_registered_by_its_declaration_once_and_in_the_order_of_names() -> None:
+    names = [stream.__name__ for stream in STREAMS]
+    assert names == sorted(set(names))
+    assert {account.WebFeeds, events.Events, lists.ListProfiles} <= set(STREAMS)
+
+
+def test_what_is_a_part_of_other_streams_is_none() -> None:
+    parts = {events.EventTimes, lists._Groups, multichannel.CampaignVariationsOfMessage, SuppressedProfiles, Snapshot}
+    assert parts & set(STREAMS) == set()
+
+
+def test_each_stream_says_what_a_record_is() -> None:
+    for stream in streams():
+        assert re.fullmatch(r"[A-Z][a-z -]+", described(stream)[0]), stream.name
+        assert vars(type(stream))["__doc__"], stream.name
 
 
 def test_there_are_facts_about_each_revision_that_streams_speak() -> None:
@@ -87,19 +97,19 @@ def test_what_lies_below_a_stream_speaks_its_revision() -> None:
 
 @pytest.mark.parametrize("stream", COLLECTIONS, ids=name_of)
 def test_each_parameter_is_one_that_the_operation_takes(stream: type[KlaviyoStream]) -> None:
-    known = facts_of(stream).parameters(template(stream))
+    known = facts_of(stream).parameters(path_of(stream))
     for question in questions(made(stream)):
         assert set(question) <= set(known)
         for name, value in question.items():
             allowed = known[name]
             assert allowed is None or set(value.split(",")) <= allowed, name
         if "page[size]" in known:
-            assert question["page[size]"] == str(facts_of(stream).operation(template(stream))["page"]["maximum"])
+            assert question["page[size]"] == str(facts_of(stream).operation(path_of(stream))["page"]["maximum"])
 
 
 @pytest.mark.parametrize("stream", COLLECTIONS, ids=name_of)
 def test_each_condition_is_one_that_the_operation_allows(stream: type[KlaviyoStream]) -> None:
-    declared = facts_of(stream).operation(template(stream)).get("filters", {})
+    declared = facts_of(stream).operation(path_of(stream)).get("filters", {})
     for question in questions(made(stream)):
         for operator, field, value in re.findall(r"([a-z-]+)\(([a-z_.]+),([^()]*)\)", question.get("filter", "")):
             assert operator in declared[field]["of_lists" if value.startswith("[") else "operators"]
@@ -109,12 +119,12 @@ def test_each_condition_is_one_that_the_operation_allows(stream: type[KlaviyoStr
 
 @pytest.mark.parametrize("stream", [*STREAMS, *BELOW], ids=name_of)
 def test_each_limit_is_that_of_the_operation(stream: type[KlaviyoStream]) -> None:
-    assert (stream.tier.burst, stream.tier.steady, stream.tier.daily) == facts_of(stream).rate(template(stream))
+    assert (stream.tier.burst, stream.tier.steady, stream.tier.daily) == facts_of(stream).rate(path_of(stream))
 
 
 @pytest.mark.parametrize("stream", [*STREAMS, *BELOW], ids=name_of)
 def test_each_scope_is_that_of_the_operation_and_of_the_parents(stream: type[KlaviyoStream]) -> None:
-    needed = set(facts_of(stream).operation(template(stream))["scopes"])
+    needed = set(facts_of(stream).operation(path_of(stream))["scopes"])
     if issubclass(stream, Child):
         needed |= set(stream.parent.scope.split())
     if issubclass(stream, Included) and stream.relationship == "conversations":
@@ -179,7 +189,7 @@ OCTOBER = [
 
 @pytest.mark.parametrize("revision", revisions())
 def test_every_readable_collection_has_a_stream_or_a_reason(revision: str) -> None:
-    covered = {template(stream) for stream in [*STREAMS, *BELOW]} | set(INCLUDED)
+    covered = {path_of(stream) for stream in [*STREAMS, *BELOW]} | set(INCLUDED)
     reasons = dict.fromkeys(pattern for pattern, _ in REASONS + (OCTOBER if revision == "2026-10-15" else []))
     left_out = []
     for operation in facts(revision).operations:
@@ -196,7 +206,7 @@ def test_every_readable_collection_has_a_stream_or_a_reason(revision: str) -> No
 
 def test_what_is_new_and_has_no_collection_has_a_stream() -> None:
     old, new = map(facts, revisions())
-    covered = {template(stream) for stream in STREAMS} | set(INCLUDED)
+    covered = {path_of(stream) for stream in STREAMS} | set(INCLUDED)
     listed, alone = set[str](), dict[str, str]()
     for operation in new.operations.keys() - old.operations.keys():
         path = operation.partition(" ")[2]

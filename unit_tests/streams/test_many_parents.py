@@ -61,9 +61,9 @@ def lists(klaviyo: FakeKlaviyo, monkeypatch: pytest.MonkeyPatch) -> Lists:
 
 def stopped_at(output: Output, number: int) -> tuple[set[tuple[str, str]], dict[str, Any]]:
     """What was out before a state, and the state."""
-    states = [place for place, message in enumerate(output) if message.type.value == "STATE"]
-    place = states[number % len(states)]
-    return pairs(Output(output[:place])), output.states(STREAM)[number % len(states)]
+    found = output.checkpoints(STREAM)
+    out, state = found[number % len(found)]
+    return pairs(out), state
 
 
 def test_the_state_of_thousands_of_parents_is_small_and_is_read_again(klaviyo: FakeKlaviyo, lists: Lists) -> None:

@@ -16,8 +16,8 @@ AT = "2022-11-08T00:00:00+00:00"
 def attributes(table: Any, **new: Any) -> dict[str, Any]:
     """The attributes of a resource with its old columns."""
     resource = msgspec.Raw(json.dumps({"type": "x", "id": "1", "attributes": new}).encode())
-    found: dict[str, Any] = json.loads(bytes(with_old_columns(resource, table)))
-    return found["attributes"]
+    found: dict[str, Any] = json.loads(bytes(with_old_columns(resource, table)))["attributes"]
+    return found
 
 
 @pytest.mark.parametrize(

@@ -288,4 +288,5 @@ def test_variations_can_be_read_without_the_concurrent_engine(klaviyo: FakeKlavi
     account.message("m", NEW, OLD)
     (stream,) = [one for one in SourceKlaviyo().streams(CONFIG) if one.name == "campaign_variations"]
     (record,) = stream.read_records(SyncMode.full_refresh)
+    assert isinstance(record, dict)
     assert (record["id"], record["campaign_message_id"], record["updated"]) == ("m-0", "m", OLD)

@@ -68,7 +68,12 @@ def all_refused_at_once(klaviyo: FakeKlaviyo, size: str, parts: int) -> None:
 
     klaviyo.may_refuse = True
     klaviyo.before = before
-    klaviyo.refused = lambda: None if first.acquire(blocking=False) else asked_again.wait(10) and None
+
+    def refused() -> None:
+        if not first.acquire(blocking=False):
+            asked_again.wait(10)
+
+    klaviyo.refused = refused
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from airbyte_cdk.models import ConfiguredAirbyteCatalogSerializer
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from source_klaviyo.api import client
+from source_klaviyo.api import body
 from source_klaviyo.config import Config
 from source_klaviyo.partitions.batch import RecordBatch
 from source_klaviyo.source import SourceKlaviyo
@@ -128,16 +128,17 @@ def test_too_large_pages_out_of_order_are_read_from_the_beginning_in_smaller_one
 def test_the_client_is_told_how_large_the_next_answer_is_likely_to_be(
     klaviyo: FakeKlaviyo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected, came = [], []
+    expected: list[int] = []
+    came: list[int] = []
 
     def read_body(raw: Any, hold: Any, likely: int, *limits: Any) -> bytes:
-        body = original(raw, hold, likely, *limits)
+        answer = original(raw, hold, likely, *limits)
         expected.append(likely)
-        came.append(len(body))
-        return body
+        came.append(len(answer))
+        return answer
 
-    original = client.read_body
-    monkeypatch.setattr(client, "read_body", read_body)
+    original = body.read_body
+    monkeypatch.setattr("source_klaviyo.api.client.read_body", read_body)
     klaviyo.add("events", *(event(second, LARGE) for second in range(9)))
     klaviyo.page_limit = 2
     assert len(list(events(klaviyo).pages(lambda: {"start": for_filter(SINCE), "page_size": 2}))) == 5

@@ -10,16 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
-from airbyte_cdk.models import Type
 
-from source_klaviyo.source import SourceKlaviyo
 from source_klaviyo.sync.cursor import CONSISTENCY_LAG
 from source_klaviyo.sync.instants import DAY, SECOND, for_filter, for_state, parse_instant
-from unit_tests.fake_api import NOW, FakeKlaviyo, Output, Request, sync
+from tools.streams import streams
+from unit_tests.fake_api import NOW, FakeKlaviyo, Request, sync
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from source_klaviyo.streams.base import KlaviyoStream
 
 STREAMS = ["profiles", "global_exclusions"]
@@ -55,16 +52,6 @@ def suppressions(row: dict[str, Any]) -> list[Any]:
     return found
 
 
-def stops(output: Output, stream: str) -> Iterator[tuple[set[str], dict[str, Any]]]:
-    """The ids that were out before each state, and the state."""
-    out: set[str] = set()
-    for message in output:
-        if message.type == Type.RECORD:
-            out.add(message.record.data["id"])
-        if message.type == Type.STATE:
-            yield set(out), json.loads(json.dumps(message.state.stream.stream_state.__dict__))
-
-
 @pytest.mark.parametrize("stream", STREAMS)
 @pytest.mark.parametrize("seed", range(3))
 def test_a_first_sync_that_is_stopped_anywhere_goes_on_and_misses_nobody(
@@ -75,7 +62,7 @@ def test_a_first_sync_that_is_stopped_anywhere_goes_on_and_misses_nobody(
     first = sync(stream)
     assert set(first.ids()) == wanted(klaviyo, stream)
     assert len(first.ids()) == len(set(first.ids()))
-    found = list(stops(first, stream))
+    found = [(set(out.ids()), state) for out, state in first.checkpoints(stream)]
     assert len(found) > 5
     for out, state in found:
         rest = sync(stream, state={stream: state}).ids()
@@ -102,8 +89,8 @@ def test_an_increment_that_is_stopped_anywhere_misses_nobody(klaviyo: FakeKlaviy
             changed.add(row["id"])
     increment = sync(stream, state={stream: before})
     assert sorted(increment.ids()) == sorted(changed)
-    for out, state in stops(increment, stream):
-        assert out | set(sync(stream, state={stream: state}).ids()) == changed
+    for out, state in increment.checkpoints(stream):
+        assert {*out.ids(), *sync(stream, state={stream: state}).ids()} == changed
 
 
 def test_the_state_names_the_position_of_each_query(klaviyo: FakeKlaviyo) -> None:
@@ -172,12 +159,12 @@ def test_who_is_suppressed_again_while_pages_are_read_is_not_lost(klaviyo: FakeK
 
 def suppressed_window() -> tuple[KlaviyoStream, msgspec.Raw, msgspec.Raw]:
     """The query of suppressed profiles, a profile with two suppressions, and one with one."""
-    stream = next(one for one in SourceKlaviyo().streams({"api_key": "pk_x"}) if one.name == "global_exclusions")
-    rows = [
+    stream = next(stream for stream in streams() if stream.name == "global_exclusions")
+    several, single = [
         msgspec.Raw(json.dumps({"id": str(number), "attributes": profile(START, *suppressed_at)}).encode())
         for number, suppressed_at in enumerate([(START + DAY, START + 2 * DAY), (START + DAY,)])
     ]
-    return stream.query({"query": "suppressed"}), *rows
+    return stream.query({"query": "suppressed"}), several, single
 
 
 def test_a_profile_is_left_to_another_window_only_when_that_one_has_emitted_it(klaviyo: FakeKlaviyo) -> None:

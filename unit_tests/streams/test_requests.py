@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from source_klaviyo.api.client import KlaviyoClient
-from source_klaviyo.config import Config
-from source_klaviyo.streams import STREAMS, KlaviyoStream
-from unit_tests.fake_api import CONFIG, HOST, SUPPRESSED_AT, Client, FakeKlaviyo, sync
+from tools.streams import by_name
+from unit_tests.fake_api import HOST, SUPPRESSED_AT, FakeKlaviyo, sync
 from unit_tests.streams.core import NAMES, RESOURCES, STATE, fill, state_of
 
 if TYPE_CHECKING:
@@ -85,42 +83,29 @@ def suppressed_since(bound: str, fields: str = ANALYTICS) -> list[Params]:
     return [{"additional-fields[profile]": fields, "filter": filters, "page[size]": "100"}]
 
 
-FIRST = {
-    "campaigns": campaigns(f"greater-or-equal(updated_at,{START})"),
-    "email_templates": templates(f"greater-or-equal(updated,{START})"),
-    "events": events(f"greater-or-equal(datetime,{START})"),
-    "flows": flows(f"greater-or-equal(updated,{START})"),
-    "global_exclusions": suppressed_since(EVER, "subscriptions"),
-    "lists": lists(f"greater-than(updated,{BEFORE_START})"),
-    "metrics": [{}],
-    "profiles": profiles(f"greater-than(updated,{BEFORE_START})"),
-}
+def changed_since(since: str, before: str) -> dict[str, list[Params]]:
+    """What each stream requests of records changed since an instant; `before` is the second before it."""
+    return {
+        "campaigns": campaigns(f"greater-or-equal(updated_at,{since})"),
+        "email_templates": templates(f"greater-or-equal(updated,{since})"),
+        "events": events(f"greater-or-equal(datetime,{since})"),
+        "flows": flows(f"greater-or-equal(updated,{since})"),
+        "global_exclusions": profiles(f"greater-than(updated,{before})", "subscriptions"),
+        "lists": lists(f"greater-than(updated,{before})"),
+        "metrics": [{}],
+        "profiles": profiles(f"greater-than(updated,{before})"),
+    }
 
-LATER = {
-    "campaigns": campaigns(f"greater-or-equal(updated_at,{SINCE})"),
-    "email_templates": templates(f"greater-or-equal(updated,{SINCE})"),
-    "events": events(f"greater-or-equal(datetime,{SINCE})"),
-    "flows": flows(f"greater-or-equal(updated,{SINCE})"),
-    "global_exclusions": [
-        *profiles(f"greater-than(updated,{BEFORE_SINCE})", "subscriptions"),
-        *suppressed_since(SINCE, "subscriptions"),
-    ],
-    "lists": lists(f"greater-than(updated,{BEFORE_SINCE})"),
-    "metrics": [{}],
-    "profiles": [*profiles(f"greater-than(updated,{BEFORE_SINCE})"), *suppressed_since(SINCE)],
-}
+
+FIRST = changed_since(START, BEFORE_START) | {"global_exclusions": suppressed_since(EVER, "subscriptions")}
+LATER = changed_since(SINCE, BEFORE_SINCE)
+LATER["global_exclusions"] += suppressed_since(SINCE, "subscriptions")
+LATER["profiles"] += suppressed_since(SINCE)
 
 
 def ordered(questions: list[Params]) -> list[Params]:
     """In an order of their own: they are asked side by side."""
     return sorted(questions, key=lambda params: sorted(params.items()))
-
-
-def declared(name: str, **settings: Any) -> KlaviyoStream:
-    """A stream by its name, which asks nobody."""
-    config, client = Config.parse({**CONFIG, **settings}, {}), KlaviyoClient("pk_made_up")
-    found: list[KlaviyoStream] = [stream(config, client, None) for stream in STREAMS]  # type: ignore[arg-type]
-    return next(stream for stream in found if stream.name == name)
 
 
 # --- the first page -------------------------------------------------------------------------------------
@@ -142,14 +127,14 @@ def test_an_increment_asks_from_the_state_on(klaviyo: FakeKlaviyo, stream: str) 
 
 
 @pytest.mark.parametrize("stream", NAMES)
-def test_a_full_refresh_asks_what_a_first_read_asks(klaviyo: FakeKlaviyo, stream: str) -> None:
-    sync(stream, state={stream: state_of(stream)}, full_refresh=True)
-    assert ordered(klaviyo.questions()) == ordered(FIRST[stream])
-
-
-@pytest.mark.parametrize("stream", NAMES)
-def test_a_start_date_may_be_a_mere_date(klaviyo: FakeKlaviyo, stream: str) -> None:
-    sync(stream, start_date="2024-01-01")
+@pytest.mark.parametrize(
+    ("full_refresh", "start_date"), [(True, START), (False, "2024-01-01")], ids=["a full refresh", "a mere date"]
+)
+def test_a_full_refresh_and_a_start_date_without_a_time_request_what_a_first_read_does(
+    klaviyo: FakeKlaviyo, stream: str, full_refresh: bool, start_date: str
+) -> None:
+    state = {stream: state_of(stream)} if full_refresh else None
+    sync(stream, state=state, full_refresh=full_refresh, start_date=start_date)
     assert ordered(klaviyo.questions()) == ordered(FIRST[stream])
 
 
@@ -236,13 +221,13 @@ def test_predictive_analytics_are_left_out_when_the_user_does_without(klaviyo: F
 def test_a_window_is_asked_for_as_far_as_the_server_can_tell_it(
     stream: str, part: Mapping[str, str], filters: str | None
 ) -> None:
-    asked = declared(stream).query(part)
+    asked = by_name()[stream].query(part)
     assert asked.request_params(stream_slice={**part, "start": SINCE, "end": END}).get("filter") == filters
 
 
 @pytest.mark.parametrize("stream", NAMES)
 def test_a_later_page_has_no_parameters_of_its_own(stream: str) -> None:
-    params = declared(stream).request_params(stream_slice={"start": SINCE}, next_page_token={"next": "https://x"})
+    params = by_name()[stream].request_params(stream_slice={"start": SINCE}, next_page_token={"next": "https://x"})
     assert params == {}
 
 
@@ -276,9 +261,3 @@ def test_all_streams_at_once_ask_what_each_asks_alone(klaviyo: FakeKlaviyo) -> N
     sync(*NAMES)
     asked = [params for questions in FIRST.values() for params in questions]
     assert ordered(klaviyo.questions()) == ordered(asked)
-
-
-def test_the_client_of_these_tests_is_that_of_the_source(klaviyo: FakeKlaviyo) -> None:
-    from source_klaviyo import source  # noqa: PLC0415
-
-    assert isinstance(source.KlaviyoClient("pk_made_up"), Client)
