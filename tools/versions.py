@@ -48,7 +48,7 @@ def passes(version: str, command: str) -> bool:
         for step in (
             [command, "-m", "venv", str(home)],
             install,
-            [python, "-m", "pytest", "--quiet", "unit_tests"],
+            [python, "-m", "pytest", "--quiet", "--numprocesses", "auto", "unit_tests"],
         )
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,10 +25,18 @@ class WorkerPool(ThreadPoolExecutor):
         Returns:
             How many there are.
         """
+        idle = Event()
         for _ in range(wanted):
-            self._adjust_thread_count()
+            threads = len(self._threads)
+            super().submit(idle.wait)  # a thread is started for each work as long as all others are busy
+            if len(self._threads) == threads:
+                self._work_queue.get_nowait()  # no thread takes it
+                break
+        idle.set()
         for _ in self._threads:
-            self._idle_semaphore.release()  # as a thread does when it has nothing left to do
+            self._idle_semaphore.acquire()  # a thread has nothing left to do
+        for _ in self._threads:
+            self._idle_semaphore.release()
         return len(self._threads)
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
