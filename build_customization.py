@@ -1,4 +1,4 @@
-"""What Airbyte's image builder does besides installing the connector.
+"""Hooks for Airbyte's image builder, which runs them before and after it installs the connector.
 
 ``airbyte-ci`` loads this file by its path and calls the two functions with the image at that stage. Builds
 from a Dockerfile do not use it.
@@ -20,13 +20,13 @@ async def pre_connector_install(base_image_container: Container) -> Container:
     """Prepare the base image, before the connector is installed.
 
     ``PYTHONFAULTHANDLER`` makes a crash outside Python (in a decoder written in C, say) leave a stack trace
-    in the sync's log, which otherwise ends without a word.
+    in the sync's log, which otherwise just ends.
     """
     return base_image_container.with_env_variable("PYTHONFAULTHANDLER", "1")
 
 
 async def post_connector_install(connector_container: Container) -> Container:
-    """Label the finished image with the connector's version and the revision of Klaviyo's API it speaks."""
+    """Label the finished image with the connector's version and the revision of Klaviyo's API that it requests."""
     version = _value("metadata.yaml", r"^  dockerImageTag: (\S+)$")
     revision = _value("source_klaviyo/api/client.py", r'^REVISION = "([^"]+)"$')
     return (

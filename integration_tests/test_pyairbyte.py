@@ -50,7 +50,7 @@ def python() -> Path:
     interpreter, ready = HOME / "bin" / "python", HOME / "ready"
     if not ready.exists():
         subprocess.run([sys.executable, "-m", "venv", "--clear", HOME], check=True)
-        command = [interpreter, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "airbyte"]
+        command = [str(interpreter), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "airbyte"]
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode:
             pytest.skip(f"PyAirbyte cannot be installed here: {done.stderr.strip().splitlines()[-1]}")

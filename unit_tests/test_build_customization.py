@@ -1,4 +1,4 @@
-"""The hooks of Airbyte's image builder, called as it calls them."""
+"""The hooks for Airbyte's image builder, called the way it calls them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 
 
 class Container:
-    """A stand-in for dagger's container: each call answers a new one."""
+    """A stand-in for dagger's container: each call returns a new one."""
 
     def __init__(self, env: dict[str, str] | None = None, labels: dict[str, str] | None = None) -> None:
         self.env = env or {}
@@ -36,6 +36,8 @@ class Container:
 def hooks() -> ModuleType:
     """The module, loaded by its path from a directory that is not on the path."""
     spec = importlib.util.spec_from_file_location("build_customization", ROOT / "build_customization.py")
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -60,9 +62,7 @@ def test_the_image_is_labelled_with_version_and_revision(hooks: ModuleType) -> N
     }
 
 
-def test_a_value_that_is_gone_stops_the_build(
-    hooks: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_value_stops_the_build(hooks: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "metadata.yaml").write_text("data: {}\n", encoding="utf-8")
     monkeypatch.setattr(hooks, "ROOT", tmp_path)
     with pytest.raises(ValueError, match=r"metadata\.yaml has no line"):

@@ -23,17 +23,18 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture(scope="module")
 def metadata() -> dict[str, Any]:
-    return yaml.safe_load((ROOT / "metadata.yaml").read_text(encoding="utf-8"))
+    content: dict[str, Any] = yaml.safe_load((ROOT / "metadata.yaml").read_text(encoding="utf-8"))
+    return content
 
 
 def test_the_cdk_reads_it() -> None:
     data = MetadataFile.from_file(ROOT / "metadata.yaml").data
     assert data.language is ConnectorLanguage.PYTHON
     assert data.dockerRepository == "airbyte/source-klaviyo"
-    assert re.fullmatch(
-        r"docker\.io/airbyte/python-connector-base:\d+\.\d+\.\d+@sha256:[0-9a-f]{64}",
-        data.connectorBuildOptions.baseImage,
-    )
+    assert data.connectorBuildOptions is not None
+    base = data.connectorBuildOptions.baseImage or ""
+    assert re.fullmatch(r"docker\.io/airbyte/python-connector-base:\d+\.\d+\.\d+@sha256:[0-9a-f]{64}", base)
+    assert data.suggestedStreams is not None
     assert data.suggestedStreams.streams == ["events", "campaigns", "lists", "metrics", "flows"]
 
 
