@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.connector import ours, sync
@@ -40,12 +38,8 @@ def measure(_: Plan, say: Callable[[str], None]) -> Iterator[Table]:
         ("Limit", "Requests", "Bound", "First request after", "Last answer after"),
     )
     say(f"reading {len(names)} streams of a small shop")
-    with (
-        TemporaryDirectory() as folder,
-        simulator(latency=LATENCY, advanced_kdp=True, **SIZES) as shop,
-        table.guard("the account"),
-    ):
-        done = sync(ours(shop, Path(folder)), *names)
+    with simulator(latency=LATENCY, advanced_kdp=True, **SIZES) as shop, table.guard("the account"):
+        done = sync(ours(shop), *names)
         times: defaultdict[str, list[float]] = defaultdict(list)
         made = shop.requests()
         for request in made:

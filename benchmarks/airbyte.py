@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.connector import Connector
-from benchmarks.simulator import ROOT, Simulator
 from benchmarks.table import UnmeasurableError
+from integration_tests.connector import ROOT, Connector
+from klaviyo_simulator.rules.facts import REVISION
+from tools.versions import interpreter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from benchmarks.simulator import Simulator
 
 PACKAGE = "airbyte-source-klaviyo==2.13.1"
 HOME = Path(__file__).parent / ".venv-airbyte"
@@ -24,16 +26,11 @@ READY = HOME / "ready"
 
 _INSTALLING = Lock()
 
-FITS = "import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 12))"
-"""The package takes no newer Python."""
-
 END = """end_datetime: "{{ (now_utc() - duration('PT2S')).strftime('%Y-%m-%dT%H:%M:%SZ') }}\""""
 
 
-def connector(
-    simulator: Simulator, folder: Path, start_date: str, say: Callable[[str], None], **settings: Any
-) -> Connector:
-    """Set it up, with a copy of its package in `folder` whose manifest is changed in four places, at no cost of time.
+def connector(simulator: Simulator, start_date: str, say: Callable[[str], None], **settings: Any) -> Connector:
+    """Set up a copy of it for a simulator, whose manifest is changed in four places, at no cost of time.
 
     The address and the revision become the simulator's; dates are written `…Z` instead of `…+0000`, and the last
     window ends two seconds ago instead of now, since the simulator takes neither RFC 822 zones nor the future.
@@ -44,13 +41,13 @@ def connector(
     with _INSTALLING:
         _install(say)
     package = _run([str(PYTHON), "-c", "import source_klaviyo; print(source_klaviyo.__path__[0])"], HOME)
-    shutil.copytree(package, folder / "source_klaviyo", dirs_exist_ok=True)
-    manifest = folder / "source_klaviyo" / "manifest.yaml"
-    revision = _run([sys.executable, "-c", "from klaviyo_simulator.rules.facts import REVISION; print(REVISION)"], ROOT)
+    copy = simulator.folder / "source_klaviyo"
+    shutil.copytree(package, copy, dirs_exist_ok=True)
+    manifest = copy / "manifest.yaml"
     text = manifest.read_text("utf-8")
     for old, new in (
         (r"https://a\.klaviyo\.com/", f"{simulator.url}/"),
-        (r"(Revision: ).*", rf'\1"{revision}"'),
+        (r"(Revision: ).*", rf'\1"{REVISION}"'),
         (r"(\bdatetime_format: .*)%z", r"\1Z"),
         (r"^( *)(start_datetime: .*)$", lambda found: f"{found[1]}{found[2]}\n{found[1]}{END}"),
     ):
@@ -59,18 +56,15 @@ def connector(
             raise UnmeasurableError(f"the manifest of {PACKAGE} is not as expected: it has no {old}")
     manifest.write_text(text, "utf-8")
     program = (str(PYTHON), "-c", "from source_klaviyo.run import run; run()")
-    return Connector(program, folder, folder, {"start_date": start_date, **settings})
+    return Connector(simulator.url, simulator.folder, {"start_date": start_date, **settings}, program)
 
 
 def _install(say: Callable[[str], None]) -> None:
     if READY.exists():
         return
-    for name in (sys.executable, "python3.11", "python3.10"):
-        base = shutil.which(name)
-        if base and not subprocess.run([base, "-c", FITS], check=False, capture_output=True).returncode:
-            break
-    else:
-        raise UnmeasurableError(f"{PACKAGE} needs Python 3.10 or 3.11")
+    base = interpreter("3.11")
+    if base is None:
+        raise UnmeasurableError(f"{PACKAGE} needs Python 3.11; it takes no newer one")
     say(f"installing {PACKAGE}, once; this takes a minute or two")
     _run([base, "-m", "venv", str(HOME)], ROOT)
     (HOME / ".gitignore").write_text("*\n", "utf-8")

@@ -9,16 +9,18 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.simulator import ROOT, Simulator
 from benchmarks.table import WrongError
-from integration_tests.heavy import MB, peak_of
+from integration_tests.connector import ROOT, Connector, catalog
+from integration_tests.heavy import MB, memory_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from benchmarks.simulator import Simulator
 
 PEAK_SECONDS = 0.02
 """How often the memory of a process is read."""
@@ -26,42 +28,21 @@ RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 """Bytes in what `ru_maxrss` counts."""
 
 
-@dataclass(frozen=True)
-class Connector:
-    """How one is started.
-
-    Attributes:
-        program: the command line before the command.
-        home: the working directory.
-        folder: takes settings, catalog, state and output.
-        settings: besides the key.
-        environment: besides that of this process.
-    """
-
-    program: Sequence[str]
-    home: Path
-    folder: Path
-    settings: Mapping[str, Any] = field(default_factory=dict)
-    environment: Mapping[str, str] = field(default_factory=dict)
-
-    def start(self, command: str, stdout: Any, **files: Any) -> subprocess.Popen[bytes]:
-        """Start a command with these files and, unless it is `spec`, the settings."""
-        arguments = [*self.program, command]
-        if command != "spec":
-            files = {"config": {"api_key": "pk_demo", **self.settings}, **files}
-        for option, content in files.items():
-            path = self.folder / f"{option}.json"
-            path.write_text(json.dumps(content), "utf-8")
-            arguments += [f"--{option}", str(path)]
-        environment = {**os.environ, **self.environment}
-        with (self.folder / "stderr").open("wb") as stderr:
-            return subprocess.Popen(arguments, cwd=self.home, env=environment, stdout=stdout, stderr=stderr)
+def ours(simulator: Simulator, **settings: Any) -> Connector:
+    """Return the connector of this checkout."""
+    return Connector(simulator.url, simulator.folder, settings)
 
 
-def ours(simulator: Simulator, folder: Path, **settings: Any) -> Connector:
-    """The connector of this checkout."""
-    program = (sys.executable, str(ROOT / "main.py"))
-    return Connector(program, ROOT, folder, settings, {"KLAVIYO_API_URL": simulator.url})
+def start(connector: Connector, command: str, stdout: Any, **files: Any) -> subprocess.Popen[bytes]:
+    """Start a command with these files."""
+    with (connector.folder / "stderr").open("wb") as stderr:
+        return subprocess.Popen(
+            connector.command(command, **files),
+            cwd=connector.folder,
+            env=connector.environment,
+            stdout=stdout,
+            stderr=stderr,
+        )
 
 
 @dataclass(frozen=True)
@@ -130,7 +111,7 @@ class Running:
 
     def _watch(self) -> None:
         """Note the most memory that the process has had, as long as there is any."""
-        while peak := peak_of(self.process.pid):
+        while peak := memory_of(self.process.pid):
             self._peak = peak
             time.sleep(PEAK_SECONDS)
 
@@ -184,16 +165,16 @@ def running(connector: Connector, *streams: str, state: Any = None, piped: bool 
         state: the states to go on from.
         piped: whether the output is taken as it comes, or goes to a file first.
     """
-    files = {"catalog": _catalog(streams)} | ({} if state is None else {"state": state})
+    files = {"catalog": catalog(*streams)} | ({} if state is None else {"state": state})
     output = connector.folder / "output.jsonl"
     if piped:
-        process = connector.start("read", subprocess.PIPE, **files)
+        process = start(connector, "read", subprocess.PIPE, **files)
         sink = _sink(process.stdout)
         if process.stdout:
             process.stdout.close()
     else:
         with output.open("wb") as file:
-            process, sink = connector.start("read", file, **files), None
+            process, sink = start(connector, "read", file, **files), None
     try:
         yield Running(process, sink, output)
     finally:
@@ -219,17 +200,3 @@ def sync_within(most: float, connector: Connector, *streams: str) -> Sync | None
 def _sink(source: Any) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "benchmarks.sink"]
     return subprocess.Popen(command, cwd=ROOT, stdin=source, stdout=subprocess.PIPE)
-
-
-def _catalog(streams: Sequence[str]) -> dict[str, Any]:
-    modes = ["full_refresh", "incremental"]
-    return {
-        "streams": [
-            {
-                "stream": {"name": name, "json_schema": {}, "supported_sync_modes": modes},
-                "sync_mode": "incremental",
-                "destination_sync_mode": "append_dedup",
-            }
-            for name in streams
-        ]
-    }

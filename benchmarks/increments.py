@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from math import ceil
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from benchmarks.connector import ours, sync
@@ -42,9 +40,9 @@ def measure(_: Plan, say: Callable[[str], None]) -> Iterator[Table]:
         ("Stream", "Partitions", "Nothing changed", "A page changed"),
     )
     names = [name for name, endpoint in STREAMS.items() if name != "list_profiles"]
-    with TemporaryDirectory() as folder, simulator(latency=0.1, **SIZES) as shop, table.guard("later syncs"):
+    with simulator(latency=0.1, **SIZES) as shop, table.guard("later syncs"):
         shop.settle()
-        connector = ours(shop, Path(folder), **PLAIN)
+        connector = ours(shop, **PLAIN)
         say(f"reading {len(names)} streams, three times")
         first = sync(connector, *names)
         shop.settle()

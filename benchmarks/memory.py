@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 from benchmarks.connector import ours, running, sync
 from benchmarks.simulator import simulator
 from benchmarks.table import Table, UnmeasurableError, WrongError, marked
-from integration_tests.heavy import Heavy, watch
+from integration_tests.heavy import Heavy, memory_of, watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,15 +43,15 @@ def measure(plan: Plan, say: Callable[[str], None]) -> Iterator[Table]:
         "about 1 KB.",
         ("Read", "Memory"),
     )
-    with TemporaryDirectory() as name, table.guard("memory"):
+    with table.guard("memory"):
         for events in plan.memory:
             with simulator(no_limits=True, events=events) as shop:
                 say(f"reading {events:,} events")
-                done = sync(ours(shop, Path(name)), "events", piped=True).holds(events=events)
+                done = sync(ours(shop), "events", piped=True).holds(events=events)
                 table.rows.append((f"{events:,} events", f"{done.peak / MB:.0f} MB"))
         with simulator(no_limits=True, events=small) as shop:
             say(f"reading {small:,} events, and taking none for {plan.pause} s")
-            table.rows.append(_stopped(plan, shop, Path(name)))
+            table.rows.append(_stopped(plan, shop))
     yield table
 
 
@@ -94,10 +93,10 @@ def _watched(events: int, size: int, rate: float | None, seconds: float) -> Watc
         return watch(server, Path(name), seconds=seconds, rate=rate)
 
 
-def _stopped(plan: Plan, shop: Simulator, folder: Path) -> tuple[str, str]:
+def _stopped(plan: Plan, shop: Simulator) -> tuple[str, str]:
     """Stop the consumer in the middle; go on later, and see that all arrives."""
     events = plan.memory[0]
-    with running(ours(shop, folder), "events") as under_way:
+    with running(ours(shop), "events") as under_way:
         if under_way.sink is None:
             raise UnmeasurableError("there is no consumer to stop")
         while shop.stats()["requests"] < events * BEGINNING / 1000:
@@ -108,22 +107,8 @@ def _stopped(plan: Plan, shop: Simulator, folder: Path) -> tuple[str, str]:
         time.sleep(SETTLE)
         asked = shop.stats()["requests"]
         time.sleep(plan.pause)
-        memory, asked_since = _resident(under_way.process.pid), shop.stats()["requests"] - asked
+        memory, asked_since = memory_of(under_way.process.pid, "VmRSS"), shop.stats()["requests"] - asked
         under_way.sink.send_signal(signal.SIGCONT)
         under_way.finish().holds(events=events)
     what = f"{events:,} events, stopped for {plan.pause:g} s after {asked} requests ({asked_since} more while stopped)"
-    return what, f"{memory / MB:.0f} MB"
-
-
-def _resident(pid: int) -> int:
-    """Bytes of memory that a process holds now.
-
-    Raises:
-        UnmeasurableError: the system does not tell.
-    """
-    try:
-        status = Path(f"/proc/{pid}/status").read_text("utf-8")
-    except OSError:
-        raise UnmeasurableError("a process's memory can be read on Linux only") from None
-    found = re.search(r"VmRSS:\s*(\d+) kB", status)
-    return int(found.group(1)) * 1024 if found else 0
+    return what, f"{memory:.0f} MB"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from benchmarks.connector import ours, running
@@ -70,14 +68,13 @@ def measure(plan: Plan, say: Callable[[str], None]) -> Iterator[Table]:
     few = {each.size: max(2, (plan.minutes * 15 + 2) // 2) for each in COUNTED}
     say("reading " + ", ".join(each.stream for each in (*SIDE_BY_SIDE, *COUNTED)))
     with ExitStack() as stack, table.guard("streams with parents"):
-        folders = [Path(stack.enter_context(TemporaryDirectory())) for _ in range(2)]
         shops = [
             stack.enter_context(simulator(latency=LATENCY, **options, members=100, events=100))
             for options in (sizes, few)
         ]
         syncs = [
-            stack.enter_context(running(ours(shop, folder, **PLAIN), *(each.stream for each in children)))
-            for shop, folder, children in zip(shops, folders, (SIDE_BY_SIDE, COUNTED), strict=True)
+            stack.enter_context(running(ours(shop, **PLAIN), *(each.stream for each in children)))
+            for shop, children in zip(shops, (SIDE_BY_SIDE, COUNTED), strict=True)
         ]
         for each in syncs:
             each.finish()

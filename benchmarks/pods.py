@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from benchmarks.connector import ours, running, sync
@@ -43,13 +41,11 @@ def measure(plan: Plan, say: Callable[[str], None]) -> Iterator[Table]:
         say(f"reading profiles at the limit, of 1 account and of {ACCOUNTS}: {plan.minutes} minutes each")
         table.rows.append(_row("profiles at the limit", _read(plan, 1, "profiles")))
         table.rows.append(_row(f"profiles of {ACCOUNTS} accounts at once", _read(plan, ACCOUNTS, "profiles")))
-    with table.guard("nothing changed"), TemporaryDirectory() as name, simulator(latency=0.2) as shop:
+    with table.guard("nothing changed"), simulator(latency=0.2) as shop:
         say("reading eight streams again, unchanged")
-        first = sync(ours(shop, Path(name)), *EIGHT)
+        first = sync(ours(shop), *EIGHT)
         shop.settle()
-        table.rows.append(
-            _row("8 streams, nothing changed", [sync(ours(shop, Path(name)), *EIGHT, state=first.states)])
-        )
+        table.rows.append(_row("8 streams, nothing changed", [sync(ours(shop), *EIGHT, state=first.states)]))
     yield table
 
 
@@ -60,10 +56,9 @@ def _read(plan: Plan, accounts: int, stream: str) -> list[Sync]:
     with ExitStack() as stack:
         under_way = []
         for _ in range(accounts):
-            folder = Path(stack.enter_context(TemporaryDirectory()))
             shop = stack.enter_context(simulator(**LATENCY, **{endpoint.size: size}))
             shop.settle()
-            under_way.append(stack.enter_context(running(ours(shop, folder, **PLAIN), stream)))
+            under_way.append(stack.enter_context(running(ours(shop, **PLAIN), stream)))
         return [each.finish().holds(once=False, **{stream: size}) for each in under_way]
 
 

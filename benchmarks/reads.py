@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from math import ceil
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.airbyte import connector as airbytes
@@ -73,7 +71,7 @@ class Case:
 
     def waits(self, pages: int) -> bool:
         """Return whether a read of so many pages does little but wait for a quota."""
-        return pages > 0.9 * self.endpoint.steady and self.stream != "events"
+        return self.endpoint.is_paced(pages) and self.stream != "events"
 
 
 CASES = (
@@ -143,12 +141,12 @@ def read(case: Case, pages: int, tries: int = 1) -> Read:
         WrongError: not every record came.
     """
     records, options = case.size(pages)
-    settings = {"start_date": _start(case.since), **case.settings}
+    settings = {"start_date": start_of(case.since), **case.settings}
     best: Read | None = None
     for _ in range(tries):
-        with TemporaryDirectory() as folder, simulator(latency=LATENCY, **options) as shop:
+        with simulator(latency=LATENCY, **options) as shop:
             shop.settle()
-            done = sync(ours(shop, Path(folder), **settings), case.stream)
+            done = sync(ours(shop, **settings), case.stream)
             found = _taken(case, done, shop)
         if done.distinct.get(case.stream) != records:
             raise WrongError(f"{done.distinct} of {records:,} records came")
@@ -169,9 +167,9 @@ def read_with_airbytes(case: Case, pages: int, most: float, say: Callable[[str],
     """
     records, options = case.size(pages)
     settings = {**WORKERS, **case.settings}
-    with TemporaryDirectory() as folder, simulator(latency=LATENCY, **options) as shop:
+    with simulator(latency=LATENCY, **options) as shop:
         shop.settle()
-        done = sync_within(most, airbytes(shop, Path(folder), _start(case.since), say, **settings), case.stream)
+        done = sync_within(most, airbytes(shop, start_of(case.since), say, **settings), case.stream)
         if done is None:
             return None
         if done.distinct.get(case.stream, 0) < records * (1 - AHEAD):
@@ -179,7 +177,7 @@ def read_with_airbytes(case: Case, pages: int, most: float, say: Callable[[str],
         return _taken(case, done, shop)
 
 
-def _start(years: float) -> str:
+def start_of(years: float) -> str:
     """Return the date that lies so many years and a day back."""
     return f"{datetime.now(UTC) - timedelta(days=years * 365.25 + 1):%Y-%m-%dT00:00:00Z}"
 

@@ -11,6 +11,7 @@ from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.klaviyo import stream_of
@@ -28,9 +29,11 @@ class Simulator:
 
     Attributes:
         url: scheme, host and port.
+        folder: a temporary folder for the files of the connectors that read from it.
     """
 
     url: str
+    folder: Path
 
     def stats(self) -> dict[str, Any]:
         """All counts."""
@@ -59,10 +62,6 @@ class Simulator:
         """Change or add so many records of each kind; the simulator's `Mutations.play` lists the kinds."""
         self._call("mutate", changes)
 
-    def spoil(self, *faults: dict[str, Any]) -> None:
-        """Let faults strike; the simulator's `faults.py` lists the kinds."""
-        self._call("faults", list(faults))
-
     def reset(self) -> None:
         """Begin to count from zero."""
         self._call("stats/reset", {})
@@ -79,11 +78,14 @@ def simulator(**options: Any) -> Iterator[Simulator]:
     command = [sys.executable, "-m", "klaviyo_simulator", "--port", "0"]
     for name, value in options.items():
         command += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+    with (
+        TemporaryDirectory() as folder,
+        subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process,
+    ):
         try:
             found = re.search(r"http://\S+", process.stderr.readline() if process.stderr else "")
             if not found:
                 raise UnmeasurableError("the simulator did not start")
-            yield Simulator(found.group(0))
+            yield Simulator(found.group(0), Path(folder))
         finally:
             process.terminate()

@@ -5,19 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from benchmarks.connector import ours
+from benchmarks.connector import ours, start
 from benchmarks.simulator import simulator
 from benchmarks.table import Table, WrongError, figure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from benchmarks.connector import Connector
     from benchmarks.plan import Plan
+    from integration_tests.connector import Connector
 
 NAME = "start"
 CDK = (sys.executable, "-c", "import airbyte_cdk.entrypoint")
@@ -33,8 +31,8 @@ def measure(plan: Plan, say: Callable[[str], None]) -> Iterator[Table]:
     )
     say("starting spec, check and the CDK by itself")
     times: dict[str, list[float]] = {"spec": [], "check": [], "import airbyte_cdk.entrypoint": []}
-    with TemporaryDirectory() as name, simulator(no_limits=True) as shop, table.guard("the start"):
-        connector = ours(shop, Path(name))
+    with simulator(no_limits=True) as shop, table.guard("the start"):
+        connector = ours(shop)
         for _ in range(plan.starts):
             for command in ("spec", "check"):
                 times[command].append(_seconds(connector, command))
@@ -47,7 +45,7 @@ def measure(plan: Plan, say: Callable[[str], None]) -> Iterator[Table]:
 
 def _seconds(connector: Connector, command: str) -> float:
     began = time.monotonic()
-    with connector.start(command, subprocess.PIPE) as process:
+    with start(connector, command, subprocess.PIPE) as process:
         output, _ = process.communicate()
         seconds = time.monotonic() - began
     wanted = b'"SPEC"' if command == "spec" else b'"SUCCEEDED"'

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from benchmarks import airbyte
 from benchmarks.connector import ours, sync
-from benchmarks.reads import AHEAD
+from benchmarks.reads import AHEAD, YEARS, start_of
 from benchmarks.simulator import simulator
 from benchmarks.table import Table, WrongError, figure
 
@@ -20,7 +17,6 @@ if TYPE_CHECKING:
     from benchmarks.plan import Plan
 
 NAME = "throughput"
-YEARS = 10
 
 
 def measure(plan: Plan, say: Callable[[str], None]) -> Iterator[Table]:
@@ -32,28 +28,25 @@ def measure(plan: Plan, say: Callable[[str], None]) -> Iterator[Table]:
         ("Connector", "Events", "Events/s", "CPU for a million events"),
     )
     years = YEARS * plan.wheel_events / plan.events
-    start = f"{datetime.now(UTC) - timedelta(days=years * 365.25 + 1):%Y-%m-%dT00:00:00Z}"
     rates = []
-    with TemporaryDirectory() as name:
-        folder = Path(name)
-        with table.guard("this connector"), simulator(no_limits=True, events=plan.events, years=YEARS) as shop:
-            shop.settle()
-            idle = sync(ours(shop, folder), "tags").cpu
-            say(f"reading {plan.events:,} events")
-            turns = [sync(ours(shop, folder), "events").holds(events=plan.events) for _ in range(max(plan.tries, 2))]
-            done = max(turns, key=lambda one: one.rate)
-            rates.append(done.rate)
-            table.rows.append(_row("this connector", done, idle))
-        with table.guard("Airbyte's"), simulator(no_limits=True, events=plan.wheel_events, years=years) as shop:
-            shop.settle()
-            wheel = airbyte.connector(shop, folder, start, say)
-            idle = sync(wheel, "metrics").cpu
-            say(f"reading {plan.wheel_events:,} events with Airbyte's connector")
-            done = sync(wheel, "events").holds()
-            if done.total < plan.wheel_events * (1 - AHEAD):
-                raise WrongError(f"{done.total:,} of {plan.wheel_events:,} events came")
-            rates.append(done.rate)
-            table.rows.append(_row("Airbyte's connector", done, idle))
+    with table.guard("this connector"), simulator(no_limits=True, events=plan.events, years=YEARS) as shop:
+        shop.settle()
+        idle = sync(ours(shop), "tags").cpu
+        say(f"reading {plan.events:,} events")
+        turns = [sync(ours(shop), "events").holds(events=plan.events) for _ in range(max(plan.tries, 2))]
+        done = max(turns, key=lambda one: one.rate)
+        rates.append(done.rate)
+        table.rows.append(_row("this connector", done, idle))
+    with table.guard("Airbyte's"), simulator(no_limits=True, events=plan.wheel_events, years=years) as shop:
+        shop.settle()
+        wheel = airbyte.connector(shop, start_of(years), say)
+        idle = sync(wheel, "metrics").cpu
+        say(f"reading {plan.wheel_events:,} events with Airbyte's connector")
+        done = sync(wheel, "events").holds()
+        if done.total < plan.wheel_events * (1 - AHEAD):
+            raise WrongError(f"{done.total:,} of {plan.wheel_events:,} events came")
+        rates.append(done.rate)
+        table.rows.append(_row("Airbyte's connector", done, idle))
     if len(rates) == 2:
         table.notes.append(f"This connector reads {figure(round(rates[0] / rates[1]))} times as many in a second.")
     yield table

@@ -9,10 +9,13 @@ import sys
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from source_klaviyo.streams.account import OfAccount
 from tools.streams import parent_key, streams
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ROOT = Path(__file__).parent.parent
 KEY = "pk_demo"
@@ -115,15 +118,17 @@ class Connector:
         url: the simulator.
         folder: where the files go.
         settings: besides the key.
+        program: the command line before the command.
     """
 
     url: str
     folder: Path
     settings: dict[str, Any] = field(default_factory=dict)
+    program: Sequence[str] = (sys.executable, str(ROOT / "main.py"))
 
     def command(self, name: str, **files: Any) -> list[str]:
         """The command line, its files written."""
-        arguments = [sys.executable, str(ROOT / "main.py"), name]
+        arguments = [*self.program, name]
         if name != "spec":
             files = {"config": {"api_key": KEY, **self.settings}, **files}
         for option, content in files.items():

@@ -206,7 +206,7 @@ def watch(
         begun, end = False, time.monotonic() + START + seconds
         try:
             while process.poll() is None and time.monotonic() < end:
-                seen.peak = max(seen.peak, peak_of(process.pid))
+                seen.peak = max(seen.peak, memory_of(process.pid))
                 if seen.records and not begun:
                     begun, end = True, time.monotonic() + seconds
                 time.sleep(0.02)
@@ -219,13 +219,13 @@ def watch(
     return seen
 
 
-def peak_of(pid: int) -> float:
-    """The most resident memory that a process has had so far, in MB; 0 if it has ended."""
+def memory_of(pid: int, what: str = "VmHWM") -> float:
+    """Resident memory of a process in MB: the peak so far (VmHWM) or the present (VmRSS); 0 if it has ended."""
     try:
         status = Path(f"/proc/{pid}/status").read_text("utf-8")
     except OSError:
         return 0.0
-    found = re.search(r"VmHWM:\s*(\d+) kB", status)
+    found = re.search(rf"{what}:\s*(\d+) kB", status)
     return int(found.group(1)) * 1024 / MB if found else 0.0
 
 

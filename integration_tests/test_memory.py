@@ -81,7 +81,7 @@ def test_a_million_events_of_one_second_take_no_more_memory_than_others(tmp_path
 
 
 READ_MANY_PAGES = """
-from integration_tests.heavy import peak_of
+from integration_tests.heavy import memory_of
 from source_klaviyo.api.client import KlaviyoClient
 from source_klaviyo.api.page import Page
 from source_klaviyo.config import Config
@@ -96,9 +96,9 @@ class Endless(Profiles):
             yield Page([resource], [b"null"], f"https://a.klaviyo.com/api/profiles?{number:0300}")
 
 stream = Endless(Config.parse({"api_key": "pk_demo"}), KlaviyoClient("pk_demo"), None)
-before = peak_of(os.getpid())
+before = memory_of(os.getpid())
 assert sum(1 for _ in stream.pages(dict)) == 400_000
-print(peak_of(os.getpid()) - before)
+print(memory_of(os.getpid()) - before)
 """
 
 
