@@ -15,7 +15,7 @@ from integration_tests.connector import CORE, KEY, Connector
 from integration_tests.test_sync import assert_sound
 from integration_tests.truth import expected
 from klaviyo_simulator import Simulator
-from source_klaviyo.api import backoff, client
+from source_klaviyo.api import client, retry
 from source_klaviyo.sync.instants import SECOND, parse_instant
 from unit_tests.fake_api import NoLimits, Output, sync
 
@@ -160,7 +160,7 @@ def test_what_passes_costs_no_record(
         assert keys(output, stream) == expected(shop, stream), stream
     assert sum(shop.stats()["faults"].values()) >= len(paths)
     assert bool(at_once) == (fault in BREAKING)
-    assert all(nap <= backoff.MAX_BACKOFF_SECONDS + 1 for nap in at_once)
+    assert all(nap <= retry.MAX_BACKOFF_SECONDS + 1 for nap in at_once)
 
 
 @pytest.mark.parametrize("fault", [one for one in BREAKING if "slow" not in one["kind"]], ids=name_of)

@@ -14,6 +14,7 @@ from integration_tests.forks import Forks
 from integration_tests.serving import serving
 from source_klaviyo.api.client import KlaviyoClient
 from source_klaviyo.api.page import decode_page
+from source_klaviyo.api.request import Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -228,7 +229,7 @@ def test_no_cookie_is_kept() -> None:
         server.RequestHandlerClass = CookieHandler
         client = KlaviyoClient(KEY, f"http://127.0.0.1:{server.server_port}")
         for _ in range(2):
-            client.get("/api/lists", None, (), lambda body: decode_page(body, None))
+            client.get(Request("/api/lists", None, (), lambda body: decode_page(body, None)))
 
     assert server.asked == 0
     assert not client._session.cookies

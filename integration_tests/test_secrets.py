@@ -31,6 +31,7 @@ from klaviyo_simulator import Simulator
 from source_klaviyo.api.client import KlaviyoClient
 from source_klaviyo.api.errors import KlaviyoError
 from source_klaviyo.api.page import decode_page
+from source_klaviyo.api.request import Request
 from source_klaviyo.config import Config
 from source_klaviyo.source import SourceKlaviyo
 
@@ -216,7 +217,7 @@ def test_no_error_holds_the_key(echo: Echo, place: str, spelling: str, caplog: p
             echo.play = (place, spelling, status)
             client = KlaviyoClient(key, echo.url, tries=2, sleep=lambda _: None)
             try:
-                found = client.get("/api/lists", None, (), lambda body: decode_page(body, "updated"))
+                found = client.get(Request("/api/lists", None, (), lambda body: decode_page(body, "updated")))
                 client.resolve_link(found.next or "")
             except KlaviyoError as error:
                 assert_hidden(key, spelling, f"{error} {error!r} {vars(error)}")
@@ -236,9 +237,7 @@ def test_what_else_klaviyo_says_is_shown(echo: Echo, forks: Forks) -> None:
 def test_a_redirect_is_refused_wherever_it_leads(echo: Echo, forks: Forks, status: int) -> None:
     echo.play, echo.asked = ("a redirect to here", "as it is", status), 0
 
-    assert "which is not followed so that the API key stays safe" in command(
-        forks, echo.url, "check", {"api_key": KEYS[0]}
-    )
+    assert "which is not followed, to protect the API key" in command(forks, echo.url, "check", {"api_key": KEYS[0]})
     assert echo.asked == 1
 
 
@@ -285,11 +284,11 @@ def test_no_object_shows_the_key(echo: Echo, key: str) -> None:
     config = Config.parse({"api_key": key}, {"KLAVIYO_API_URL": echo.url})
     client = KlaviyoClient(config.api_key, config.api_url, tries=1)
     with pytest.raises(KlaviyoError) as raised:
-        client.get("/api/lists", None, (), lambda body: decode_page(body, None))
+        client.get(Request("/api/lists", None, (), lambda body: decode_page(body, None)))
     streams = SourceKlaviyo().streams({"api_key": key})
 
     found = list(reachable(config, client, streams, raised.value))
-    assert {"Session", "_KeyAuth", "Config"} <= {type(one).__name__ for one in found}
+    assert {"Session", "KeyAuth", "Config"} <= {type(one).__name__ for one in found}
     for one in found:
         assert_hidden(key, "as it is", f"{one!r} {one}")
 

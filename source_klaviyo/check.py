@@ -17,6 +17,7 @@ from source_klaviyo.api.errors import (
     RevisionRefused,
 )
 from source_klaviyo.api.page import decode_page
+from source_klaviyo.api.request import Request
 from source_klaviyo.api.worker_pool import WorkerPool
 from source_klaviyo.streams.shared import ACCOUNTS
 
@@ -65,8 +66,8 @@ def check(client: KlaviyoClient, streams: Sequence[KlaviyoStream]) -> None:
     except AccessDenied as error:
         name = "(its name needs the scope accounts:read)"
         refusals[ACCOUNTS_SCOPE] = error
-    logger.info("The %s belongs to the Klaviyo account %s.", client.subject, name)
-    refusals |= {scope: MissingScope("Not granted.") for scope in _not_granted(by_scope, client.scopes)}
+    logger.info("The %s belongs to the Klaviyo account %s.", client.auth.subject, name)
+    refusals |= {scope: MissingScope("Not granted.") for scope in _not_granted(by_scope, client.auth.scopes)}
 
     # try one stream for each other scope, the cheapest one
     unknown = by_scope.keys() - refusals.keys() - {ACCOUNTS_SCOPE}
@@ -93,10 +94,10 @@ def _no_access(client: KlaviyoClient, scopes: Iterable[str]) -> ConfigError:
     names = ", ".join(sorted(scopes))
     remedy = (
         f"give its app at least one of the scopes {names} in Klaviyo, then authenticate again."
-        if client.uses_oauth
+        if client.auth.is_oauth
         else f"give it at least one of the scopes {names} in Klaviyo (Settings, API keys)."
     )
-    return ConfigError(f"The {client.subject} is valid but may read nothing this connector reads (403): {remedy}")
+    return ConfigError(f"The {client.auth.subject} is valid but may read nothing this connector reads (403): {remedy}")
 
 
 def _warn_of_missing_scopes(
@@ -105,9 +106,9 @@ def _warn_of_missing_scopes(
     for scope, error in sorted(denied.items()):
         logger.warning(
             "%s These streams cannot be read: %s. The others can.%s%s",
-            _reason(scope, error, client.subject),
+            _reason(scope, error, client.auth.subject),
             ", ".join(stream.name for stream in by_scope[scope]),
-            _ADD_SCOPE if client.uses_oauth and isinstance(error, MissingScope) else "",
+            _ADD_SCOPE if client.auth.is_oauth and isinstance(error, MissingScope) else "",
             error.said,
         )
 
@@ -142,7 +143,7 @@ def _account_name(client: KlaviyoClient) -> str:
     Raises:
         KlaviyoError: the key is wrong or may not read the account, or Klaviyo is out of reach.
     """
-    page = client.get("/api/accounts", None, (ACCOUNTS,), lambda body: decode_page(body, None))
+    page = client.get(Request("/api/accounts", None, (ACCOUNTS,), lambda body: decode_page(body, None)))
     try:
         name = _decode_account(page.resources[0]).attributes.contact_information.organization_name
     except (IndexError, msgspec.ValidationError):

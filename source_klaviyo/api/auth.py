@@ -5,53 +5,78 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from requests.auth import AuthBase
+from typing_extensions import override
+
+from source_klaviyo.api.redaction import redact_secrets
 
 if TYPE_CHECKING:
-    from source_klaviyo.api.errors import KlaviyoError
+    import requests
+
+    from source_klaviyo.api.errors import InvalidKey, KlaviyoError
 
 
 class Auth(AuthBase):
-    """Authenticates requests. Setting it as the session's auth also keeps `.netrc` out.
+    """Authenticates requests.
 
     Attributes:
-        subject: what messages call that which has scopes and belongs to an account.
-        secret: what messages call that which must not get into other hands.
+        is_oauth: whether the credential is an OAuth connection.
+        subject: what messages call the credential, which has scopes and belongs to an account.
+        secrets: what messages call the texts that must not be disclosed.
+        add_scope, check_scopes: what to do if a scope is missing, and if it may be.
     """
 
+    is_oauth: ClassVar[bool] = False
     subject: ClassVar[str] = "API key"
-    secret: ClassVar[str] = "API key"  # noqa: S105 - a word
+    secrets: ClassVar[str] = "API key"
+    add_scope: ClassVar[str] = "give it to the key in Klaviyo"
+    check_scopes: ClassVar[str] = "check the key's scopes in Klaviyo"
 
     @property
     def scopes(self) -> frozenset[str] | None:
-        """The scopes that have been granted; None if that is not known."""
+        """Return the granted scopes; None if they are not known."""
         return None
 
     def prepare(self) -> None:
-        """Do what has to be done before each request.
+        """Make sure that the next request can be authenticated.
 
         Raises:
-            KlaviyoError: it cannot be authenticated.
+            KlaviyoError: it cannot.
         """
 
     def renew(self, sent: str) -> None:
-        """Replace the header that was sent and has been refused.
+        """Replace the header that was sent and rejected.
 
         Raises:
             KlaviyoError: there is no other.
         """
 
     def accepted(self) -> None:
-        """Note that a request has been authenticated."""
+        """Record that a request has been authenticated."""
+
+    def rejected(self, error: InvalidKey, sent: str) -> KlaviyoError:
+        """Return the error to raise for a 401 response to a request with the header that was sent."""
+        return error
 
     def redact(self, text: str) -> str:
-        """Mask secrets in what an answer says, should it repeat them."""
-        raise NotImplementedError
+        """Mask secrets in a text that may repeat them."""
+        return text
 
-    def explain(self, error: KlaviyoError, sent: str) -> KlaviyoError:
-        """Say an error of the API in the words of this way of authentication.
 
-        Args:
-            error: as it is for a key.
-            sent: the header that the request was made with.
-        """
-        return error
+class KeyAuth(Auth):
+    """Authenticates requests with the API key, which nothing else holds."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    @override
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Klaviyo-API-Key {self._key}"
+        return request
+
+    @override
+    def __repr__(self) -> str:
+        return "<the API key>"
+
+    @override
+    def redact(self, text: str) -> str:
+        return redact_secrets(text, [self._key], "the API key")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import urllib3
 
-from source_klaviyo.api.deadline import receiving
 from source_klaviyo.api.errors import AnswerTooLarge, DamagedAnswer
+from source_klaviyo.api.transport import receiving
 
 if TYPE_CHECKING:
     from source_klaviyo.api.memory import Hold

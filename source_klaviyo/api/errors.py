@@ -34,10 +34,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import msgspec
 
+from source_klaviyo.api.auth import Auth
 from source_klaviyo.api.redaction import redact_pii
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 Failure = Literal["config", "transient", "system"]
 
@@ -46,6 +47,15 @@ class KlaviyoError(Exception):
     """The base class; `failure` is Airbyte's failure type: config, transient or system."""
 
     failure: ClassVar[Failure] = "system"
+
+    def without_frames(self) -> KlaviyoError:
+        """Return the error without traceback and causes.
+
+        Their frames would keep secrets and a response in memory as long as the error, and until the garbage collector
+        finds their cycle.
+        """
+        self.__cause__ = self.__context__ = None
+        return self.with_traceback(None)
 
 
 class ConfigError(KlaviyoError):
@@ -189,13 +199,14 @@ class _Errors(msgspec.Struct):
     errors: list[_Error]
 
 
-_LONGEST_DETAIL = 300
-_LOOKED_AT = 10 * _LONGEST_DETAIL
+_MAX_DETAIL = 300
+_MAX_REDACTED = 10 * _MAX_DETAIL
+_NO_AUTH = Auth()
 _decode_errors = msgspec.json.Decoder(_Errors).decode
 
 
 def error_of(
-    status: int, headers: Mapping[str, str], body: bytes, redact: Callable[[str], str] = str, revision: str = ""
+    status: int, headers: Mapping[str, str], body: bytes, auth: Auth = _NO_AUTH, revision: str = ""
 ) -> KlaviyoError | None:
     """Return the error for a response, or None for success (2xx).
 
@@ -203,22 +214,19 @@ def error_of(
         status: HTTP status code.
         headers: the response headers.
         body: the response body, decompressed.
-        redact: masks secrets in a text.
+        auth: names the credential in messages, and masks it.
         revision: the API revision that the request named.
     """
     if 200 <= status < 300:
         return None
     if 300 <= status < 400:
-        return UnsafeLink(
-            f"Klaviyo's address answered with a redirect ({status}), which is not followed so that the API key stays "
-            "safe: check the proxy between here and Klaviyo."
-        )
+        return redirect_error(status, auth.secrets)
     error = _first_error(body)
     is_klaviyos, error = error is not None, error or _Error()
-    detail = redact((error.detail or "")[:_LOOKED_AT])
-    said = _said(redact_pii(detail or redact((error.title or "")[:_LOOKED_AT])))
+    detail = auth.redact((error.detail or "")[:_MAX_REDACTED])
+    said = _said(redact_pii(detail or auth.redact((error.title or "")[:_MAX_REDACTED])))
     source = error.source or _Source()
-    place = redact_pii(redact(f"{source.parameter or ''} {source.pointer or ''}".strip()[:_LOOKED_AT]))
+    place = redact_pii(auth.redact(f"{source.parameter or ''} {source.pointer or ''}".strip()[:_MAX_REDACTED]))
     about = f"{place} {detail}".strip()
 
     if status == 401:
@@ -227,7 +235,7 @@ def error_of(
             f"and not revoked.{said}"
         )
     if status == 403 and is_klaviyos:
-        return _access_denied(detail or error.title or "", said)
+        return _access_denied(detail or error.title or "", said, auth)
     if status == 407:
         return ConfigError(
             "The proxy between here and Klaviyo does not accept the user name and password, or wants some (407): write "
@@ -245,25 +253,36 @@ def error_of(
         )
     if status == 404 and is_klaviyos:
         return NotFound(f"Klaviyo has no such resource (404): it may have been deleted, check it in Klaviyo.{said}")
-    if status in _PASSING or status >= 500:
-        retry_after = _seconds(headers.get("Retry-After"))
-        if status == 429:
-            return RateLimited(
-                f"Klaviyo asks to wait (429): check if other programs use the same account.{said}", retry_after
-            )
-        passing = ServerError if status >= 500 else TransientError
-        return passing(f"Klaviyo could not answer for now ({status}).{said}", retry_after)
+    if status in _TRANSIENT or status >= 500:
+        return _transient(status, _seconds(headers.get("Retry-After")), said)
     return KlaviyoError(f"Klaviyo gave an answer that the connector does not know ({status}): please report it.{said}")
 
 
-def _access_denied(reason: str, said: str) -> AccessDenied:
-    """Tell a missing scope from an add-on that the account lacks: only the words of Klaviyo's refusal show it."""
+def redirect_error(status: int, secrets: str) -> UnsafeLink:
+    """Return the error for a redirect, which is never followed."""
+    return UnsafeLink(
+        f"Klaviyo's address answered with a redirect ({status}), which is not followed, to protect the {secrets}: "
+        "check the proxy between here and Klaviyo."
+    )
+
+
+def _access_denied(reason: str, said: str, auth: Auth) -> AccessDenied:
+    """Tell a missing scope from an add-on that the account lacks: only the words of Klaviyo's response show it."""
     if re.search(r"\bscopes?\b", reason, re.IGNORECASE):
-        return MissingScope(f"The API key lacks a scope (403): give it to the key in Klaviyo.{said}", said)
+        return MissingScope(f"The {auth.subject} lacks a scope (403): {auth.add_scope}.{said}", said)
     if not reason.strip() or re.search("permission", reason, re.IGNORECASE):
-        message = "The API key lacks a scope, or the account has no access (403): check the key's scopes in Klaviyo."
+        message = f"The {auth.subject} lacks a scope, or the account has no access (403): {auth.check_scopes}."
         return MissingScope(f"{message}{said}", said, certain=False)
     return AccessDenied(f"This account or key has no access (403): ask Klaviyo about it.{said}", said)
+
+
+def _transient(status: int, retry_after: float | None, said: str) -> TransientError:
+    if status == 429:
+        return RateLimited(
+            f"Klaviyo asks to wait (429): check if other programs use the same account.{said}", retry_after
+        )
+    kind = ServerError if status >= 500 else TransientError
+    return kind(f"Klaviyo could not answer for now ({status}).{said}", retry_after)
 
 
 def _bad_request(about: str) -> type[BadRequest]:
@@ -275,7 +294,7 @@ def _bad_request(about: str) -> type[BadRequest]:
 _UNKNOWN_METRIC = re.compile(r"\bmetric ids?\b.*\b(do|does) not exist", re.IGNORECASE | re.DOTALL)
 
 # 403 here is that of the network's edge, whose HTML passes; Klaviyo's own has been seen to above
-_PASSING = frozenset({403, 408, 421, 425, 429})
+_TRANSIENT = frozenset({403, 408, 421, 425, 429})
 
 
 def _first_error(body: bytes) -> _Error | None:
@@ -291,7 +310,7 @@ def _said(detail: str) -> str:
     text = " ".join(detail.split())
     if not text:
         return ""
-    text = text if len(text) <= _LONGEST_DETAIL else f"{text[:_LONGEST_DETAIL]}…"
+    text = text if len(text) <= _MAX_DETAIL else f"{text[:_MAX_DETAIL]}…"
     return f" Klaviyo says: {text}{'' if text[-1] in '.!?…' else '.'}"
 
 

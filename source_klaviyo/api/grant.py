@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from source_klaviyo.api.errors import ConfigError, DamagedAnswer, KlaviyoError, TransientError, UnsafeLink, error_of
+import msgspec
+
+from source_klaviyo.api.errors import ConfigError, DamagedAnswer, KlaviyoError, TransientError, error_of, redirect_error
+from source_klaviyo.api.page import decode_document
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,12 +18,12 @@ DEFAULT_LIFETIME_SECONDS = 3600.0
 """Lifetime of an access token if the response does not state it; Klaviyo's live for an hour."""
 MAX_LIFETIME_SECONDS = 10 * 365 * 86_400.0
 MAX_TOKEN_CHARACTERS = 8_000
-"""A header has to hold an access token."""
+"""An access token has to fit into a header."""
 
 _EXPIRED = frozenset({"invalid_grant", "invalid_grant_type"})
 """The refresh token is expired or revoked. The second is what Klaviyo's troubleshooting page calls it."""
 _WRONG_CLIENT = frozenset({"invalid_client", "unauthorized_client"})
-_PASSING = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
+_TRANSIENT = frozenset({"temporarily_unavailable", "server_error", "slow_down"})
 _OTHERS = frozenset({"access_denied", "invalid_request", "invalid_scope", "unsupported_grant_type"})
 
 
@@ -30,10 +32,10 @@ class Grant:
     """An access token and what came with it.
 
     Attributes:
-        access_token: what requests to the API are made with.
-        lifetime: seconds for which it is good.
+        access_token: authenticates requests to the API.
+        lifetime: seconds from its issue to its expiry.
         refresh_token: the one to use from now on; None if the old one stays.
-        scopes: what the user has granted; None if the answer does not say.
+        scopes: the granted scopes; None if the response does not state them.
         expires_at: when the access token expires; seconds since the epoch, 0 if unknown.
     """
 
@@ -44,38 +46,46 @@ class Grant:
     expires_at: float = 0.0
 
 
+class _Granted(msgspec.Struct):
+    access_token: Annotated[str, msgspec.Meta(pattern=rf"^[!-~]{{1,{MAX_TOKEN_CHARACTERS}}}\Z")]
+    expires_in: Any = None
+    refresh_token: Any = None
+    scope: Any = None
+    scopes: Any = None
+
+
 def decode_grant(body: bytes) -> Grant:
-    """Decode the body of a good answer. Only the access token has to be there.
+    """Decode the body of a successful response, which must contain an access token.
 
     Raises:
-        DamagedAnswer: it is none.
+        DamagedAnswer: it does not.
     """
-    answer = _object(body)
-    token = answer.get("access_token")
-    if not isinstance(token, str) or not re.fullmatch(rf"[!-~]{{1,{MAX_TOKEN_CHARACTERS}}}", token):
-        raise DamagedAnswer("Klaviyo's answer holds no access token.")
-    renewed = answer.get("refresh_token")
+    try:
+        granted = decode_document(body, _Granted)
+    except DamagedAnswer:
+        raise DamagedAnswer("Klaviyo's answer is damaged or incomplete (no access token in it).") from None
+    renewed = granted.refresh_token
     return Grant(
-        access_token=token,
-        lifetime=_lifetime(answer.get("expires_in")),
+        access_token=granted.access_token,
+        lifetime=_lifetime(granted.expires_in),
         refresh_token=renewed if isinstance(renewed, str) and renewed.strip() else None,
-        scopes=_scopes(answer.get("scope", answer.get("scopes"))),
+        scopes=_scopes(granted.scopes if granted.scope is None else granted.scope),
     )
 
 
 def token_error(status: int, headers: Mapping[str, str], body: bytes) -> KlaviyoError:
-    """Return the error that an answer other than 2xx stands for.
+    """Return the error for a response other than 2xx.
 
-    RFC 6749 has status 400 or 401 and a code under `error`. What else the answer says is not repeated: it may hold
-    what was sent.
+    RFC 6749 has status 400 or 401 and a code under `error`. Nothing else of the response is repeated, since it may
+    contain what was sent.
 
     Args:
         status: HTTP status code.
-        headers: the answer's headers.
-        body: the answer's body, decompressed.
+        headers: the response headers.
+        body: the response body, decompressed.
     """
-    code = _error_code(_object(body, missing=True)) if 400 <= status < 500 else None
-    if code in _PASSING:
+    code = _error_code(body) if 400 <= status < 500 else None
+    if code in _TRANSIENT:
         return TransientError(f"Klaviyo could not issue an access token for now ({status}).")
     if code in _EXPIRED:
         return ConfigError(
@@ -94,39 +104,22 @@ def token_error(status: int, headers: Mapping[str, str], body: bytes) -> Klaviyo
             "check the client ID and the client secret."
         )
     if 300 <= status < 400:
-        return redirected()
+        return redirect_error(status, "tokens of this connection")
     error = error_of(status, headers, b"")
     return error or DamagedAnswer(f"Klaviyo gave an answer that is no token ({status}).")
 
 
-def redirected() -> UnsafeLink:
-    """Return the error for a redirect, which is never followed with a token."""
-    return UnsafeLink(
-        "Klaviyo's address answered with a redirect, which is not followed so that the tokens of this "
-        "connection stay safe: check the proxy between here and Klaviyo."
-    )
-
-
-def _object(body: bytes, *, missing: bool = False) -> dict[str, Any]:
-    """Decode a JSON object; with `missing`, return an empty one for what is none."""
-    try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
-        answer = None
-    if isinstance(answer, dict):
-        return answer
-    if missing:
-        return {}
-    raise DamagedAnswer("Klaviyo's answer is damaged or incomplete, where an access token was expected.")
-
-
-def _error_code(answer: Mapping[str, Any]) -> str | None:
+def _error_code(body: bytes) -> str | None:
     """Find the code of an error, of RFC 6749 or of a JSON:API document."""
+    try:
+        answer = decode_document(body, dict[str, Any])
+    except DamagedAnswer:
+        return None
     errors = answer.get("errors")
     places = [answer, answer.get("error"), *(errors if isinstance(errors, list) else [])]
     found = [place.get(name) for place in places if isinstance(place, dict) for name in ("error", "code")]
     codes = [code.strip().lower() for code in found if isinstance(code, str)]
-    known = _EXPIRED | _WRONG_CLIENT | _PASSING | _OTHERS
+    known = _EXPIRED | _WRONG_CLIENT | _TRANSIENT | _OTHERS
     return next((code for code in codes if code in known), codes[0] if codes else None)
 
 
@@ -135,7 +128,7 @@ def _lifetime(value: Any) -> float:
         seconds = float(value)
     except (TypeError, ValueError, OverflowError):
         return DEFAULT_LIFETIME_SECONDS
-    # zero, negative numbers and NaN say nothing
+    # zero, negative numbers and NaN are no lifetime
     return min(seconds, MAX_LIFETIME_SECONDS) if seconds > 0 else DEFAULT_LIFETIME_SECONDS
 
 

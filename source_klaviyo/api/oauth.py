@@ -1,4 +1,4 @@
-"""The access token of a connection: one for all threads, refreshed before it expires or when Klaviyo refuses it."""
+"""The access token of an OAuth connection: one for all threads, refreshed before it expires or when rejected."""
 
 from __future__ import annotations
 
@@ -6,17 +6,11 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from typing_extensions import override
+
 from source_klaviyo.api.auth import Auth
-from source_klaviyo.api.errors import (
-    AccessDenied,
-    ConfigError,
-    InvalidKey,
-    KlaviyoError,
-    MissingScope,
-    RejectedToken,
-    UnsafeLink,
-)
-from source_klaviyo.api.grant import Grant, redirected
+from source_klaviyo.api.errors import ConfigError, InvalidKey, KlaviyoError, RejectedToken
+from source_klaviyo.api.grant import Grant
 from source_klaviyo.api.redaction import redact_secrets
 
 if TYPE_CHECKING:
@@ -27,26 +21,28 @@ if TYPE_CHECKING:
     from source_klaviyo.api.token_endpoint import OAuthCredentials, TokenEndpoint
 
 MAX_MARGIN_SECONDS = 60.0
-"""Time before its expiry at which an access token is replaced."""
+"""Seconds before its expiry at which an access token is refreshed."""
 MARGIN_SHARE = 0.05
 """The same as a share of its lifetime, for tokens that live for minutes or less."""
 MAX_REJECTED = 2
-"""Access tokens in a row that Klaviyo has issued and accepted for no request; then it would go on like that."""
+"""Access tokens rejected in a row, each newly issued, after which no more are requested."""
 
 
 class OAuth(Auth):
     """Authenticates requests with an access token, from any number of threads.
 
-    A failed refresh is final: every thread gets its error, since Klaviyo answers few refreshes a minute.
+    A failed refresh is final: every thread gets its error, since Klaviyo allows few refreshes a minute.
 
     Args:
         credentials: those of the connection.
-        endpoint: what is asked for access tokens.
-        report: takes each grant before it is used, and whether its refresh token replaces the one that was sent.
+        endpoint: issues access tokens.
+        report: takes each grant before it is used, and whether it rotates the refresh token.
     """
 
+    is_oauth = True
     subject = "OAuth connection"
-    secret = "access token"  # noqa: S105 - a word
+    secrets = "tokens of this connection"
+    add_scope = check_scopes = "add the scope to the app in Klaviyo and authenticate again"
 
     def __init__(
         self,
@@ -63,78 +59,50 @@ class OAuth(Auth):
         self._rejected = 0
         self._failure: KlaviyoError | None = None
         self._lock = threading.Lock()
-        # texts side by side in one: as items of a container they would show in its repr
+        # one text: as items of a container they would appear in its repr
         self._secrets = "\n".join(credentials.secrets)
 
+    @override
     def __repr__(self) -> str:
         return "<the access token>"
 
     @property
+    @override
     def scopes(self) -> frozenset[str] | None:
-        """The scopes that the user has granted; None if no answer has said so."""
         return self._grant.scopes if self._grant else None
 
+    @override
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Put the present access token into a request."""
         request.headers["Authorization"] = self._header()
         return request
 
+    @override
     def prepare(self) -> None:
-        """Refresh the access token if it is about to expire; to be called before each request.
+        if self._is_due():
+            with self._lock:
+                if self._is_due():
+                    self._refresh()
 
-        Raises:
-            KlaviyoError: no access token can be had.
-        """
-        if not self._is_due():
-            return
-        with self._lock:
-            if self._is_due():
-                self._refresh()
-
+    @override
     def renew(self, sent: str) -> None:
-        """Refresh the access token after Klaviyo has refused it, unless another thread has done so meanwhile.
-
-        Args:
-            sent: the header that was refused.
-
-        Raises:
-            KlaviyoError: no access token can be had, or Klaviyo refuses each one that it issues.
-        """
         with self._lock:
-            if self._header() == sent:
+            if self._header() == sent:  # no other thread has refreshed it meanwhile
                 if self._rejected >= MAX_REJECTED:
-                    self._failure = self._failure or _refused()
+                    self._failure = self._failure or _rejection()
                 self._rejected += 1
                 self._refresh()
 
+    @override
     def accepted(self) -> None:
-        """Note that Klaviyo has accepted an access token."""
         self._rejected = 0
 
+    @override
+    def rejected(self, error: InvalidKey, sent: str) -> KlaviyoError:
+        return RejectedToken(str(_rejection()), sent)
+
+    @override
     def redact(self, text: str) -> str:
-        """Mask the connection's secrets in what an answer says, should it repeat them."""
         return redact_secrets(text, self._secrets.split("\n"), "a secret of this connection")
-
-    def explain(self, error: KlaviyoError, sent: str) -> KlaviyoError:
-        """Say an error of the API in the words of a connection that has no key.
-
-        Args:
-            error: as it is for a key.
-            sent: the header that the request was made with.
-        """
-        if isinstance(error, InvalidKey):
-            return RejectedToken(str(_refused()), sent)
-        if isinstance(error, UnsafeLink):
-            return redirected()
-        if isinstance(error, MissingScope):
-            what = "lacks a scope" if error.certain else "lacks a scope, or the account has no access"
-            message = f"The OAuth connection {what} (403): add the scope to the app in Klaviyo and authenticate again."
-            return MissingScope(f"{message}{error.said}", error.said, certain=error.certain)
-        if isinstance(error, AccessDenied):
-            return AccessDenied(
-                f"This account or app has no access (403): ask Klaviyo about it.{error.said}", error.said
-            )
-        return error
 
     def _header(self) -> str:
         return f"Bearer {self._grant.access_token}" if self._grant else ""
@@ -150,13 +118,13 @@ class OAuth(Auth):
             try:
                 self._endpoint.refresh(self._refresh_token, self._accept)
             except KlaviyoError as error:
-                self._failure = error.with_traceback(None)
+                self._failure = error.without_frames()
         if self._failure is not None:
-            # each thread gets an error of its own: a traceback would grow in a common one
+            # a new error for each thread: the traceback of a shared one would grow
             raise type(self._failure)(str(self._failure))
 
     def _accept(self, grant: Grant) -> None:
-        """Take a grant into use, once the platform has it: what is lost before that has never been used."""
+        """Use a grant after the platform has saved it: a token that is lost before that has never been used."""
         rotated = grant.refresh_token not in {None, self._refresh_token}
         self._secrets += f"\n{grant.access_token}"
         if rotated:
@@ -167,7 +135,7 @@ class OAuth(Auth):
         self._grant = grant
 
 
-def _refused() -> ConfigError:
+def _rejection() -> ConfigError:
     return ConfigError(
         "Klaviyo does not accept the access tokens of this connection (401), though it issues them: check the app in "
         "Klaviyo, then authenticate again."

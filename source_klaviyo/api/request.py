@@ -1,4 +1,4 @@
-"""One request as the client makes it, however often."""
+"""One request: what to ask Klaviyo for, and the bounds of the response."""
 
 from __future__ import annotations
 
@@ -16,41 +16,37 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request, and the bounds of its response.
+    """A request for one page.
 
     Attributes:
-        url: the address, on our own host.
-        params: the query; None when the address holds it already.
-        limits: the quotas that the request draws on.
-        decode: makes a page of an answer's body.
-        body: what is posted, as a value of JSON; None for a GET.
-        expected: bytes that the answer is likely to have; 0 if nothing is known.
-        most: bytes; a larger answer is not taken in.
-        tries: how often to make the request before giving up; None for as often as usual.
-        revision: the API revision that the request names.
+        address: a path (`/api/events`) or the `links.next` of the previous page.
+        params: the query; None if the address includes it.
+        limits: the rate limits that the request counts against.
+        decode: decodes the body of the response; if it raises a TransientError, the request is repeated.
+        expected: the likely size of the response in bytes; 0 if unknown.
+        most: bytes; if less than MAX_ANSWER_BYTES, a larger response is an error at once, since the caller can request
+            smaller pages.
+        tries: attempts if the request fails with transient errors; None for the client's own number.
+        body: the JSON body of a report request (a POST that only reads); None for a GET.
     """
 
-    url: str
+    address: str
     params: Mapping[str, str] | None
     limits: Sequence[Limit]
     decode: Callable[[bytes], Page]
-    body: object = None
     expected: int = 0
     most: int = MAX_ANSWER_BYTES
     tries: int | None = None
-    revision: str = ""
+    body: object = None
 
-    @property
-    def options(self) -> dict[str, Any]:
-        """The same for `requests`."""
-        what = {"url": self.url, "params": self.params}
-        headers = {"revision": self.revision}
+    def options(self, revision: str) -> dict[str, Any]:
+        """Return the options for `requests`, apart from the URL, for an API revision."""
         if self.body is None:
-            return {**what, "method": "GET", "headers": headers}
-        headers["Content-Type"] = "application/vnd.api+json"
-        return {**what, "method": "POST", "json": self.body, "headers": headers}
+            return {"method": "GET", "params": self.params, "headers": {"revision": revision}}
+        headers = {"revision": revision, "Content-Type": "application/vnd.api+json"}
+        return {"method": "POST", "params": self.params, "json": self.body, "headers": headers}
 
     @property
     def can_be_smaller(self) -> bool:
-        """Whether the same can be asked for in smaller pages."""
+        """Whether the caller can request smaller pages."""
         return self.most < MAX_ANSWER_BYTES

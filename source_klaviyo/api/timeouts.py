@@ -20,6 +20,8 @@ FIRST_SECONDS = 30.0
 """The wait as long as no answer has come."""
 REPORT_SECONDS = 60.0
 """The shortest wait at endpoints with a daily quota, which each repeated request uses up."""
+MAX_SECONDS = 120.0
+"""The longest wait."""
 LATENCIES = 5.0
 """Factor of the slowest recent latency to wait."""
 RECENT_ANSWERS = 20
@@ -45,7 +47,7 @@ class Timeouts:
         latencies = self._latencies.get(_key(limits))
         least = REPORT_SECONDS if any(limit.tier.daily for limit in limits) else MIN_SECONDS
         first = max(least, LATENCIES * max(latencies) if latencies else FIRST_SECONDS)
-        return first * 2.0 ** min(failures, 10)
+        return min(first * 2.0 ** min(failures, 10), MAX_SECONDS)
 
 
 def _key(limits: Sequence[Limit]) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from source_klaviyo.api.client import REVISION
 from source_klaviyo.api.errors import BadRequest, MissingScope
 from source_klaviyo.api.page import decode_page
 from source_klaviyo.api.page_size import PageSize
+from source_klaviyo.api.request import Request
 from source_klaviyo.streams.slice_pages import SlicePages
 from source_klaviyo.sync.instants import SECOND, for_filter, parse_instant
 
@@ -264,7 +265,7 @@ class KlaviyoStream(HttpStream, ABC):
     ) -> AbstractContextManager[Page]:
         most = MAX_PAGE_BYTES if asked > 1 else MAX_ANSWER_BYTES
         expected = int(asked * self._sizes.record)
-        return self.client.page(address, params, self.limits, self.decode, expected=expected, most=most, tries=tries)
+        return self.client.page(Request(address, params, self.limits, self.decode, expected, most, tries))
 
     def page_sizes(self) -> PageSize:
         """Return the page size of a slice, which starts from what is known of the stream's records."""

@@ -13,6 +13,7 @@ from typing_extensions import override
 from source_klaviyo.api.budget import Limit, M
 from source_klaviyo.api.errors import NotFound
 from source_klaviyo.api.page import Linked, Page, cursors_of, decode_document
+from source_klaviyo.api.request import Request
 from source_klaviyo.api.resource import Identifier, encode, identity, members, with_members
 from source_klaviyo.streams.base import KlaviyoStream
 from source_klaviyo.streams.children import Included
@@ -122,14 +123,14 @@ class CampaignsDetailed(Detailed, _ByChannel):
         resource = with_old_columns(resource, CAMPAIGN)
         address = f"/api/campaign-recipient-estimations/{quote(identity(resource), safe='')}"
         try:
-            page = self.client.get(address, None, self.detail_limits, lambda body: Page([encode(_estimate(body))]))
+            page = self.client.get(Request(address, None, self.detail_limits, _decode_estimate))
         except NotFound:
             return with_members(resource, {"estimated_recipient_count": 0})
         return with_members(resource, {"estimated_recipient_count": page.resources[0]})
 
 
-def _estimate(body: bytes) -> int:
-    return decode_document(body, _Estimate).data.attributes.estimated_recipient_count or 0
+def _decode_estimate(body: bytes) -> Page:
+    return Page([encode(decode_document(body, _Estimate).data.attributes.estimated_recipient_count or 0)])
 
 
 class CampaignMessages(Included, _ByChannel):

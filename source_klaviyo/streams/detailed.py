@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from source_klaviyo.api.errors import DamagedAnswer, NotFound, ServerError, UnreadableDetail
 from source_klaviyo.api.page import cursors_of, decode_item
+from source_klaviyo.api.request import Request
 from source_klaviyo.api.resource import identity
 from source_klaviyo.api.worker_pool import WorkerPool
 from source_klaviyo.streams.base import KlaviyoStream
@@ -41,7 +42,7 @@ class Detailed(KlaviyoStream, ABC):
     @contextmanager
     def _page(self, address: str, params: Mapping[str, str] | None, asked: int, tries: int | None) -> Iterator[Page]:
         # a page that may be held for minutes does not count against the pages in memory
-        yield self.client.get(address, params, self.limits, self.decode, tries=tries)
+        yield self.client.get(Request(address, params, self.limits, self.decode, tries=tries))
 
     def transform_all(
         self, resources: Sequence[msgspec.Raw], stream_slice: Mapping[str, Any]
@@ -74,7 +75,7 @@ class ReadById(Detailed, ABC):
             return None
         address = f"/api/{self.resource}/{quote(identity(resource), safe='')}"
         try:
-            page = self.client.get(address, self.detail_params, self.detail_limits, decode_item)
+            page = self.client.get(Request(address, self.detail_params, self.detail_limits, decode_item))
         except NotFound:
             return None
         return page.resources[0]

@@ -12,6 +12,7 @@ import msgspec
 
 from source_klaviyo.api.errors import InvalidCursor
 from source_klaviyo.api.page import Page
+from source_klaviyo.api.request import Request
 from source_klaviyo.streams.base import KlaviyoStream
 from source_klaviyo.sync.instants import DAY, SECOND, for_filter, parse_instant
 
@@ -102,7 +103,7 @@ class Periods(KlaviyoStream, ABC):
             seen.add(address)
             body = {"data": {"type": self.type, "attributes": attributes}}
             decode = partial(self._decode, rows, stream_slice, start, end)
-            pages.append(self.client.get(address, None, self.limits, decode, body))
+            pages.append(self.client.get(Request(address, None, self.limits, decode, body=body)))
             if pages[-1].next in seen:
                 raise InvalidCursor("Klaviyo answers with the same page again and again.")
             address = pages[-1].next

@@ -13,6 +13,7 @@ import msgspec
 from source_klaviyo.api.budget import XS, Limit
 from source_klaviyo.api.errors import KlaviyoError, MissingScope
 from source_klaviyo.api.page import decode_page
+from source_klaviyo.api.request import Request
 from source_klaviyo.api.resource import identity
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class SyncContext:
 
     def _read_timezone(self) -> dt.tzinfo:
         try:
-            page = self._client.get("/api/accounts", None, (ACCOUNTS,), lambda body: decode_page(body, None))
+            page = self._client.get(Request("/api/accounts", None, (ACCOUNTS,), lambda body: decode_page(body, None)))
             account = msgspec.json.decode(page.resources[0], type=_Account)
             return ZoneInfo(account.attributes.timezone or "")
         except (MissingScope, IndexError, ValueError, KeyError, OSError, msgspec.ValidationError):

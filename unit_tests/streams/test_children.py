@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from source_klaviyo.api.client import MAX_ATTEMPTS
+from source_klaviyo.api.retry import MAX_ATTEMPTS
 from source_klaviyo.partitions.context import MAX_FAILED_WINDOWS
 from unit_tests.fake_api import HOST, FakeKlaviyo, Request, sync
 from unit_tests.streams.documents import DAY, FORBIDDEN, GONE, answers, asked, page, partitions, resource

@@ -8,8 +8,8 @@ import pytest
 from airbyte_cdk.models import FailureType
 
 from source_klaviyo.api.budget import Budget, Limit, Tier
-from source_klaviyo.api.client import MAX_ATTEMPTS
 from source_klaviyo.api.errors import DailyQuotaExceeded
+from source_klaviyo.api.retry import MAX_ATTEMPTS
 from source_klaviyo.streams.reports import MESSAGE_STATISTICS
 from unit_tests.fake_api import FakeKlaviyo, Request, error, sync
 

@@ -17,6 +17,7 @@ from source_klaviyo.api.client import HOST, KlaviyoClient
 from source_klaviyo.api.errors import ConfigError, KlaviyoError, MissingScope, TokenUnavailable, UnsafeLink
 from source_klaviyo.api.grant import DEFAULT_LIFETIME_SECONDS, decode_grant
 from source_klaviyo.api.page import decode_page
+from source_klaviyo.api.request import Request
 from source_klaviyo.api.token_endpoint import OAuthCredentials
 from unit_tests.fake_api import NoLimits, error
 
@@ -32,6 +33,7 @@ CREDENTIALS = OAuthCredentials("client-MARKED-id", "secret-MARKED-0123", "refres
 TOKEN = f"{HOST}/oauth/token"
 LISTS = f"{HOST}/api/lists"
 PAGE = {"data": [], "links": {"next": None}}
+LISTS_REQUEST = Request("/api/lists", None, (), lambda body: decode_page(body, None))
 THREADS = 64
 
 
@@ -80,7 +82,7 @@ class Talk:
         return {"errors": [{"code": "not_authenticated", "detail": "No."}]}
 
     def get(self) -> Page:
-        return self.client.get("/api/lists", None, (), lambda body: decode_page(body, None))
+        return self.client.get(LISTS_REQUEST)
 
     def together(self, threads: int = THREADS) -> list[KlaviyoError | None]:
         """Ask from so many threads at once; the error of each."""
@@ -145,7 +147,9 @@ def test_requests_to_the_api_differ_in_their_authorization_only(talk: Talk, requ
     talk.get()
     with_token = requests_mock.last_request.headers
     requests_mock.get(LISTS, json=PAGE)
-    KlaviyoClient("pk_made_up", budget=NoLimits()).get("/api/lists", None, (), lambda body: decode_page(body, None))
+    KlaviyoClient("pk_made_up", budget=NoLimits()).get(
+        Request("/api/lists", None, (), lambda body: decode_page(body, None))
+    )
     with_key = requests_mock.last_request.headers
 
     assert with_token["Authorization"] == "Bearer access-MARKED-1"
@@ -182,7 +186,7 @@ def test_64_threads_refresh_once_when_klaviyo_refuses_their_token(talk: Talk) ->
 
 def test_a_thread_whose_refusal_comes_late_uses_the_token_that_another_has_got(talk: Talk) -> None:
     talk.get()
-    auth = talk.client._auth
+    auth = talk.client.auth
     talk.good = set()
     for _ in range(5):
         auth.renew("Bearer access-MARKED-1")
@@ -235,7 +239,7 @@ def test_tokens_that_klaviyo_issues_and_refuses_end_in_an_error_after_few_of_the
 def test_an_endpoint_that_refuses_every_token_costs_few_refreshes(talk: Talk) -> None:
     talk.mocker.get(f"{HOST}/api/webhooks", status_code=401)
     with pytest.raises(ConfigError):
-        talk.client.get("/api/webhooks", None, (), lambda body: decode_page(body, None))
+        talk.client.get(Request("/api/webhooks", None, (), lambda body: decode_page(body, None)))
     assert talk.issued == 3
     talk.get()
 
@@ -252,7 +256,7 @@ def test_refreshes_keep_to_ten_a_minute(talk: Talk) -> None:
 
     budget._changed.wait = wait  # type: ignore[assignment,method-assign]
     for _ in range(25):
-        client._auth._refresh()  # type: ignore[attr-defined]
+        client.auth._refresh()  # type: ignore[attr-defined]
 
     assert all(later - earlier >= 60 for earlier, later in zip(sent, sent[10:], strict=False))
 
@@ -296,10 +300,10 @@ def test_any_lifetime_is_understood(expires_in: object, lifetime: float) -> None
     ],
 )
 def test_scopes_come_in_several_forms(talk: Talk, scope: object, scopes: set[str] | None) -> None:
-    assert talk.client.scopes is None
+    assert talk.client.auth.scopes is None
     talk.answer["scope"] = scope
     talk.get()
-    assert talk.client.scopes == scopes
+    assert talk.client.auth.scopes == scopes
 
 
 def test_the_access_token_is_all_that_has_to_come(talk: Talk) -> None:
@@ -422,23 +426,23 @@ def test_what_does_not_pass_is_given_up_once_for_all_threads(talk: Talk, answer:
     for one in errors:
         assert isinstance(one, TokenUnavailable)
         assert one.failure == "transient"
-        assert str(one).startswith("No access token could be had from Klaviyo in 3 tries. ")
-        assert str(one).endswith("Run the sync again later.")
+        assert str(one).startswith("No access token could be obtained from Klaviyo: ")
+        assert str(one).endswith("Given up after 3 attempts: run the sync again later.")
         assert "MARKED" not in str(one)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_of_the_token_endpoint_is_refused(talk: Talk, status: int) -> None:
     talk.mocker.post(TOKEN, status_code=status, headers={"Location": "https://evil.example/oauth/token"})
-    with pytest.raises(UnsafeLink, match="so that the tokens of this connection stay safe"):
+    with pytest.raises(UnsafeLink, match="to protect the tokens of this connection"):
         talk.get()
     assert talk.mocker.call_count == 1
 
 
 def test_a_page_link_to_another_host_never_gets_the_token(talk: Talk) -> None:
     talk.get()
-    with pytest.raises(UnsafeLink, match="the access token is never sent to another host"):
-        talk.client.get("https://evil.example/api/lists", None, (), lambda body: decode_page(body, None))
+    with pytest.raises(UnsafeLink, match="never sends the tokens of this connection to another host"):
+        talk.client.get(Request("https://evil.example/api/lists", None, (), lambda body: decode_page(body, None)))
     assert {request.hostname for request in talk.mocker.request_history} == {"a.klaviyo.com"}
 
 
@@ -446,7 +450,7 @@ def test_the_operators_address_is_that_of_the_token_endpoint_too(requests_mock: 
     requests_mock.post("https://simulator:8443/oauth/token", json={"access_token": "a"})
     requests_mock.get("https://simulator:8443/api/lists", json=PAGE)
     client = KlaviyoClient(CREDENTIALS, "https://simulator:8443", budget=NoLimits())
-    client.get("/api/lists", None, (), lambda body: decode_page(body, None))
+    client.get(LISTS_REQUEST)
     assert requests_mock.call_count == 2
 
 
@@ -470,8 +474,8 @@ def test_what_an_answer_repeats_of_the_connections_secrets_is_masked(talk: Talk)
 def test_no_object_shows_a_secret(talk: Talk) -> None:
     talk.answer["refresh_token"] = "refresh-MARKED-1"
     talk.get()
-    auth = talk.client._auth
-    shown = [auth, auth._grant, auth._endpoint, auth._endpoint._auth, CREDENTIALS, *talk.reports]  # type: ignore[attr-defined]
+    auth = talk.client.auth
+    shown = [auth, auth._grant, auth._endpoint, auth._endpoint._session.auth, CREDENTIALS, *talk.reports]  # type: ignore[attr-defined]
     assert "MARKED" not in "".join(f"{one!r} {one}" for one in shown)
 
 

@@ -10,6 +10,7 @@ from source_klaviyo.api.budget import Budget, L, Limit, M
 from source_klaviyo.api.client import HOST, KlaviyoClient
 from source_klaviyo.api.errors import BadRequest
 from source_klaviyo.api.page import decode_page
+from source_klaviyo.api.request import Request
 from source_klaviyo.api.request_stats import RequestStats
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def client(clock: Clock) -> KlaviyoClient:
 
 
 def get(client: KlaviyoClient, *limits: Limit) -> Page:
-    return client.get("/api/events", None, limits or (EVENTS,), lambda body: decode_page(body, None))
+    return client.get(Request("/api/events", None, limits or (EVENTS,), lambda body: decode_page(body, None)))
 
 
 def test_requests_are_counted_with_the_reasons_why_they_are_made_again(
@@ -72,7 +73,7 @@ def test_what_is_not_asked_again_is_not_counted_as_such(requests_mock: Mocker) -
     requests_mock.get(URL, **FAILED)
     client = KlaviyoClient("pk_made_up", tries=3, sleep=lambda _: None)
 
-    with pytest.raises(Exception, match="after 3 tries"):
+    with pytest.raises(Exception, match="after 3 attempts"):
         get(client)
 
     assert (client.stats.requests, client.stats.failed) == (3, 2)

@@ -22,15 +22,8 @@ import requests
 import urllib3
 from requests import exceptions as broken
 
-from source_klaviyo.api.backoff import MAX_BACKOFF_SECONDS
 from source_klaviyo.api.budget import Budget, Limit, Tier
-from source_klaviyo.api.client import (
-    HOST,
-    MAX_ATTEMPTS,
-    MAX_ATTEMPTS_TOO_LARGE,
-    RATE_LIMITS_PER_ATTEMPT,
-    KlaviyoClient,
-)
+from source_klaviyo.api.client import HOST, KlaviyoClient
 from source_klaviyo.api.errors import (
     AccessDenied,
     AnswerTooLarge,
@@ -47,6 +40,8 @@ from source_klaviyo.api.errors import (
 )
 from source_klaviyo.api.memory import Hold
 from source_klaviyo.api.page import RECORD_BYTES, decode_page
+from source_klaviyo.api.request import Request
+from source_klaviyo.api.retry import MAX_ATTEMPTS, MAX_ATTEMPTS_TOO_LARGE, MAX_BACKOFF_SECONDS, RATE_LIMITS_PER_ATTEMPT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -99,7 +94,7 @@ class Conversation:
         self.client = KlaviyoClient(KEY, base_url, tries=tries, budget=self.budget, sleep=self.waits.append)
 
     def get(self, address: str = "/api/events", params: Mapping[str, str] | None = None) -> Page:
-        return self.client.get(address, params, LIMITS, DECODE)
+        return self.client.get(Request(address, params, LIMITS, DECODE))
 
     def error(self) -> KlaviyoError:
         with pytest.raises(KlaviyoError) as raised:
@@ -244,7 +239,7 @@ FOREIGN = [
 
 @pytest.mark.parametrize("link", FOREIGN)
 def test_a_link_to_elsewhere_is_not_followed(requests_mock: Mocker, talk: Conversation, link: str) -> None:
-    with pytest.raises(UnsafeLink, match=r"^Klaviyo's answer .* the API key is never sent to another host\..*\.$"):
+    with pytest.raises(UnsafeLink, match=r"^Klaviyo's answer .* never sends the API key to another host\..*\.$"):
         talk.get(link)
     assert not requests_mock.called
     assert talk.budget.acquired == 0
@@ -361,8 +356,8 @@ def test_the_tries_take_about_four_minutes(requests_mock: Mocker, talk: Conversa
 
 def test_who_asks_may_say_how_many_tries_it_takes(requests_mock: Mocker, talk: Conversation) -> None:
     requests_mock.get(URL, status_code=503)
-    with pytest.raises(ServerError, match="Given up after 2 tries"):
-        talk.client.get(URL, None, LIMITS, DECODE, tries=2)
+    with pytest.raises(ServerError, match="Given up after 2 attempts"):
+        talk.client.get(Request(URL, None, LIMITS, DECODE, tries=2))
     assert requests_mock.call_count == 2
 
 
@@ -403,7 +398,7 @@ def test_what_fails_slowly_is_given_up_after_ten_minutes(
 
     monkeypatch.setattr("source_klaviyo.api.client.time.monotonic", lambda: now[0])
     requests_mock.get(URL, text=silent)
-    assert "Given up after 7 tries" in str(talk.error())
+    assert "Given up after 7 attempts" in str(talk.error())
 
 
 def test_the_tries_of_one_request_are_not_those_of_another(requests_mock: Mocker) -> None:
@@ -529,7 +524,7 @@ def test_an_answer_that_is_too_large_is_asked_for_some_times_and_then_an_error(
     monkeypatch.setattr("source_klaviyo.api.request.MAX_ANSWER_BYTES", 100)
     requests_mock.get(URL, content=b" " * 101)
     with pytest.raises(AnswerTooLarge):
-        talk.client.get(URL, None, LIMITS, DECODE, most=100)
+        talk.client.get(Request(URL, None, LIMITS, DECODE, most=100))
     assert requests_mock.call_count == MAX_ATTEMPTS_TOO_LARGE
 
 
@@ -538,7 +533,7 @@ def test_an_answer_that_is_too_large_once_is_asked_for_again(
 ) -> None:
     requests_mock.get(URL, [{"content": b" " * 1_000}, {"json": PAGE}])
     monkeypatch.setattr("source_klaviyo.api.request.MAX_ANSWER_BYTES", 900)
-    page = talk.client.get(URL, None, LIMITS, DECODE, most=900)
+    page = talk.client.get(Request(URL, None, LIMITS, DECODE, most=900))
     assert len(page.resources) == 1
 
 
@@ -546,7 +541,7 @@ def test_an_answer_that_can_be_asked_for_in_smaller_pages_is_an_error_at_once(
     requests_mock: Mocker, talk: Conversation
 ) -> None:
     requests_mock.get(URL, content=b" " * 101)
-    with pytest.raises(AnswerTooLarge), talk.client.page(URL, None, LIMITS, DECODE, most=100):
+    with pytest.raises(AnswerTooLarge), talk.client.page(Request(URL, None, LIMITS, DECODE, most=100)):
         pass
     assert requests_mock.call_count == 1
 
@@ -555,7 +550,7 @@ def test_a_page_is_counted_in_the_memory_budget_as_long_as_it_is_needed(
     requests_mock: Mocker, talk: Conversation
 ) -> None:
     requests_mock.get(URL, json=PAGE)
-    with talk.client.page(URL, None, LIMITS, DECODE) as page:
+    with talk.client.page(Request(URL, None, LIMITS, DECODE)) as page:
         assert talk.client._memory._used == page.size == len(json.dumps(PAGE)) + RECORD_BYTES
     assert talk.client._memory._used == 0
 
@@ -568,7 +563,7 @@ def test_an_answer_that_failed_is_not_counted_while_its_next_try_is_waited_for(
     talk = Conversation(tries=3)
     talk.client._sleep = lambda _: used.append(talk.client._memory._used)
     requests_mock.get(URL, **answer)
-    with pytest.raises(KlaviyoError), talk.client.page(URL, None, LIMITS, DECODE):
+    with pytest.raises(KlaviyoError), talk.client.page(Request(URL, None, LIMITS, DECODE)):
         pass
     assert set(used) <= {0}
     assert talk.client._memory._used == 0
@@ -598,7 +593,7 @@ def test_what_was_made_of_an_answer_that_failed_is_gone_while_its_next_try_is_wa
     gc.disable()  # the garbage collector may not come for long
     try:
         with pytest.raises(DamagedAnswer) as raised:
-            talk.client.get(URL, None, LIMITS, decode)
+            talk.client.get(Request(URL, None, LIMITS, decode))
         assert alive == [0, 0]
         assert not any(one() for one in made)
     finally:

@@ -15,9 +15,10 @@ import urllib3
 
 from source_klaviyo.api.budget import XL, Limit
 from source_klaviyo.api.client import KlaviyoClient
-from source_klaviyo.api.deadline import LimitedAdapter, receiving
 from source_klaviyo.api.errors import AnswerTooLarge
 from source_klaviyo.api.page import decode_page
+from source_klaviyo.api.request import Request
+from source_klaviyo.api.transport import new_session, receiving
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -70,11 +71,9 @@ def dripping(head: bytes, drop: bytes) -> Iterator[bytes]:
 
 
 def session(**proxies: str) -> requests.Session:
-    made = requests.Session()
+    made = new_session()
     made.trust_env = False
     made.proxies = proxies
-    for scheme in ("http://", "https://"):
-        made.mount(scheme, LimitedAdapter())
     return made
 
 
@@ -173,7 +172,7 @@ def test_the_client_asks_again_for_an_answer_that_does_not_end(
     with server(dripping(*parts), [good]) as url:
         client = KlaviyoClient("pk_made_up", url, sleep=naps.append)
         began = time.monotonic()
-        page = client.get("/api/events", None, (Limit("events", XL),), lambda body: decode_page(body, None))
+        page = client.get(Request("/api/events", None, (Limit("events", XL),), lambda body: decode_page(body, None)))
         assert time.monotonic() - began < HANGS
     assert len(page.resources) == 1
     assert len(naps) == 1
