@@ -120,7 +120,7 @@ def test_of_two_variables_the_one_that_counts_is_named(forks: Forks, proxy: Prox
 def test_a_proxy_for_plain_http_that_wants_a_password_says_so(forks: Forks, proxy: Proxy) -> None:
     message = message_of(forks, "http://127.0.0.1:1", HTTP_PROXY=proxy.address)
 
-    assert "does not accept the user name and password, or wants some (407)" in message
+    assert "does not accept the user name and password, or requires them (407)" in message
     assert "HTTP_PROXY" in message
 
 
@@ -129,14 +129,14 @@ def test_a_proxy_that_forbids_klaviyo_is_named_with_the_host_to_allow(forks: For
     proxy.status = status
     message = message_of(forks, HTTPS_PROXY=proxy.address)
 
-    assert f"HTTPS_PROXY names does not let the connector through to a.klaviyo.com ({status})" in message
-    assert "have it allow this host" in message
+    assert f"HTTPS_PROXY names denies the connector access to a.klaviyo.com ({status})" in message
+    assert "let it allow this host" in message
 
 
 def test_a_proxy_that_does_not_speak_https_itself_is_told_from_one_that_does(forks: Forks, proxy: Proxy) -> None:
     message = message_of(forks, HTTPS_PROXY=proxy.address.replace("http:", "https:"))
 
-    assert "HTTPS_PROXY names does not speak HTTPS itself: begin its address with http://." in message
+    assert "HTTPS_PROXY names does not speak HTTPS itself: start its address with http://." in message
 
 
 MALFORMED = [
@@ -168,7 +168,7 @@ MALFORMED = [
 def test_an_address_of_a_proxy_that_makes_no_sense_is_a_config_error(forks: Forks, address: str) -> None:
     message = message_of(forks, HTTPS_PROXY=address)
 
-    assert "The environment variable HTTPS_PROXY holds no address of a proxy that can be used: write it as" in message
+    assert "The environment variable HTTPS_PROXY is not a valid address of a proxy: write it as" in message
 
 
 @pytest.mark.parametrize("scheme", ["socks4", "socks4a", "socks5", "socks5h", "SOCKS5"])
@@ -246,7 +246,7 @@ def test_a_file_of_certificates_that_is_of_no_use_is_named_by_its_variable(
     for name, reason in (("missing", "No such file or directory"), ("text", "it holds no certificate")):
         message = message_of(forks, **{variable: str(tmp_path / name)})
 
-        assert f"The environment variable {variable} does not name a file of certificates that can be used" in message
+        assert f"The environment variable {variable} does not name a valid file of certificates" in message
         assert f"({reason}): correct it, or unset it" in message
 
 

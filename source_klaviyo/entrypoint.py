@@ -132,5 +132,5 @@ def launch(arguments: list[str], output: Output) -> NoReturn:
         code = KlaviyoEntrypoint(SourceKlaviyo(), output).run_lines(arguments)
     except SystemExit as leaving:  # the CDK's argument parser has said what is wrong
         code = leaving.code if isinstance(leaving.code, int) else 1
-    TOKEN_EXCHANGE.close(EXCHANGE_SECONDS)
+    TOKEN_EXCHANGE.acquire(timeout=EXCHANGE_SECONDS)
     output.exit(code)

@@ -20,6 +20,7 @@ from airbyte_cdk.models import (
     ConfiguredAirbyteCatalogSerializer,
     Type,
 )
+from typing_extensions import override
 
 from source_klaviyo.api.budget import Budget
 from source_klaviyo.api.client import KlaviyoClient
@@ -132,14 +133,17 @@ class Request:
 
 
 class NoLimits(Budget):
-    """Nobody waits."""
+    """A rate limiter without limits."""
 
-    def acquire(self, limits: Sequence[Any]) -> float:
-        return 0.0
+    @override
+    def acquire(self, limits: Sequence[Any]) -> None:
+        pass
 
+    @override
     def release(self, limits: Sequence[Any]) -> None:
         pass
 
+    @override
     def pause(self, limits: Sequence[Any], seconds: float) -> None:
         pass
 

@@ -101,7 +101,7 @@ class Output:
         self.stop_requested.set()
         if self._reads:
             self._flushed.wait(FLUSH_SECONDS)
-        TOKEN_EXCHANGE.close(EXCHANGE_SECONDS)
+        TOKEN_EXCHANGE.acquire(timeout=EXCHANGE_SECONDS)
         self._write_lock.acquire(timeout=READER_SECONDS)
         self.exit(0)
 

@@ -1,4 +1,4 @@
-"""Read the body of an answer, decompressed, within a budget of memory and up to a limit."""
+"""Read the body of a response, decompressed, within a budget of memory and up to a limit."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from source_klaviyo.api.memory import Hold
 
 MAX_ANSWER_BYTES = 64_000_000
-"""The largest answer that is taken in, compressed or not."""
+"""The largest response that is read, compressed or not."""
 MAX_PAGE_BYTES = 32_000_000
-"""The largest answer if it can be asked for again in smaller pages."""
-PIECE_BYTES = 1 << 18
+"""The largest response if smaller pages can be requested instead."""
+CHUNK_BYTES = 1 << 18
 """Bytes to read at once of a body of unknown size."""
 COPIES = 2
-"""A body and its pieces are in memory at the same time while they are joined."""
+"""A body and its chunks are in memory at the same time while they are joined."""
 
 
 def read_body(
@@ -29,34 +29,34 @@ def read_body(
     """Read a body.
 
     Args:
-        raw: the answer, of which only the head has been read.
+        raw: the response, of which only the head has been read.
         hold: grows with what is read.
-        expected: bytes that the body is likely to have; read at once, which saves a copy.
+        expected: the likely size of the body in bytes; read at once, which saves a copy.
         most: bytes.
-        seconds: for all of it, apart from the waits for memory.
+        seconds: until the deadline, apart from the waits for memory.
         idle: seconds without a byte.
 
     Raises:
         DamagedAnswer: it broke off, took too long, or cannot be decompressed.
         AnswerTooLarge: it has more bytes than `most`.
     """
-    pieces: list[bytes] = []
-    size, wanted = 0, max(expected, PIECE_BYTES)
-    # to decode what is not compressed would only copy it
+    chunks: list[bytes] = []
+    size, wanted = 0, max(expected, CHUNK_BYTES)
+    # decoding what is not compressed would only copy it
     compressed = "content-encoding" in raw.headers
     while True:
         hold.resize(COPIES * (size + wanted))
         began = monotonic()
         try:
             with receiving(seconds, idle, most):
-                piece: bytes = raw.read(wanted, decode_content=compressed)
+                chunk: bytes = raw.read(wanted, decode_content=compressed)
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             raise DamagedAnswer(f"Klaviyo's answer broke off while it was read ({type(error).__name__}).") from None
-        if not piece:
-            return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if not chunk:
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
         seconds -= monotonic() - began
-        size += len(piece)
+        size += len(chunk)
         if size > most:
             raise AnswerTooLarge.than(most)
-        pieces.append(piece)
-        wanted = PIECE_BYTES
+        chunks.append(chunk)
+        wanted = CHUNK_BYTES

@@ -1,4 +1,4 @@
-"""The HTTP client: each request within the rate limits, repeated by the retry policy, and to Klaviyo's host only."""
+"""The HTTP client: requests that are authenticated, spaced, repeated if they fail, and sent to Klaviyo's host only."""
 
 from __future__ import annotations
 
@@ -118,9 +118,9 @@ class KlaviyoClient:
         return client
 
     def usage(self) -> tuple[int, int]:
-        """Return the use of the most used rate limit of `stats`: requests of the last minute, and the limit.
+        """Return the use of the most used limit of `stats`: requests of the last minute, and the quota.
 
-        The requests of all clients that share the rate limiter count. The limit is 0 before the first response.
+        The requests of all clients that share the budget count. The quota is 0 before the first response.
         """
         return self._budget.usage(tuple(self.stats.limits.values()))
 

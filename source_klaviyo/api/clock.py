@@ -1,4 +1,4 @@
-"""Klaviyo's clock, as far as its answers tell it."""
+"""Klaviyo's clock, as the Date headers of its responses show it."""
 
 from __future__ import annotations
 
@@ -8,35 +8,37 @@ from email.utils import parsedate_to_datetime
 
 logger = logging.getLogger("airbyte")
 
-DATES = 5
-"""Answers whose dates are compared, should one of them be wrong."""
-NOTICED, WORTH_A_WARNING = 2, 300
-"""Seconds. The header has whole seconds and is some latency old: less says nothing, and minutes are worth a warning."""
+CLOCK_SAMPLES = 5
+"""Responses whose dates are compared, in case one of them is wrong."""
+MIN_LEAD_SECONDS = 2
+"""A smaller difference is ignored: the header has whole seconds, and is as old as the latency."""
+WARNING_SECONDS = 300
+"""A larger difference is worth a warning."""
 
 
 class Clock:
     """The lead of Klaviyo's clock over the host's: the smallest that recent responses show.
 
-    If it is taken for slower than it is, some records are read again; if for faster, a state could cover records that
-    do not exist yet.
+    If the clock is taken for slower than it is, some records are read again; if for faster, a state could cover records
+    that do not exist yet.
     """
 
     def __init__(self) -> None:
-        self._said: tuple[float, ...] = ()
+        self._leads: tuple[float, ...] = ()
         self._warned = False
 
     def learn(self, date: str | None) -> None:
-        """Note the `Date` of one more answer; what is no date counts as none."""
+        """Learn from the `Date` header of a response; an invalid one is ignored."""
         try:
             ahead = parsedate_to_datetime(date or "").timestamp() - time.time()
         except (ValueError, TypeError, OverflowError):
             return
-        self._said = (*self._said, ahead if abs(ahead) > NOTICED else 0.0)[-DATES:]
-        if abs(ahead) > WORTH_A_WARNING and not self._warned:
+        self._leads = (*self._leads, ahead if abs(ahead) > MIN_LEAD_SECONDS else 0.0)[-CLOCK_SAMPLES:]
+        if abs(ahead) > WARNING_SECONDS and not self._warned:
             self._warned = True
             logger.warning(
                 "The clock of this machine is %s %s Klaviyo's: states keep to the one that is behind, so some records "
-                "may come again. Set the machine's clock.",
+                "may be read again. Set the machine's clock.",
                 _readable(abs(ahead)),
                 "behind" if ahead > 0 else "ahead of",
             )
@@ -51,7 +53,7 @@ class Clock:
 
     @property
     def _ahead(self) -> float:
-        return min(self._said, default=0.0)
+        return min(self._leads, default=0.0)
 
 
 def _readable(seconds: float) -> str:

@@ -23,8 +23,8 @@
     ├── NotFound             404
     └── UnsafeLink           a redirect or page link that leads away from Klaviyo
 
-Each message is one sentence or two: what happened, what it means, what to do. (With transient ones
-that is said when they are given up.)
+Each message is one sentence or two: what happened, what it means, what to do. (Transient ones say the last when they
+are given up.)
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class RejectedToken(InvalidKey):
 
 
 class AccessDenied(ConfigError):
-    """403: this account or key has no access; `said` is Klaviyo's own message."""
+    """403: this account or key has no access; `said` is Klaviyo's own message, redacted."""
 
     def __init__(self, message: str, said: str = "") -> None:
         super().__init__(message)
@@ -89,7 +89,7 @@ class AccessDenied(ConfigError):
 
 
 class MissingScope(AccessDenied):
-    """403: the key lacks a scope, or (`certain` is False) Klaviyo gives no other reason."""
+    """403: a missing scope, or (`certain` is False) no reason at all."""
 
     def __init__(self, message: str, said: str = "", *, certain: bool = True) -> None:
         super().__init__(message, said)
@@ -144,15 +144,15 @@ class RateLimited(TransientError):
 
 
 class DailyQuotaExceeded(TransientError):
-    """An endpoint's requests of the day are used up: what is missing comes with a sync of tomorrow."""
+    """The daily quota of an endpoint is exhausted: tomorrow's sync reads the rest."""
 
 
 class TokenUnavailable(TransientError):
-    """The token endpoint has failed for passing reasons for so long that it has been given up."""
+    """The token endpoint has failed with transient errors for so long that it has been given up."""
 
 
 class BadRequest(KlaviyoError):
-    """400: `parameter` is what Klaviyo objects to, as far as it says; `said` its own sentence."""
+    """400: `parameter` is what Klaviyo rejects, as far as it says; `said` its own message, redacted."""
 
     def __init__(self, message: str, parameter: str = "", said: str = "") -> None:
         super().__init__(message)
@@ -161,15 +161,15 @@ class BadRequest(KlaviyoError):
 
 
 class InvalidCursor(BadRequest):
-    """The page cursor is no longer (or never was) good: begin again from the last record's time."""
+    """The page cursor is not valid (any longer): start again from the last record's time."""
 
 
 class RepeatedPage(InvalidCursor):
-    """A page comes again: its cursor leads back."""
+    """A page is repeated: its cursor leads back."""
 
 
 class UnknownMetric(BadRequest):
-    """The endpoint does not know a metric: /metrics lists some that others refuse, mostly form and page views.
+    """The endpoint does not know a metric: /metrics lists some that others reject, mostly form and page views.
 
     Source: klaviyo-api-python issue 41.
     """
@@ -238,8 +238,8 @@ def error_of(
         return _access_denied(detail or error.title or "", said, auth)
     if status == 407:
         return ConfigError(
-            "The proxy between here and Klaviyo does not accept the user name and password, or wants some (407): write "
-            "them into the environment variable that names it (HTTP_PROXY, HTTPS_PROXY or ALL_PROXY), as "
+            "The proxy between here and Klaviyo does not accept the user name and password, or requires them (407): "
+            "write them into the environment variable that names it (HTTP_PROXY, HTTPS_PROXY or ALL_PROXY), as "
             "http://user:password@host:port."
         )
     if status == 410 or (status in {400, 404} and re.search("revision", about, re.IGNORECASE)):
@@ -293,7 +293,7 @@ def _bad_request(about: str) -> type[BadRequest]:
 
 _UNKNOWN_METRIC = re.compile(r"\bmetric ids?\b.*\b(do|does) not exist", re.IGNORECASE | re.DOTALL)
 
-# 403 here is that of the network's edge, whose HTML passes; Klaviyo's own has been seen to above
+# 403 is that of the network's edge, whose HTML is transient; Klaviyo's own is handled above
 _TRANSIENT = frozenset({403, 408, 421, 425, 429})
 
 
@@ -306,7 +306,7 @@ def _first_error(body: bytes) -> _Error | None:
 
 
 def _said(detail: str) -> str:
-    """Klaviyo's own sentence, on one line and of bearable length."""
+    """Return Klaviyo's own message as a sentence of a limited length."""
     text = " ".join(detail.split())
     if not text:
         return ""

@@ -61,11 +61,11 @@ class MemoryBudget:
                 self._released = monotonic()
                 self._changed.notify_all()
 
-    def wait_while_stalled(self) -> None:
+    def wait_while_stalled(self, hold: Hold) -> None:
         """Wait while readers wait for memory and nobody releases any, since nobody takes the output."""
         with self._changed:
             while self._waiting and monotonic() - self._released > STALLED_SECONDS:
-                self._changed.wait()
+                self._wait(hold)
 
     def _wait_for(self, hold: Hold, more: int) -> None:
         self._waiting += 1
@@ -74,9 +74,14 @@ class MemoryBudget:
                 if self._exceeding in {None, hold}:
                     self._exceeding = hold
                     return
-                self._changed.wait()
+                self._wait(hold)
         finally:
             self._waiting -= 1
+
+    def _wait(self, hold: Hold) -> None:
+        since = monotonic()
+        self._changed.wait()
+        hold.waited += monotonic() - since
 
 
 class Hold:
@@ -95,17 +100,12 @@ class Hold:
 
     def resize(self, size: int) -> None:
         """Hold this many bytes from now on; wait for them if they are more than before."""
-        since = monotonic()
         self._budget.resize(self, max(0, size - self._free))
-        self.waited += monotonic() - since
 
     def wait_while_stalled(self) -> None:
-        """Wait while nobody takes the output, so that no answer waits on an open connection meanwhile.
+        """Wait while nobody takes the output, so that no response waits on an open connection meanwhile.
 
         Readers with free bytes do not wait: they may be those that hold up the output.
         """
-        if self._free:
-            return
-        since = monotonic()
-        self._budget.wait_while_stalled()
-        self.waited += monotonic() - since
+        if not self._free:
+            self._budget.wait_while_stalled(self)

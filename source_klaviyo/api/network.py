@@ -1,4 +1,4 @@
-"""Why Klaviyo could not be asked: what the network, or a setting of it in the environment, did to a request."""
+"""Explain errors of the network: which part failed, or which setting in the environment is wrong."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from requests.utils import get_environ_proxies, select_proxy
 from source_klaviyo.api.errors import ConfigError, ServerError, TransientError
 
 CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-"""The variables that name trusted certificates. The first that is set counts; requests ignores SSL_CERT_FILE."""
+"""The variables that name trusted certificates. The first that is set is used; requests ignores SSL_CERT_FILE."""
 PROXY_FORM = "write it as http://user:password@host:port, with special characters of the password percent-encoded"
 
 _PROXY = re.compile(
@@ -24,8 +24,8 @@ _PROXY = re.compile(
     (?:[\w.-]+|\[[0-9a-f:.]+\])(?::\d+)?/?""",
     re.VERBOSE | re.IGNORECASE,
 )
-_PROXY_REFUSES = frozenset({401, 403, 405})
-"""Answers of a proxy to CONNECT that stay the same until somebody changes its rules."""
+_PROXY_DENIES = frozenset({401, 403, 405})
+"""Responses of a proxy to CONNECT that stay the same until its rules are changed."""
 _UNTRUSTED = re.compile("self.signed certificate|unable to get (local )?issuer certificate")
 """OpenSSL's errors for a certificate whose signer is not trusted by the host."""
 
@@ -38,17 +38,17 @@ class _Proxy(NamedTuple):
 
 
 def network_error(error: Exception, url: str, waited: float) -> Exception:
-    """The error to raise in place of one that a request has raised.
+    """Return the error to raise in place of one that a request has raised.
 
-    Its message says what to do, and repeats nothing of the library's own text, which holds addresses and passwords.
+    Its message says what to do, and repeats nothing of the library's own text, which contains addresses and passwords.
 
     Args:
         error: what the request raised; a wrong setting can make it of nearly any type.
-        url: what was asked for.
-        waited: seconds, for an answer that did not come.
+        url: the address of the request.
+        waited: seconds, for a response that did not come.
 
     Returns:
-        ConfigError: a setting in the environment is wrong, which no further try would change.
+        ConfigError: a setting in the environment is wrong, which no retry would change.
         TransientError: the network has failed.
         The error itself if it has nothing to do with the network.
     """
@@ -87,37 +87,37 @@ def _wrong_certificates(url: str) -> str | None:
     except OSError as error:
         reason = "it holds no certificate" if isinstance(error, ssl.SSLError) else error.strerror
         return (
-            f"The environment variable {name} does not name a file of certificates that can be used ({reason}): "
+            f"The environment variable {name} does not name a valid file of certificates ({reason}): "
             "correct it, or unset it to trust the usual certificates."
         )
     return None
 
 
 def _wrong_proxy(proxy: _Proxy, host: str | None, error: Exception, text: str) -> str | None:
-    """Describe what is wrong with the proxy or its variable, if it would fail every further request."""
+    """Describe what is wrong with the proxy or its variable, if every other request would fail as well."""
     well_formed = _PROXY.fullmatch(proxy.address)
     if well_formed and proxy.address.lower().startswith("socks") and not find_spec("socks"):
         return (
             f"The environment variable {proxy.variable} names a SOCKS proxy, for which the Python package PySocks is "
             "missing: install it, or name an HTTP proxy."
         )
-    # an address that cannot be used fails in many ways, but not as a connection does
+    # an invalid address fails in many ways, but not as a connection does
     if not well_formed or isinstance(error, ValueError | TypeError):
-        return f"The environment variable {proxy.variable} holds no address of a proxy that can be used: {PROXY_FORM}."
+        return f"The environment variable {proxy.variable} is not a valid address of a proxy: {PROXY_FORM}."
     status = _status(text)
     if status == 407:
         return (
             f"The proxy that the environment variable {proxy.variable} names does not accept the user name and "
-            f"password, or wants some (407): {PROXY_FORM}."
+            f"password, or requires them (407): {PROXY_FORM}."
         )
-    if status in _PROXY_REFUSES:
+    if status in _PROXY_DENIES:
         return (
-            f"The proxy that the environment variable {proxy.variable} names does not let the connector through to "
-            f"{host} ({status}): have it allow this host, or list the host in NO_PROXY if no proxy is needed."
+            f"The proxy that the environment variable {proxy.variable} names denies the connector access to "
+            f"{host} ({status}): let it allow this host, or list the host in NO_PROXY if no proxy is needed."
         )
     if isinstance(error, exceptions.ProxyError) and "WRONG_VERSION_NUMBER" in text:
         return (
-            f"The proxy that the environment variable {proxy.variable} names does not speak HTTPS itself: begin its "
+            f"The proxy that the environment variable {proxy.variable} names does not speak HTTPS itself: start its "
             "address with http://."
         )
     return None
@@ -130,7 +130,7 @@ def _status(text: str) -> int | None:
 
 
 def _reason(error: OSError, text: str, proxy: _Proxy | None, waited: float) -> str:
-    """Why Klaviyo could not be reached, in a few words."""
+    """Return why Klaviyo could not be reached, in a few words."""
     unresolved = "NameResolution" in text or "getaddrinfo" in text
     if isinstance(error, exceptions.ProxyError):
         which = f"the proxy that {proxy.variable} names" if proxy else "the proxy"

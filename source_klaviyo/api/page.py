@@ -1,4 +1,4 @@
-"""JSON:API documents: decoded once into what the sync needs, the rest kept as the bytes Klaviyo sent."""
+"""Decode JSON:API documents once into what the sync needs, and keep the rest as the bytes that Klaviyo sent."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class Links(msgspec.Struct):
-    """The links of a document, of which only the way on is followed."""
+    """The links of a document, of which only the one to the next page is followed."""
 
     next: str | None = None
 
@@ -35,7 +35,7 @@ class Linked(msgspec.Struct):
 
     @property
     def next_link(self) -> str | None:
-        """The address of the next page, None on the last: Klaviyo has been seen to send null, nothing and text."""
+        """Return the address of the next page, None on the last: Klaviyo has sent null, nothing and text."""
         return (self.links.next or None) if self.links else None
 
 
@@ -47,17 +47,17 @@ class _Item(msgspec.Struct):
     data: msgspec.Raw
 
 
-_PIECE = 1 << 13  # bytes
+_CHUNK_BYTES = 1 << 13
 NULL = msgspec.Raw(b"null")
-_preparing = threading.Lock()
+_prepare_lock = threading.Lock()
 
 RECORD_BYTES = 600
 """Bytes of memory that a record takes in addition to its own: the objects that point to it and its cursor."""
 
-# a whole string, or what JavaScript and Python write for numbers that JSON has no words for
-# (a string that does not end goes to the end: to look for its end from each of its quotes would take hours)
-_STRING_OR_NO_NUMBER = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)|-?Infinity|NaN', re.DOTALL)
-# within a string, any escape: a whole surrogate pair, (half of one), or another one; or (a character to be escaped)
+# a whole string, or what JavaScript and Python write for numbers that JSON cannot express
+# (an unterminated string goes to the end: searching for its end from each of its quotes would take hours)
+_STRING_OR_INVALID_NUMBER = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)|-?Infinity|NaN', re.DOTALL)
+# within a string, any escape: a whole surrogate pair, (half of one), or another one; or (a character to escape)
 _HALF_OR_CONTROL = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)|([\x00-\x1f])",
     re.DOTALL,
@@ -65,9 +65,9 @@ _HALF_OR_CONTROL = re.compile(
 
 
 def _check_text(body: bytes) -> None:
-    """Look at the characters, since strings within raw parts are not looked at anywhere else.
+    """Check the characters, since strings within raw parts are not checked anywhere else.
 
-    A piece at a time: as a whole, the text of a page is many times slower to make than to check.
+    A chunk at a time: decoding a page as a whole takes many times longer than checking it.
 
     Raises:
         UnicodeDecodeError: it is no UTF-8.
@@ -75,18 +75,18 @@ def _check_text(body: bytes) -> None:
     if body.isascii():
         return
     decode = codecs.getincrementaldecoder("utf-8")().decode
-    for start in range(0, len(body), _PIECE):
-        decode(body[start : start + _PIECE])
+    for start in range(0, len(body), _CHUNK_BYTES):
+        decode(body[start : start + _CHUNK_BYTES])
     decode(b"", final=True)
 
 
 def _repaired(body: bytes) -> bytes:
-    """Replace what is not JSON, but what servers are known to send all the same.
+    """Replace what is not valid JSON, but is known to be sent by servers.
 
-    Half of a surrogate pair becomes U+FFFD: JavaScript lets one into a string, no destination takes it. NaN and
+    Half of a surrogate pair becomes U+FFFD: JavaScript allows one in a string, no destination accepts it. NaN and
     Infinity become null, and control characters within strings are escaped.
     """
-    return _STRING_OR_NO_NUMBER.sub(_repaired_token, body)
+    return _STRING_OR_INVALID_NUMBER.sub(_repaired_token, body)
 
 
 def _repaired_token(token: re.Match[bytes]) -> bytes:
@@ -133,11 +133,11 @@ class Page:
 
 
 def decode_document(body: bytes, kind: type[T]) -> T:
-    """Decode a document, with line breaks and half characters out of the way.
+    """Decode a document, without line breaks and half characters.
 
     Args:
-        body: the answer's body, decompressed.
-        kind: a struct of the parts that are wanted; parts that are `Raw` are safe to be printed on one line.
+        body: the body of the response, decompressed.
+        kind: a type of the wanted parts; `Raw` ones can be printed on one line.
 
     Raises:
         DamagedAnswer: it is not such a document, or not complete.
@@ -149,15 +149,15 @@ def decode_page(body: bytes, cursor_attribute: str | None) -> Page:
     """Decode the body of a collection.
 
     Args:
-        body: the answer's body, decompressed.
-        cursor_attribute: the attribute whose values `cursors` is to hold; None for no cursors.
+        body: the body of the response, decompressed.
+        cursor_attribute: the attribute whose values become `cursors`; None for no cursors.
 
     Raises:
         DamagedAnswer: it is not the JSON:API document of a collection, or not complete.
     """
     document, body = _decode(body, _Document)
     with decode_errors_as_transient():
-        # all resources at once, which takes less time than one by one
+        # all resources at once, which is faster than one by one
         resources = _decoder(_resources(cursor_attribute))(body)
     cursors: list[bytes] = []
     if cursor_attribute is not None:
@@ -177,7 +177,7 @@ def decode_item(body: bytes) -> Page:
 
 
 def cursors_of(resources: list[msgspec.Raw], attribute: str | None) -> list[bytes]:
-    """Each resource's value of an attribute, as JSON; `null` where it is missing, nothing for no attribute.
+    """Return each resource's value of an attribute, as JSON; `null` if it is missing, nothing for no attribute.
 
     Raises:
         DamagedAnswer: something is no JSON:API resource.
@@ -203,7 +203,7 @@ def _decode(body: bytes, kind: type[T]) -> tuple[T, bytes]:
             body = _repaired(body)
             document = decode(body)
         if b"\n" in body or b"\r" in body:
-            # a line of output must not hold a line break; what could be decoded has none within a string
+            # a line of output must not contain a line break; what could be decoded has none within a string
             body = body.replace(b"\n", b" ").replace(b"\r", b" ")
             document = decode(body)
         return document, body
@@ -211,14 +211,14 @@ def _decode(body: bytes, kind: type[T]) -> tuple[T, bytes]:
 
 @cache
 def _decoder(kind: Hashable) -> Callable[[bytes], Any]:
-    # msgspec prepares a struct when it meets it first; another thread that meets it then too ends the process (SIGSEGV)
-    with _preparing:
+    # msgspec prepares a struct at its first use; if two threads do so at once, the process crashes (SIGSEGV)
+    with _prepare_lock:
         return msgspec.json.Decoder(kind).decode
 
 
 @cache
 def _resource(attribute: str | None) -> Any:
-    """A resource, of which nothing is looked at but an attribute; it has to have an id to be one."""
+    """Return the type of a resource, of which only the ID and one attribute are decoded."""
     wanted = [(attribute, msgspec.Raw, NULL)] if attribute is not None else []
     attributes = msgspec.defstruct("Attributes", wanted, gc=False)
     return msgspec.defstruct("Resource", [("id", msgspec.Raw), ("attributes", attributes | None, None)], gc=False)
@@ -231,10 +231,10 @@ def _resources(attribute: str | None) -> Any:
 
 @contextmanager
 def decode_errors_as_transient() -> Iterator[None]:
-    """Take what cannot be decoded for damage on the way.
+    """Treat a response that cannot be decoded as damaged in transit, and so as a transient error.
 
     Raises:
-        DamagedAnswer: an answer, or a part of one, is not what it should be.
+        DamagedAnswer: a response, or a part of one, cannot be decoded.
     """
     try:
         yield

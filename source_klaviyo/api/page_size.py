@@ -1,4 +1,4 @@
-"""The page size: the endpoint's maximum, or less if records are large."""
+"""Adapt the page size: the endpoint's maximum, or less if records are large."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ PAGE_BYTES = 4_000_000
 """Bytes of memory that a page takes if records are large."""
 TOLERANCE = 2
 """Change the size only if pages are this many times too large, or sizes this many times too small."""
-FADING = 0.5
+DECAY = 0.5
 """Factor by which the estimated record size shrinks after each page of smaller records."""
-STEP_DOWN = 10
-"""The size of a response that was too large is unknown, so a tenth of the records is requested next."""
+STEP_DOWN_FACTOR = 10
+"""A tenth of the records is requested next: the size of the response that was too large is unknown."""
 
 
 class PageSize:
     """The page size of one slice, adapted while one thread reads it.
 
     Args:
-        before: the page size of another slice of the stream, to start with what is known of the records.
+        before: the page size of another slice of the stream, whose estimate of the records is taken over.
 
     Attributes:
-        record: bytes that a record takes in memory, as far as recent pages tell; 0 before the first.
+        record: estimated bytes that a record takes in memory; 0 before the first page.
         fitting: records that make a page of PAGE_BYTES; None as long as no page was too large.
     """
 
@@ -27,32 +27,32 @@ class PageSize:
         self.record: float = before.record if before else 0.0
         self.fitting: int | None = before.fitting if before else None
         self._asked = self._most = 0
-        # a cap, and the number of records it is for: those that made an answer too large are among them
+        # a cap, and the number of records that it is for: among them are those that made a response too large
         self._caps: list[tuple[int, int]] = []
 
     def ask(self, most: int) -> int:
-        """Return the page size to ask for, where the endpoint takes `most` records."""
+        """Return the page size to request, at most `most`."""
         self._most = most
         self._asked = self._best()
         return self._asked
 
     @property
     def is_outdated(self) -> bool:
-        """Whether another size suits better than the one that was asked for."""
+        """Whether another size would be better than the one requested last."""
         return self._asked != self._best()
 
     def learn(self, size: int, records: int) -> None:
-        """Note a page.
+        """Learn from a page.
 
         Args:
-            size: bytes that the page takes in memory; 0 if nobody knows.
-            records: how many came.
+            size: bytes that the page takes in memory; 0 if unknown.
+            records: how many it has.
         """
         self._caps = [(cap, left - records) for cap, left in self._caps if left > records]
         count = min(self._asked, records)
         if not count or not size:
             return
-        self.record = max(size / count, self.record * FADING)
+        self.record = max(size / count, self.record * DECAY)
         fitting = max(1, int(PAGE_BYTES / self.record))
         if size > TOLERANCE * PAGE_BYTES:
             self.fitting = min(fitting, self._asked)
@@ -60,10 +60,10 @@ class PageSize:
             self.fitting = fitting
 
     def step_down(self) -> bool:
-        """Ask for fewer records after an answer that was too large; returns False if it was for a single one."""
+        """Do a page size fallback after a response that was too large; return False if it was a single record."""
         if self._asked <= 1:
             return False
-        self._caps.append((self._asked // STEP_DOWN or 1, self._asked))
+        self._caps.append((self._asked // STEP_DOWN_FACTOR or 1, self._asked))
         return True
 
     def _best(self) -> int:

@@ -1,4 +1,4 @@
-"""Notice pages that come again, in memory that does not grow with their number."""
+"""Notice repeated pages, in memory that does not grow with their number."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 RECENT_PAGES = 100
-"""Pages whose marks are remembered."""
+"""Pages whose fingerprints are remembered."""
 
 
 class Repeats:
-    """The marks of the last pages, and of one page further back.
+    """The fingerprints of the last pages, and of one page further back.
 
     The page further back is the one at the last power of two (Brent's algorithm). So a cycle of any length is noticed,
     at the latest when about three times as many pages have been read as there are different ones.
@@ -24,11 +24,11 @@ class Repeats:
         self._far: Sequence[int] = ()
         self._count = 0
 
-    def noticed(self, marks: Sequence[int]) -> bool:
-        """Note a page by its marks, and return whether it is one of those remembered."""
-        known = any(mark in others for others in (self._far, *self._recent) for mark in marks)
-        self._recent.append(marks)
+    def noticed(self, fingerprint: Sequence[int]) -> bool:
+        """Record a page, and return whether it has a part of its fingerprint in common with one remembered."""
+        known = any(part in other for other in (self._far, *self._recent) for part in fingerprint)
+        self._recent.append(fingerprint)
         self._count += 1
         if self._count & (self._count - 1) == 0:
-            self._far = marks
+            self._far = fingerprint
         return known

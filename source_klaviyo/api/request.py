@@ -21,7 +21,7 @@ class Request:
     Attributes:
         address: a path (`/api/events`) or the `links.next` of the previous page.
         params: the query; None if the address includes it.
-        limits: the rate limits that the request counts against.
+        limits: what the request counts against.
         decode: decodes the body of the response; if it raises a TransientError, the request is repeated.
         expected: the likely size of the response in bytes; 0 if unknown.
         most: bytes; if less than MAX_ANSWER_BYTES, a larger response is an error at once, since the caller can request

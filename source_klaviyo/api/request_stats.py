@@ -1,4 +1,4 @@
-"""Request stats: requests, retries, and the time spent waiting for rate limits."""
+"""Request stats: requests, retries, and the time spent waiting for limits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class RequestStats:
         requests: requests sent.
         limited: requests repeated after a 429 response.
         failed: requests repeated after another transient error.
-        limits: the rate limits that they count against, by name.
+        limits: the limits that they count against, by name.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -34,7 +34,7 @@ class RequestStats:
 
     @property
     def wait_seconds(self) -> float:
-        """Return the seconds in which at least one request waited for a rate limit."""
+        """Return the seconds in which at least one request waited for a limit."""
         with self._lock:
             return self._waited + (self._clock() - self._since if self._waiting else 0.0)
 
@@ -53,7 +53,7 @@ class RequestStats:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """Count the time in which a request waits for a rate limit."""
+        """Count the time in which a request waits for a limit."""
         with self._lock:
             if not self._waiting:
                 self._since = self._clock()

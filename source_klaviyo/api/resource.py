@@ -1,4 +1,4 @@
-"""JSON:API resources as bytes: looking into them and changing one part, with every other byte as it was."""
+"""JSON:API resources as bytes: read parts of them, and change one part while every other byte stays."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _decode_identified = msgspec.json.Decoder(_Identified).decode
 
 
 def members(value: msgspec.Raw | bytes) -> Members:
-    """The members of an object; none where the value is null.
+    """Return the members of an object; none if the value is null.
 
     Raises:
         msgspec.ValidationError: the value is no object.
@@ -39,7 +39,7 @@ def members(value: msgspec.Raw | bytes) -> Members:
 
 
 def identity(resource: msgspec.Raw | bytes) -> str:
-    """The id of a resource.
+    """Return the ID of a resource.
 
     Raises:
         msgspec.ValidationError: it has none.
@@ -48,12 +48,12 @@ def identity(resource: msgspec.Raw | bytes) -> str:
 
 
 def encode(value: object) -> msgspec.Raw:
-    """A value as JSON."""
+    """Return a value as JSON."""
     return msgspec.Raw(msgspec.json.encode(value))
 
 
 def with_members(resource: msgspec.Raw | bytes, more: Mapping[str, Any]) -> msgspec.Raw:
-    """A resource with further members at its end."""
+    """Return a resource with further members at its end."""
     if not more:
         return msgspec.Raw(resource)
     return msgspec.Raw(bytes(resource)[:-1] + b"," + msgspec.json.encode(dict(more))[1:])

@@ -103,7 +103,7 @@ class TokenEndpoint:
 
         Args:
             refresh_token: the one to send.
-            accept: takes the grant; a shutdown waits until it has returned.
+            accept: takes the grant; the process does not end before it has returned.
 
         Raises:
             ConfigError: the refresh token or the app's credentials are rejected.

@@ -19,9 +19,6 @@ from typing import TYPE_CHECKING, Any
 import requests
 from requests.adapters import HTTPAdapter
 from typing_extensions import override
-from urllib3 import ProxyManager
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from source_klaviyo.api.errors import AnswerTooLarge, KlaviyoError
 from source_klaviyo.api.network import network_error
@@ -31,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from requests.auth import AuthBase
-    from urllib3 import PoolManager
+    from urllib3.connectionpool import ConnectionPool
 
 CONNECT_SECONDS = 10.0
 
@@ -124,10 +121,6 @@ class _Socket(io.RawIOBase):
         return True
 
     @override
-    def fileno(self) -> int:
-        return self._raw.fileno()
-
-    @override
     def readinto(self, buffer: Any) -> int | None:
         limits = _limits.get()
         if limits is None:
@@ -155,37 +148,13 @@ class _Response(HTTPResponse):
         self.fp = io.BufferedReader(_Socket(self.fp.detach(), sock))
 
 
-class _Connection(HTTPConnection):
-    response_class = _Response
-
-
-class _SecureConnection(HTTPSConnection):
-    response_class = _Response
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _SecurePool(HTTPSConnectionPool):
-    ConnectionCls = _SecureConnection
-
-
 class _LimitedAdapter(HTTPAdapter):
     """Requests' own transport, on connections that keep the limits of `receiving`."""
 
     @override
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        super().init_poolmanager(*args, **options)
-        _limit(self.poolmanager)
-
-    @override
-    def proxy_manager_for(self, *args: Any, **options: Any) -> PoolManager:
-        manager: PoolManager = super().proxy_manager_for(*args, **options)
-        if isinstance(manager, ProxyManager):  # a SOCKS proxy has pools of its own, which keep the limits per read only
-            _limit(manager)
-        return manager
-
-
-def _limit(manager: PoolManager) -> None:
-    manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+    def get_connection_with_tls_context(self, *args: Any, **options: Any) -> ConnectionPool:
+        pool = super().get_connection_with_tls_context(*args, **options)
+        kind: Any = pool.ConnectionCls
+        if kind.response_class is not _Response:
+            pool.ConnectionCls = type(kind.__name__, (kind,), {"response_class": _Response})
+        return pool

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("airbyte")
 
 MAX_CONCURRENT_REQUESTS = 64
-"""Requests in flight, of one stream and of all: what the fastest limit allows if a page takes a second."""
+"""The maximum concurrency, in requests in flight: what the fastest limit allows if a page takes a second."""
 MAX_FAILED_WINDOWS = 3
 """Windows failed with transient errors after which the stream ends: each has been retried for minutes."""
 MAX_UNREADABLE_RECORDS = 50

@@ -298,7 +298,7 @@ class KlaviyoStream(HttpStream, ABC):
             return self.fallbacks > fallbacks
 
     def fall_back(self, refusal: KlaviyoError) -> bool:
-        """Request less, if the error suggests what to leave out; returns whether it did."""
+        """Request less, such as by the page size fallback, if the error suggests it; return whether it did."""
         about = refusal.parameter if isinstance(refusal, BadRequest) else ""
         if self.page_size is not None and re.search(r"page.{0,2}size", about, re.IGNORECASE):
             self.logger.warning(

@@ -1,4 +1,4 @@
-"""Split the rest of windows among workers while they read.
+"""Decide the concurrency of a read: split the rest of windows among workers while they read.
 
 A read takes as long as its slowest window, so a window that would take longer than all the rest is divided. How many
 pages it still holds is an estimate: its pages so far tell how much time a page covers. Each window ends with a page

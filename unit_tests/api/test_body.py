@@ -14,7 +14,7 @@ import pytest
 import urllib3
 
 from source_klaviyo.api import body
-from source_klaviyo.api.body import COPIES, PIECE_BYTES, read_body
+from source_klaviyo.api.body import CHUNK_BYTES, COPIES, read_body
 from source_klaviyo.api.errors import AnswerTooLarge, DamagedAnswer
 from source_klaviyo.api.memory import Hold, MemoryBudget
 
@@ -65,7 +65,7 @@ each_encoding = pytest.mark.parametrize(("encoding", "encode"), ENCODINGS.values
 
 
 @each_encoding
-@pytest.mark.parametrize("length", [0, 1, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 1, len(BODY)])
+@pytest.mark.parametrize("length", [0, 1, CHUNK_BYTES - 1, CHUNK_BYTES, CHUNK_BYTES + 1, len(BODY)])
 @pytest.mark.parametrize("expected", [0, 1_000, 10_000_000])
 def test_a_body_of_any_length_is_read_whole(
     encoding: str | None, encode: Callable[[bytes], bytes], length: int, expected: int
@@ -106,7 +106,7 @@ def test_a_body_without_end_is_read_up_to_the_limit() -> None:
     endless = Endless()
     with pytest.raises(AnswerTooLarge):
         read(urllib3.HTTPResponse(endless, {}, 200, preload_content=False))
-    assert endless.given <= MOST + PIECE_BYTES
+    assert endless.given <= MOST + CHUNK_BYTES
 
 
 @pytest.mark.parametrize(
@@ -132,9 +132,9 @@ def test_memory_is_held_before_it_is_used() -> None:
             return super().read(size)
 
     read(urllib3.HTTPResponse(Body(BODY), {}, 200, preload_content=False), hold)
-    assert len(seen) > len(BODY) / PIECE_BYTES
-    assert all(held >= COPIES * (have + PIECE_BYTES) for held, have in seen)
-    assert hold.most <= COPIES * (len(BODY) + 2 * PIECE_BYTES)
+    assert len(seen) > len(BODY) / CHUNK_BYTES
+    assert all(held >= COPIES * (have + CHUNK_BYTES) for held, have in seen)
+    assert hold.most <= COPIES * (len(BODY) + 2 * CHUNK_BYTES)
 
 
 def test_a_body_of_the_expected_size_is_not_put_together_from_pieces() -> None:

@@ -72,9 +72,9 @@ class Recording(Budget):
         self.learnt: list[Mapping[str, str]] = []
         self.acquired = 0
 
-    def acquire(self, limits: Sequence[Limit]) -> float:
+    def acquire(self, limits: Sequence[Limit]) -> None:
         self.acquired += 1
-        return super().acquire(limits)
+        super().acquire(limits)
 
     def pause(self, limits: Sequence[Limit], seconds: float) -> None:
         self.paused.append((limits, seconds))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from source_klaviyo.api.clock import DATES, Clock
+from source_klaviyo.api.clock import CLOCK_SAMPLES, Clock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +56,7 @@ def test_one_wrong_date_puts_no_clock_ahead(ahead: int) -> None:
 
 
 def test_a_clock_that_is_set_right_is_believed_after_some_answers() -> None:
-    assert clock(-300, *[0] * DATES).now() == NOW
+    assert clock(-300, *[0] * CLOCK_SAMPLES).now() == NOW
 
 
 @pytest.mark.parametrize("text", [None, "", "today", "1795168900", "Fri, 99 Nov 2026 99:00:00 GMT", "\0"])

@@ -99,9 +99,9 @@ class Slow(Budget):
         super().__init__(clock)
         self._time = clock
 
-    def acquire(self, limits: Sequence[Limit]) -> float:
+    def acquire(self, limits: Sequence[Limit]) -> None:
         self._time.now += 5
-        return super().acquire(limits)
+        super().acquire(limits)
 
 
 def test_the_wait_for_a_free_slot_is_one_for_the_limit(requests_mock: Mocker, clock: Clock) -> None:

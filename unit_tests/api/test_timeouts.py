@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from source_klaviyo.api.budget import REPORT, L, Limit, M
-from source_klaviyo.api.timeouts import FIRST_SECONDS, LATENCIES, MIN_SECONDS, RECENT_ANSWERS, REPORT_SECONDS, Timeouts
+from source_klaviyo.api.timeouts import (
+    DEFAULT_SECONDS,
+    LATENCY_FACTOR,
+    MIN_REPORT_SECONDS,
+    MIN_SECONDS,
+    RECENT_RESPONSES,
+    Timeouts,
+)
 
 PROFILES = (Limit("profiles", L),)
 PREDICTIONS = (Limit("profiles", L), Limit("predictive_analytics", M))
@@ -14,7 +21,7 @@ REPORTS = (Limit("flow-series-reports", REPORT),)
 
 def test_the_first_answer_has_more_time_than_those_after_quick_ones() -> None:
     timeouts = Timeouts()
-    assert timeouts.seconds(PROFILES, 0) == FIRST_SECONDS
+    assert timeouts.seconds(PROFILES, 0) == DEFAULT_SECONDS
     timeouts.learn(PROFILES, 0.3)
     assert timeouts.seconds(PROFILES, 0) == MIN_SECONDS
 
@@ -29,13 +36,13 @@ def test_slow_answers_are_waited_for_longer() -> None:
     timeouts = Timeouts()
     timeouts.learn(PREDICTIONS, 8.0)
     timeouts.learn(PREDICTIONS, 1.0)
-    assert timeouts.seconds(PREDICTIONS, 0) == LATENCIES * 8.0
+    assert timeouts.seconds(PREDICTIONS, 0) == LATENCY_FACTOR * 8.0
 
 
 def test_slow_answers_are_forgotten() -> None:
     timeouts = Timeouts()
     timeouts.learn(PROFILES, 8.0)
-    for _ in range(RECENT_ANSWERS):
+    for _ in range(RECENT_RESPONSES):
         timeouts.learn(PROFILES, 0.3)
     assert timeouts.seconds(PROFILES, 0) == MIN_SECONDS
 
@@ -50,7 +57,7 @@ def test_slow_answers_of_one_endpoint_say_nothing_of_another() -> None:
 def test_what_has_a_quota_of_the_day_is_not_asked_for_again_soon() -> None:
     timeouts = Timeouts()
     timeouts.learn(REPORTS, 0.3)
-    assert timeouts.seconds(REPORTS, 0) == REPORT_SECONDS
+    assert timeouts.seconds(REPORTS, 0) == MIN_REPORT_SECONDS
 
 
 @pytest.mark.parametrize("failures", [100, 10_000])

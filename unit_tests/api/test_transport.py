@@ -164,7 +164,7 @@ def test_without_limits_a_connection_is_as_any_other() -> None:
 def test_the_client_asks_again_for_an_answer_that_does_not_end(
     parts: tuple[bytes, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("source_klaviyo.api.timeouts.FIRST_SECONDS", SECONDS)
+    monkeypatch.setattr("source_klaviyo.api.timeouts.DEFAULT_SECONDS", SECONDS)
     monkeypatch.setattr("source_klaviyo.api.timeouts.MIN_SECONDS", SECONDS)
     monkeypatch.setattr("source_klaviyo.api.client.RESPONSE_DEADLINE_SECONDS", SECONDS)
     naps: list[float] = []

@@ -170,10 +170,9 @@ def hours(klaviyo: FakeKlaviyo, monkeypatch: pytest.MonkeyPatch) -> None:
     klaviyo.headers = {"Retry-After": "73473"}
 
 
-def acquire(self: Budget, limits: Any) -> float:
+def acquire(self: Budget, limits: Any) -> None:
     if any(bucket.left_today == 0 for bucket in self._of(limits)):
         raise DailyQuotaExceeded("used up")
-    return 0.0
 
 
 @pytest.mark.usefixtures("hours")
