@@ -154,7 +154,8 @@ class _LimitedAdapter(HTTPAdapter):
     @override
     def get_connection_with_tls_context(self, *args: Any, **options: Any) -> ConnectionPool:
         pool = super().get_connection_with_tls_context(*args, **options)
-        kind: Any = pool.ConnectionCls
+        connections: Any = pool  # its type says less than it is
+        kind = connections.ConnectionCls
         if kind.response_class is not _Response:
-            pool.ConnectionCls = type(kind.__name__, (kind,), {"response_class": _Response})
+            connections.ConnectionCls = type(kind.__name__, (kind,), {"response_class": _Response})
         return pool
