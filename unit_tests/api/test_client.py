@@ -22,11 +22,6 @@ if TYPE_CHECKING:
     from requests_mock import Mocker
 
 
-@pytest.fixture
-def talk() -> Conversation:
-    return Conversation()
-
-
 # --- requests and pages ---------------------------------------------------------------------------------
 
 

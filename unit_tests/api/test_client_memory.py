@@ -24,11 +24,6 @@ if TYPE_CHECKING:
 REQUEST = Request(URL, None, LIMITS, DECODE)
 
 
-@pytest.fixture
-def talk() -> Conversation:
-    return Conversation()
-
-
 def test_a_response_that_is_too_large_is_retried_a_few_times(
     requests_mock: Mocker, talk: Conversation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,11 +32,6 @@ if TYPE_CHECKING:
 each_transient_failure = pytest.mark.parametrize("answer", TRANSIENT.values(), ids=TRANSIENT)
 
 
-@pytest.fixture
-def talk() -> Conversation:
-    return Conversation()
-
-
 # --- transient errors -----------------------------------------------------------------------------------
 
 
