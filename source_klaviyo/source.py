@@ -29,7 +29,7 @@ from source_klaviyo.api.errors import ConfigError, KlaviyoError
 from source_klaviyo.check import check
 from source_klaviyo.config import Config, preview
 from source_klaviyo.credentials import secrets_of
-from source_klaviyo.partitions.batch import BatchQueue, RecordBatch
+from source_klaviyo.partitions.batch import RecordBatch
 from source_klaviyo.partitions.context import MAX_CONCURRENT_REQUESTS, StreamContext
 from source_klaviyo.partitions.failures import as_traced
 from source_klaviyo.partitions.generator import StreamPartitionGenerator
@@ -141,12 +141,12 @@ class SourceKlaviyo(AbstractSource):
         known: dict[str, Stream] = {stream.name: stream for stream in self.streams(config)}
         _warn_of_states(state or [], known)
         states = ConnectorStateManager(state)
-        queue = BatchQueue()
+        engine = Engine(progress or Progress(), stop_requested or Event())
         generators: list[StreamPartitionGenerator] = []
         refused: list[str] = []
         for configured in catalog.streams:
             try:
-                generators.append(_generator(configured, known, states, queue))
+                generators.append(_generator(configured, known, states, engine))
             except AirbyteTracedException as error:  # costs this stream only
                 name = filter_secrets(configured.stream.name)
                 refused.append(name if name in known else preview(name))
@@ -154,9 +154,7 @@ class SourceKlaviyo(AbstractSource):
                 yield error_message(str(error), FailureType.config_error, name)
                 yield status_message(name, AirbyteStreamStatus.INCOMPLETE)
         if generators:
-            progress = progress or Progress()
-            progress.follow([generator.context for generator in generators])
-            yield from Engine(generators, queue, progress, stop_requested or Event()).read()
+            yield from engine.read(generators)
         if refused:
             raise AirbyteTracedException(
                 message=f"Not read: {', '.join(refused)}. The errors of these streams say why.",
@@ -168,7 +166,7 @@ def _generator(
     configured: ConfiguredAirbyteStream,
     known: Mapping[str, Stream],
     states: ConnectorStateManager,
-    queue: BatchQueue,
+    engine: Engine,
 ) -> StreamPartitionGenerator:
     """Return what makes the partitions of a configured stream.
 
@@ -197,7 +195,7 @@ def _generator(
             ) from None
         state = {}
     generation = configured.generation_id
-    context = StreamContext(stream, queue, incremental=incremental, generation=generation)
+    context = StreamContext(stream, engine.emit, engine.submit, incremental=incremental, generation=generation)
     return StreamPartitionGenerator(context, state or {})
 
 

@@ -1,32 +1,31 @@
-"""Read streams side by side: workers put pages onto one queue, and the main thread turns them into messages."""
+"""Read streams side by side: workers put pages onto one queue, and the main thread passes them on."""
 
 from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections import Counter, deque
 from dataclasses import dataclass
-from enum import Enum, auto
-from queue import Empty, Queue
-from typing import TYPE_CHECKING, Any
+from queue import Empty
+from typing import TYPE_CHECKING
 
-from airbyte_cdk.models import AirbyteStreamStatus, FailureType
+from airbyte_cdk.models import AirbyteMessage, AirbyteStreamStatus, FailureType
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
 from source_klaviyo.airbyte.messages import error_message, log_message, own_error, status_message
 from source_klaviyo.api.redaction import redact_pii
 from source_klaviyo.api.worker_pool import WorkerPool
-from source_klaviyo.partitions.batch import RecordBatch
+from source_klaviyo.partitions.batch import BatchQueue, RecordBatch
 from source_klaviyo.partitions.context import MAX_CONCURRENT_REQUESTS
-from source_klaviyo.partitions.partition import StreamPartition
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from threading import Event
 
-    from airbyte_cdk.models import AirbyteMessage
-
+    from source_klaviyo.partitions.context import StreamContext
     from source_klaviyo.partitions.generator import StreamPartitionGenerator
+    from source_klaviyo.partitions.partition import StreamPartition
     from source_klaviyo.progress.tracker import Progress
 
 logger = logging.getLogger("airbyte")
@@ -42,81 +41,61 @@ class ShutdownRequested(Exception):
     """A shutdown was requested, and everything that was read is written."""
 
 
-class _Task(Enum):
-    """The work of a stream: one task generates its partitions, one reads each, one emits its last checkpoint."""
-
-    GENERATE = auto()
-    READ = auto()
-    CLOSE = auto()
-
-
 @dataclass(frozen=True, slots=True)
-class _TaskEnd:
-    """The last item that a task puts onto the queue."""
+class _StreamEnd:
+    """The last item of a stream: everything else of it stands before."""
 
     stream: str
-    task: _Task
-    failure: tuple[str, FailureType] | None
 
 
 class Engine:
     """Reads the streams of a sync, with workers enough for each: a slow limit never keeps another stream waiting.
 
-    A task puts all that it yields onto the queue, and its end behind it. Partitions among these become further tasks.
-    So a stream has been read when none of its tasks is left, and its last state stands behind its last page.
+    The tasks of a stream are to generate its partitions and to read each of them. Whoever ends the last task emits the
+    last checkpoint of the stream. On the queue it stands behind all pages, and the end of the stream behind it.
 
     Args:
-        generators: make the partitions of each stream.
-        queue: between the workers and the consumer of `read`; readers put states and further partitions onto it, too.
         progress: follows the streams.
         stop_requested: set on a shutdown.
-
-    Raises:
-        AirbyteTracedException: the system does not let it start enough threads.
     """
 
-    def __init__(
-        self,
-        generators: Sequence[StreamPartitionGenerator],
-        queue: Queue[Any],
-        progress: Progress,
-        stop_requested: Event,
-    ) -> None:
-        self._waiting = deque(generators)
-        self._cursors = {one.context.stream.name: one.context.cursor for one in generators}
-        self._queue = queue
+    def __init__(self, progress: Progress, stop_requested: Event) -> None:
         self._progress = progress
         self._stop_requested = stop_requested
         self._last_items: int | None = None
+        self._queue = BatchQueue()
+        self._waiting: deque[StreamPartitionGenerator] = deque()
         self._tasks: Counter[str] = Counter()
         self._failures: dict[str, set[FailureType]] = {}
-        # how many requests are in flight at once is the client's business
-        workers = MAX_CONCURRENT_REQUESTS + sum(one.context.max_in_flight + 1 for one in generators)
-        self._pool = WorkerPool(workers, thread_name_prefix="workerpool")
-        self._max_generators = _start_threads(self._pool, len(generators))
+        self._lock = threading.Lock()
 
-    def read(self) -> Iterator[AirbyteMessage | RecordBatch]:
+    def emit(self, message: AirbyteMessage) -> None:
+        """Put a message behind the pages that are on the queue; for workers, since it waits for space."""
+        self._queue.put(message)
+
+    def submit(self, context: StreamContext, partition: StreamPartition) -> None:
+        """Let a worker read a partition; for workers of the same stream."""
+        if logger.isEnabledFor(logging.DEBUG):
+            self.emit(log_message(redact_pii(f"slice:{json.dumps(partition.to_slice(), default=str)}")))
+        self._start_task(context, lambda: self._read(partition))
+
+    def read(self, generators: Sequence[StreamPartitionGenerator]) -> Iterator[AirbyteMessage | RecordBatch]:
         """Yield the messages of all streams, with a page's records as one item.
 
         Raises:
-            ShutdownRequested: a shutdown was requested, and the queue is empty.
-            AirbyteTracedException: streams have failed; transient failures come first, so that platforms retry.
+            ShutdownRequested: a shutdown was requested, and what had been read by then has been yielded.
+            AirbyteTracedException: streams have failed, or the system does not let enough threads start.
         """
+        # how many requests are in flight at once is the client's business
+        workers = MAX_CONCURRENT_REQUESTS + sum(one.context.max_in_flight + 1 for one in generators)
+        self._pool = WorkerPool(workers, thread_name_prefix="workerpool")
+        self._waiting.extend(generators)
+        self._progress.follow([one.context for one in generators])
         logger.info("Starting syncing")
         try:
-            for _ in range(self._max_generators):
+            for _ in range(_start_threads(self._pool, len(generators))):
                 yield from self._start_next_stream()
-            while self._tasks:
-                self._end_on_shutdown()
-                try:
-                    item = self._queue.get(timeout=POLL)
-                except Empty:
-                    item = None
-                if item is not None:
-                    yield from self._handle(item)
-                line = self._progress.next_log_line()
-                if line:
-                    yield log_message(line)
+            yield from self._consume(len(generators))
         finally:
             self._pool.shutdown(wait=False, cancel_futures=True)
         if self._failures:
@@ -124,9 +103,35 @@ class Engine:
             raise AirbyteTracedException(
                 message=f"Not read to the end: {', '.join(sorted(self._failures))}. "
                 "The errors of these streams say why.",
-                failure_type=next(kind for kind in _HOPEFUL_FIRST if kind in kinds),
+                failure_type=next(kind for kind in _HOPEFUL_FIRST if kind in kinds),  # so that platforms retry
             )
         logger.info("Finished syncing")
+
+    def _consume(self, streams: int) -> Iterator[AirbyteMessage | RecordBatch]:
+        """Pass on what is on the queue until so many streams have ended."""
+        while streams:
+            self._end_on_shutdown()
+            try:
+                item = self._queue.get(timeout=POLL)
+            except Empty:
+                item = None
+            if isinstance(item, RecordBatch):
+                stream = self._progress.streams[item.stream]
+                if not stream.records:
+                    yield status_message(item.stream, AirbyteStreamStatus.RUNNING)
+                stream.on_page(item.count)
+                yield item
+            elif isinstance(item, _StreamEnd):
+                streams -= 1
+                failed = item.stream in self._failures
+                status = AirbyteStreamStatus.INCOMPLETE if failed else AirbyteStreamStatus.COMPLETE
+                yield status_message(item.stream, status)
+                yield log_message(self._progress.streams[item.stream].end(failed=failed))
+            elif item is not None:
+                yield item
+            line = self._progress.next_log_line()
+            if line:
+                yield log_message(line)
 
     def _end_on_shutdown(self) -> None:
         if self._stop_requested.is_set():
@@ -135,67 +140,67 @@ class Engine:
             if self._queue.empty() or self._last_items <= 0:
                 raise ShutdownRequested
 
-    def _handle(self, item: Any) -> Iterator[AirbyteMessage | RecordBatch]:
-        if isinstance(item, RecordBatch):
-            stream = self._progress.streams[item.stream]
-            if not stream.records:
-                yield status_message(item.stream, AirbyteStreamStatus.RUNNING)
-            stream.on_page(item.count)
-            yield item
-        elif isinstance(item, StreamPartition):
-            if logger.isEnabledFor(logging.DEBUG):
-                yield log_message(redact_pii(f"slice:{json.dumps(item.to_slice(), default=str)}"))
-            self._submit(item.stream_name, _Task.READ, item.read)
-        elif isinstance(item, _TaskEnd):
-            yield from self._handle_end(item)
-        else:
-            yield item
-
-    def _handle_end(self, end: _TaskEnd) -> Iterator[AirbyteMessage]:
-        stream = end.stream
-        self._tasks[stream] -= 1
-        if end.failure:
-            message, kind = end.failure
-            if stream in self._failures:
-                yield log_message(f"Stream {stream}: {message}")
-            else:
-                yield error_message(message, kind, stream)
-            self._failures.setdefault(stream, set()).add(kind)
-        if end.task is _Task.CLOSE:
-            del self._tasks[stream]
-            failed = stream in self._failures
-            yield status_message(stream, AirbyteStreamStatus.INCOMPLETE if failed else AirbyteStreamStatus.COMPLETE)
-            yield log_message(self._progress.streams[stream].end(failed=failed))
-        elif not self._tasks[stream]:
-            self._submit(stream, _Task.CLOSE, self._cursors[stream].ensure_at_least_one_state_emitted)
-        if end.task is _Task.GENERATE:
-            yield from self._start_next_stream()
-
     def _start_next_stream(self) -> Iterator[AirbyteMessage]:
-        if self._waiting:
-            generator = self._waiting.popleft()
-            stream = generator.context.stream.name
-            yield status_message(stream, AirbyteStreamStatus.STARTED)
-            self._submit(stream, _Task.GENERATE, generator.generate)
+        """Begin with the next stream, if there is one, when its status has been taken."""
+        with self._lock:
+            generator = self._waiting.popleft() if self._waiting else None
+        if generator:
+            yield status_message(generator.context.stream.name, AirbyteStreamStatus.STARTED)
+            self._start_task(generator.context, lambda: self._generate(generator))
 
-    def _submit(self, stream: str, task: _Task, work: Callable[[], Iterable[Any] | None]) -> None:
-        self._tasks[stream] += 1
-        self._pool.submit(self._run, stream, task, work)
+    def _start_task(self, context: StreamContext, task: Callable[[], None]) -> None:
+        with self._lock:
+            self._tasks[context.stream.name] += 1
+        self._pool.submit(self._run, context, task)
 
-    def _run(self, stream: str, task: _Task, work: Callable[[], Iterable[Any] | None]) -> None:
+    def _run(self, context: StreamContext, task: Callable[[], None]) -> None:
         """Do a task, in a worker."""
-        failure = None
+        stream = context.stream.name
+        self._guard(stream, task)
+        with self._lock:
+            self._tasks[stream] -= 1
+            is_last = not self._tasks[stream]
+        if is_last:
+            self._guard(stream, context.cursor.ensure_at_least_one_state_emitted)
+            self._queue.put(_StreamEnd(stream))
+
+    def _generate(self, generator: StreamPartitionGenerator) -> None:
         try:
-            for item in work() or ():
-                self._queue.put(item)
-                del item  # free a page before the next one is read
-        except Exception as error:  # noqa: BLE001 - it ends the stream, and no other
-            failure = _describe(stream, error)
-        self._queue.put(_TaskEnd(stream, task, failure))
+            for partition in generator.generate():
+                self.submit(generator.context, partition)
+        finally:
+            for message in self._start_next_stream():
+                self.emit(message)
+
+    def _read(self, partition: StreamPartition) -> None:
+        for item in partition.read():
+            self._queue.put(item)
+            del item  # free a page before the next one is read
+
+    def _guard(self, stream: str, work: Callable[[], None]) -> None:
+        """Do some work of a stream; an exception ends this stream only, in one error."""
+        try:
+            work()
+        except Exception as error:  # whatever it is, users meet a sentence
+            if isinstance(error, AirbyteTracedException):
+                message, kind = str(error), error.failure_type
+            else:
+                logger.debug("Unexpected error in stream %s", stream, exc_info=error)
+                message, kind = own_error(error), FailureType.system_error
+            with self._lock:
+                is_first = stream not in self._failures
+                self._failures.setdefault(stream, set()).add(kind)
+            self.emit(error_message(message, kind, stream) if is_first else log_message(f"Stream {stream}: {message}"))
+            # the stream keeps its error, and the frames of the traceback would keep the page that it is about
+            error.__cause__ = error.__context__ = error.__traceback__ = None
 
 
 def _start_threads(pool: WorkerPool, streams: int) -> int:
-    """Start threads ahead of their work; return how many streams may begin at the same time."""
+    """Start threads ahead of their work; return how many streams may begin at the same time.
+
+    Raises:
+        AirbyteTracedException: the system lets too few threads start.
+    """
     # a stream that begins may wait for its windows to be read, which takes one more thread
     threads = pool.start_threads(streams + 1)
     if threads < 2:
@@ -211,15 +216,3 @@ def _start_threads(pool: WorkerPool, streams: int) -> int:
             threads,
         )
     return threads - 1
-
-
-def _describe(stream: str, error: Exception) -> tuple[str, FailureType]:
-    """Return a failure as users see it; the error keeps no page in memory from then on."""
-    if isinstance(error, AirbyteTracedException):
-        failure = str(error), error.failure_type
-    else:
-        logger.debug("Unexpected error in stream %s", stream, exc_info=error)
-        failure = own_error(error), FailureType.system_error
-    # the stream keeps its error, and the frames of the traceback would keep the page that it is about
-    error.__cause__ = error.__context__ = error.__traceback__ = None
-    return failure

@@ -20,7 +20,7 @@ QUEUE_BYTES = 16_000_000
 BATCH_BYTES = 10_000
 """Bytes that a batch takes in addition to its lines."""
 OTHER_ITEMS = 10
-"""States and partitions that fill the queue: a state of many partitions takes megabytes."""
+"""States and other messages that fill the queue: a state of many partitions takes megabytes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,7 @@ from source_klaviyo.sync.instants import SECOND, whole_second
 from source_klaviyo.sync.splitting import SplitPlanner
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from queue import Queue
+    from collections.abc import Callable, Mapping
 
     from airbyte_cdk.utils.traced_exception import AirbyteTracedException
 
@@ -46,11 +45,12 @@ FUTURE_IS_READ = "future_is_read"
 
 
 class StreamContext:
-    """A stream during one sync: its cursor, its slots, its queue, and whether it has failed.
+    """A stream during one sync: its cursor, its slots, and whether it has failed.
 
     Args:
         stream: what to request.
-        queue: takes states and further partitions from the workers that read the stream.
+        emit: puts a state behind the pages that have been read; only workers may call it.
+        submit: lets another worker read a partition of a stream.
         incremental: whether the sync resumes from a state and leaves one.
         generation: in a full refresh, the generation of the destination's table, which lets a later attempt resume
             an interrupted one; None if the platform does not send it.
@@ -67,7 +67,8 @@ class StreamContext:
     def __init__(
         self,
         stream: KlaviyoStream,
-        queue: Queue[Any],
+        emit: Callable[[AirbyteMessage], None],
+        submit: Callable[[StreamContext, StreamPartition], None],
         *,
         incremental: bool,
         generation: int | None = None,
@@ -78,7 +79,8 @@ class StreamContext:
         self.slices: list[Slice] = []
         self.began: Instant | None = None
         self.failure: AirbyteTracedException | None = None
-        self._queue = queue
+        self._emit = emit
+        self._submit = submit
         self._ended_early = False
         self._failed_windows = self._unreadable_records = 0
         self._future_read: set[int] = set()
@@ -143,7 +145,7 @@ class StreamContext:
     def enqueue(self, partition: StreamPartition, expected_pages: float) -> None:
         """Let another worker read a partition that seems to hold so many pages."""
         self.planner.expect(id(partition), expected_pages)
-        self._queue.put(partition)
+        self._submit(self, partition)
 
     def fail(self, error: KlaviyoError) -> AirbyteTracedException:
         """Return the exception to raise, and end the stream if its other partitions would fail as well."""
@@ -172,7 +174,7 @@ class StreamContext:
             logger.warning("%s Stream %s will resume from its state in tomorrow's sync.", error, self.stream.name)
 
     def publish(self, state: Mapping[str, Any]) -> None:
-        """Emit a state behind the pages that it covers. Waits for space in the queue, so only workers may call it."""
+        """Emit a state."""
         message = AirbyteMessage(
             type=Type.STATE,
             state=AirbyteStateMessage(
@@ -183,4 +185,4 @@ class StreamContext:
                 ),
             ),
         )
-        self._queue.put(message)
+        self._emit(message)

@@ -34,17 +34,12 @@ class StreamPartition(ABC):
         self._partition_index = partition_index
         self._holds_slot = holds_slot
 
-    @property
-    def stream_name(self) -> str:
-        """Return the name of the stream."""
-        return self._context.stream.name
-
     def to_slice(self) -> Mapping[str, Any]:
         """Return the slice that requests are made from."""
         return self._context.slices[self._partition_index]
 
     def read(self) -> Iterator[Any]:
-        """Yield a batch of records for each page; states and further partitions go onto the queue directly.
+        """Yield a batch of records for each page; states and further partitions go to the engine directly.
 
         The code after a `yield` runs when the batch is on the queue, so positions are reported only then.
 

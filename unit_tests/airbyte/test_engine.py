@@ -6,7 +6,6 @@ import threading
 import weakref
 from contextlib import contextmanager
 from itertools import count
-from queue import Queue
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,7 +18,7 @@ from source_klaviyo.airbyte.engine import LAST_BATCHES, Engine, ShutdownRequeste
 from source_klaviyo.api.worker_pool import WorkerPool
 from source_klaviyo.partitions.batch import RecordBatch
 from source_klaviyo.partitions.partition import StreamPartition
-from source_klaviyo.progress.tracker import HEARTBEAT, Progress
+from source_klaviyo.progress.tracker import HEARTBEAT
 from unit_tests.progress.stage import Stage
 
 if TYPE_CHECKING:
@@ -32,16 +31,11 @@ REFUSED = AirbyteTracedException(message="Correct it.", failure_type=FailureType
 
 
 class Part(StreamPartition):
-    """A partition of a stream that yields these items, or fails with those that are errors."""
+    """A partition that yields these items, calls those that can be called, and fails with those that are errors."""
 
-    def __init__(self, stream: str, *items: Any, values: Mapping[str, Any] | None = None) -> None:
-        self.stream = stream
+    def __init__(self, *items: Any, values: Mapping[str, Any] | None = None) -> None:
         self.items = items
         self.values = values or {}
-
-    @property
-    def stream_name(self) -> str:
-        return self.stream
 
     def to_slice(self) -> Mapping[str, Any]:
         return self.values
@@ -75,16 +69,19 @@ class Sync:
 
     def __init__(self, **streams: Callable[[], Iterable[StreamPartition]]) -> None:
         self.stage = Stage(*streams)
-        self.queue: Queue[Any] = Queue()
         self.stop_requested = threading.Event()
+        self.engine = Engine(self.stage.progress, self.stop_requested)
         self.generators: list[Any] = []
         for name, generate in streams.items():
             context = self.stage.contexts[name]
-            context.ensure_at_least_one_state_emitted = lambda name=name: self.queue.put(f"last state of {name}")
+            context.ensure_at_least_one_state_emitted = lambda name=name: self.put(f"last state of {name}")
             self.generators.append(Generator(context, generate))
 
+    def put(self, item: Any) -> None:
+        self.engine.emit(item)
+
     def read(self) -> Iterator[Any]:
-        return Engine(self.generators, self.queue, self.stage.progress, self.stop_requested).read()
+        return self.engine.read(self.generators)
 
     def output(self) -> list[str]:
         """What is read, in words; the error in the end is one of them."""
@@ -116,7 +113,7 @@ def words(item: Any) -> str:
 
 
 def test_a_stream_is_complete_behind_its_last_page_and_its_last_state() -> None:
-    sync = Sync(events=lambda: [Part("events", page("events", 2), "a state", page("events", 3))])
+    sync = Sync(events=lambda: [Part(page("events", 2), "a state", page("events", 3))])
 
     assert sync.output() == [
         "events STARTED",
@@ -139,11 +136,11 @@ def test_a_stream_without_partitions_is_complete() -> None:
     ]
 
 
-def test_a_partition_that_a_reader_puts_onto_the_queue_belongs_to_its_stream() -> None:
-    sync = Sync(events=lambda: [Part("events", split, page("events", 1))])
+def test_a_partition_that_a_reader_splits_off_belongs_to_its_stream() -> None:
+    sync = Sync(events=lambda: [Part(split, page("events", 1))])
 
     def split() -> None:
-        sync.queue.put(Part("events", page("events", 2), page("events", 3)))
+        sync.engine.submit(sync.stage.contexts["events"], Part(page("events", 2), page("events", 3)))
 
     output = sync.output()
 
@@ -153,9 +150,11 @@ def test_a_partition_that_a_reader_puts_onto_the_queue_belongs_to_its_stream() -
 
 def test_streams_are_read_side_by_side() -> None:
     together = threading.Barrier(4, timeout=HANGS)
-    sync = Sync(
-        **{name: lambda name=name: [Part(name, together.wait) for _ in range(2)] for name in ("events", "profiles")}
-    )
+
+    def generate() -> list[StreamPartition]:
+        return [Part(together.wait), Part(together.wait)]
+
+    sync = Sync(events=generate, profiles=generate)
 
     assert {"events COMPLETE", "profiles COMPLETE"} <= {*sync.output()}
 
@@ -165,11 +164,11 @@ def test_streams_are_read_side_by_side() -> None:
 
 def test_a_stream_that_fails_has_one_error_and_costs_no_other_stream_and_no_other_partition() -> None:
     def flows() -> Iterator[StreamPartition]:
-        yield Part("flows", REFUSED)
-        yield Part("flows", page("flows", 2))
-        yield Part("flows", LATER)
+        yield Part(REFUSED)
+        yield Part(page("flows", 2))
+        yield Part(LATER)
 
-    output = Sync(flows=flows, lists=lambda: [Part("lists", page("lists"))]).output()
+    output = Sync(flows=flows, lists=lambda: [Part(page("lists"))]).output()
 
     errors = [line for line in output if line.startswith(("config_error of", "transient_error of"))]
     assert len(errors) == 1
@@ -182,7 +181,7 @@ def test_a_stream_that_fails_has_one_error_and_costs_no_other_stream_and_no_othe
 
 def test_a_stream_whose_partitions_cannot_be_listed_is_incomplete() -> None:
     def generate() -> Iterator[StreamPartition]:
-        yield Part("lists", page("lists"))
+        yield Part(page("lists"))
         raise REFUSED
 
     output = Sync(lists=generate).output()
@@ -192,7 +191,7 @@ def test_a_stream_whose_partitions_cannot_be_listed_is_incomplete() -> None:
 
 
 def test_an_unexpected_error_is_one_sentence(log: pytest.LogCaptureFixture) -> None:
-    output = Sync(lists=lambda: [Part("lists", ValueError("No me@example.com here"))]).output()
+    output = Sync(lists=lambda: [Part(ValueError("No me@example.com here"))]).output()
 
     sentence = "The connector met an error of its own (ValueError: No **** here): please report it."
     assert f"system_error of lists: {sentence}" in output
@@ -221,7 +220,7 @@ def test_an_error_that_its_stream_keeps_holds_no_page() -> None:
         except ValueError as error:
             raise kept from error
 
-    Sync(events=lambda: [Part("events", fail)]).output()
+    Sync(events=lambda: [Part(fail)]).output()
 
     assert pages[0]() is None
     assert str(kept) == "no"
@@ -239,7 +238,7 @@ def test_with_few_threads_streams_begin_one_after_the_other(
     def generate(name: str) -> Iterator[StreamPartition]:
         assert generating.acquire(blocking=False)
         is_read = threading.Event()
-        yield Part(name, page(name), is_read.set)
+        yield Part(page(name), is_read.set)
         assert is_read.wait(HANGS)
         generating.release()
 
@@ -266,7 +265,7 @@ def test_without_two_threads_nothing_is_read(monkeypatch: pytest.MonkeyPatch) ->
 def waiting(*before: Any) -> Iterator[Sync]:
     """A sync of a stream that yields some items and then nothing more, until the test is over."""
     over = threading.Event()
-    sync = Sync(events=lambda: [Part("events", *before, lambda: over.wait(HANGS))])
+    sync = Sync(events=lambda: [Part(*before, lambda: over.wait(HANGS))])
     yield sync
     over.set()
 
@@ -274,7 +273,7 @@ def waiting(*before: Any) -> Iterator[Sync]:
 def test_progress_is_logged_while_nothing_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "POLL", 0.01)
     with waiting() as sync:
-        sync.stage.progress = Progress(clock=count(0.0, HEARTBEAT).__next__)
+        monkeypatch.setattr(sync.stage.progress, "_clock", count(0.0, HEARTBEAT).__next__)
         messages = sync.read()
         assert [words(next(messages))[:7] for _ in range(3)] == ["events ", "Waiting", "Waiting"]
 
@@ -292,7 +291,7 @@ def test_a_shutdown_ends_the_read_behind_the_pages_that_wait(more_arrive: bool) 
         def read_on() -> None:
             for _ in messages:
                 if more_arrive and progress.records < 100:
-                    sync.queue.put(page("events"))
+                    sync.put(page("events"))
 
         with pytest.raises(ShutdownRequested):
             read_on()
@@ -304,6 +303,6 @@ def test_slices_in_the_log_show_neither_the_key_nor_people(log: pytest.LogCaptur
     update_secrets(["pk_0123456789abcdef"])
     values = {"aggregate": "pk_0123456789abcdef", "by": "me@example.com"}
 
-    output = Sync(metric_aggregates=lambda: [Part("metric_aggregates", values=values)]).output()
+    output = Sync(metric_aggregates=lambda: [Part(values=values)]).output()
 
     assert 'slice:{"aggregate": "****", "by": "****"}' in output
