@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
 import time
 from dataclasses import dataclass, field
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
+import msgspec
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 
 from source_klaviyo.api.client import HOST
@@ -29,36 +31,40 @@ _THIS_MACHINE = frozenset({"localhost", "host.docker.internal", "host.containers
 """Names of the machine itself; the last two are what Docker and Podman call it inside a container."""
 DEFAULT_START_DATE = "2012-01-01T00:00:00Z"
 """Klaviyo was founded in 2012."""
-
-LATE_EVENTS_WINDOW = 7
-"""Days."""
+DEFAULT_LATE_EVENTS_DAYS = 7
 
 _START_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}(\.\d+)?Z)?")
+_ID = r"^[\w.:$-]+\Z"
 
 
-MEASUREMENTS = ("count", "sum_value", "unique")
-INTERVALS = ("day", "hour", "week", "month")
-
-
-@dataclass(frozen=True, slots=True)
-class Aggregate:
+class Aggregate(msgspec.Struct, frozen=True):
     """A report on a metric's events, as POST /metric-aggregates takes it.
 
     Attributes:
-        name: what the user calls it.
         metric_id: the metric.
-        measurements: some of MEASUREMENTS.
-        interval: one of INTERVALS.
+        name: what the user calls it; the metric's ID if left out.
+        measurements: what to compute.
+        interval: the period of each row.
         by: the properties to group by.
         filter: further conditions, in Klaviyo's grammar.
     """
 
-    name: str
-    metric_id: str
-    measurements: tuple[str, ...]
-    interval: str
-    by: tuple[str, ...]
-    filter: tuple[str, ...]
+    metric_id: Annotated[str, msgspec.Meta(pattern=_ID)]
+    name: str = ""
+    measurements: tuple[Literal["count", "sum_value", "unique"], ...] = ("count",)
+    interval: Literal["day", "hour", "week", "month"] = "day"
+    by: tuple[str, ...] = ()
+    filter: tuple[str, ...] = ()
+
+
+_AGGREGATE_RULES = {
+    "metric_id": "a metric ID",
+    "name": "a text",
+    "measurements": "a list of count, sum_value or unique",
+    "interval": "day, hour, week or month",
+    "by": "a list of texts",
+    "filter": "a list of texts",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,21 +110,21 @@ class Config:
         return cls(
             api_key=credentials if isinstance(credentials, str) else "",
             start=_start(settings.get("start_date")),
-            predictive_analytics=not _flag(settings, "disable_fetching_predictive_analytics"),
-            num_workers=_whole_number(settings, "num_workers", 1, 50),
-            lookback=_days(settings, "lookback_window", 36_500),
-            late_events=_days(settings, "late_events_window", 90, LATE_EVENTS_WINDOW),
+            predictive_analytics=not _setting(settings, "disable_fetching_predictive_analytics", bool, "true or false"),
+            num_workers=_number(settings, "num_workers", 1, 50),
+            lookback=DAY * _number(settings, "lookback_window", 0, 36_500, 0),
+            late_events=DAY * _number(settings, "late_events_window", 0, 90, DEFAULT_LATE_EVENTS_DAYS),
             event_metric_ids=_ids(settings, "event_metric_ids"),
             metric_ids=_ids(settings, "metric_ids"),
-            reporting_lookback=_days(settings, "reporting_lookback_window", 366),
-            metric_aggregates=_aggregates(settings.get("metric_aggregates")),
+            reporting_lookback=DAY * _number(settings, "reporting_lookback_window", 0, 366, 0),
+            metric_aggregates=_aggregates(settings),
             api_url=_api_url(environ.get(API_URL_VARIABLE)),
             oauth=None if isinstance(credentials, str) else credentials,
         )
 
 
 def _start(value: object) -> Instant:
-    text = _given(value, DEFAULT_START_DATE)
+    text = DEFAULT_START_DATE if value is None or value == "" else value
     if not isinstance(text, str) or not _START_DATE.fullmatch(text.strip()):
         raise ConfigError(
             f"The setting start_date is {preview(value)}: write it as YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ."
@@ -136,87 +142,67 @@ def _start(value: object) -> Instant:
     return max(start, DAY)  # nothing is older, and filters before 1970 are not to be relied on
 
 
-def _given(value: object, otherwise: object) -> Any:
-    """A setting, or what stands for one that is left out or left empty."""
-    return otherwise if value is None or value == "" else value
-
-
-def _flag(settings: Mapping[str, Any], name: str) -> bool:
-    value = settings.get(name)
-    if value is None or isinstance(value, bool):
-        return bool(value)
-    raise ConfigError(f"The setting {name} is {preview(value)}: it must be true or false.")
-
-
-def _whole_number(settings: Mapping[str, Any], name: str, least: int, most: int) -> int | None:
+def _setting(settings: Mapping[str, Any], name: str, kind: Any, rule: str, otherwise: Any = None) -> Any:
+    """Return a setting of a kind that msgspec knows; `otherwise` if it is left out."""
     value = settings.get(name)
     if value is None:
-        return None
+        return otherwise
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # JSON knows no difference
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise ConfigError(f"The setting {name} is {preview(value)}: it must be a whole number from {least} to {most}.")
-    return value
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+        return msgspec.convert(value, kind)
+    except UnicodeEncodeError:  # JSON lets half a character into a text, but it cannot be sent
+        raise ConfigError(
+            f"The setting {name} is {preview(value)}, which holds half a character: write it again."
+        ) from None
+    except msgspec.ValidationError:
+        raise ConfigError(f"The setting {name} is {preview(value)}: it must be {rule}.") from None
 
 
-def _days(settings: Mapping[str, Any], name: str, most: int, otherwise: int = 0) -> int:
-    """A number of days, in microseconds."""
-    value = _whole_number(settings, name, 0, most)
-    return (otherwise if value is None else value) * DAY
+def _number(settings: Mapping[str, Any], name: str, least: int, most: int, otherwise: int | None = None) -> Any:
+    kind = Annotated[int, msgspec.Meta(ge=least, le=most)]
+    return _setting(settings, name, kind, f"a whole number from {least} to {most}", otherwise)
 
 
 def _ids(settings: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    """Ids separated by commas (or in a list), each once."""
-    value = _given(settings.get(name), "")
+    """IDs separated by commas (or in a list), each once."""
+    value = _setting(settings, name, str | list[str], "IDs separated by commas", [])
     parts = value.split(",") if isinstance(value, str) else value
-    if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
-        raise ConfigError(f"The setting {name} is {preview(value)}: it must be ids separated by commas.")
     ids = tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
     for one in ids:
-        if not re.fullmatch(r"[\w.:$-]+", one):
-            raise ConfigError(f"The setting {name} holds {preview(one)}, which is no id of Klaviyo: copy it again.")
+        if not re.match(_ID, one):
+            raise ConfigError(f"The setting {name} holds {preview(one)}, which is no ID of Klaviyo: copy it again.")
     return ids
 
 
-def _aggregates(value: object) -> tuple[Aggregate, ...]:
-    if value is None:
-        return ()
-    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
-        raise ConfigError(f"The setting metric_aggregates is {preview(value)}: it must be a list of definitions.")
-    return tuple(dict.fromkeys(map(_aggregate, value)))
+def _aggregates(settings: Mapping[str, Any]) -> tuple[Aggregate, ...]:
+    definitions = _setting(settings, "metric_aggregates", list[dict[str, Any]], "a list of definitions", ())
+    return tuple(dict.fromkeys(map(_aggregate, definitions)))
 
 
 def _aggregate(definition: Mapping[str, Any]) -> Aggregate:
-    def texts(name: str) -> tuple[str, ...]:
-        found = _given(definition.get(name), [])
-        if not isinstance(found, list) or not all(map(_is_text, found)):
-            raise ConfigError(
-                f"The setting metric_aggregates holds {preview(found)} as {name}: it must be a list of texts."
-            )
-        return tuple(dict.fromkeys(found))
-
-    given = definition.get("metric_id")
-    if given is not None and not isinstance(given, str):
-        raise ConfigError(f"The setting metric_aggregates holds {preview(given)} as metric_id: it must be a metric ID.")
-    metric_ids = _ids(definition, "metric_id")
-    if len(metric_ids) != 1:
-        raise ConfigError(
-            "The setting metric_aggregates holds a definition without a metric_id: give the id of one metric."
+    given = {name: value for name, value in definition.items() if value not in (None, "")}
+    if isinstance(given.get("metric_id"), str):
+        given["metric_id"] = given["metric_id"].replace(",", " ").strip()
+    try:
+        found = msgspec.convert(given, Aggregate)
+    except msgspec.ValidationError as error:
+        field = re.search(r"\$\.(\w+)", str(error))
+        what = (
+            f"{preview(definition[field[1]])} as {field[1]}: it must be {_AGGREGATE_RULES[field[1]]}."
+            if field
+            else "a definition without a metric_id: give the ID of one metric."
         )
-    interval = _given(definition.get("interval"), "day")
-    measurements = texts("measurements") or ("count",)
-    for one, known in ((interval, INTERVALS), *((measurement, MEASUREMENTS) for measurement in measurements)):
-        if one not in known:
-            raise ConfigError(f"The setting metric_aggregates holds {preview(one)}: choose of {', '.join(known)}.")
-    name = _given(definition.get("name"), metric_ids[0])
-    if not _is_text(name):
-        raise ConfigError(f"The setting metric_aggregates holds the name {preview(name)}: it must be a text.")
-    return Aggregate(name, metric_ids[0], measurements, interval, texts("by"), texts("filter"))
-
-
-def _is_text(value: object) -> bool:
-    """Whether it is a text that can be sent: JSON lets half a character into one."""
-    return isinstance(value, str) and value.encode(errors="replace").decode() == value
+        raise ConfigError(f"The setting metric_aggregates holds {what}") from None
+    return Aggregate(
+        metric_id=found.metric_id,
+        name=found.name or found.metric_id,
+        measurements=tuple(dict.fromkeys(found.measurements)) or ("count",),
+        interval=found.interval,
+        by=tuple(dict.fromkeys(found.by)),
+        filter=tuple(dict.fromkeys(found.filter)),
+    )
 
 
 def _api_url(value: str | None) -> str:

@@ -333,15 +333,31 @@ def test_what_is_shown_of_a_wrong_setting_is_short() -> None:
 @pytest.mark.parametrize(
     ("definition", "words"),
     [
-        ({"metric_id": {}}, "metric_aggregates holds {} as metric_id"),
+        ({"metric_id": {}}, "metric_aggregates holds {} as metric_id: it must be a metric ID"),
         ({"metric_id": ["A"]}, "metric_aggregates holds ['A'] as metric_id"),
-        ({"metric_id": "A", "name": "half \ud83d"}, "metric_aggregates holds the name"),
-        ({"metric_id": "A", "by": ["\ude00"]}, "as by: it must be a list of texts"),
+        ({"metric_id": "A", "name": 5}, "metric_aggregates holds 5 as name: it must be a text"),
+        ({"metric_id": "A", "by": [5]}, "metric_aggregates holds [5] as by: it must be a list of texts"),
+        ({"metric_id": "A", "name": "half \ud83d"}, "which holds half a character: write it again"),
+        ({"metric_id": "A", "by": ["\ude00"]}, "which holds half a character: write it again"),
         ({"metric_id": "A", "filter": "x"}, "as filter: it must be a list of texts"),
+        ({"metric_id": "A,B"}, "holds 'A,B' as metric_id: it must be a metric ID"),
+        (
+            {"metric_id": "A", "measurements": ["mean"]},
+            "as measurements: it must be a list of count, sum_value or unique",
+        ),
+        ({"metric_id": "A", "interval": "year"}, "holds 'year' as interval: it must be day, hour, week or month"),
     ],
 )
 def test_a_definition_without_sense_names_the_setting_and_the_value(definition: dict[str, Any], words: str) -> None:
     assert words in refusal(metric_aggregates=[definition])
+
+
+def test_settings_of_a_definition_that_are_left_empty_have_their_defaults() -> None:
+    left_out = parse(metric_aggregates=[{"metric_id": "A"}])
+    empty = {"name": "", "interval": None, "measurements": [], "by": [], "filter": ""}
+    assert parse(metric_aggregates=[{"metric_id": " A,\n", **empty}]) == left_out
+    (found,) = left_out.metric_aggregates
+    assert (found.name, found.interval, found.measurements) == ("A", "day", ("count",))
 
 
 def test_what_is_defined_twice_is_asked_for_once() -> None:
