@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import TYPE_CHECKING
-
-import msgspec
 
 from source_klaviyo.api.errors import (
     AccessDenied,
@@ -32,21 +31,6 @@ logger = logging.getLogger("airbyte")
 ACCOUNTS_SCOPE = "accounts:read"
 LONGEST_NAME = 100
 _ADD_SCOPE = " To read them, add the scope to the app in Klaviyo and authenticate again."
-
-
-class _Contact(msgspec.Struct):
-    organization_name: str | None = None
-
-
-class _Attributes(msgspec.Struct):
-    contact_information: _Contact
-
-
-class _Account(msgspec.Struct):
-    attributes: _Attributes
-
-
-_decode_account = msgspec.json.Decoder(_Account).decode
 
 
 def check(client: KlaviyoClient, streams: Sequence[KlaviyoStream]) -> None:
@@ -138,21 +122,22 @@ def _reason(scope: str, refusal: AccessDenied, subject: str) -> str:
 
 
 def _account_name(client: KlaviyoClient) -> str:
-    """The account's name.
+    """Return the account's name.
 
     Raises:
         KlaviyoError: the key is wrong or may not read the account, or Klaviyo is out of reach.
     """
     page = client.get(Request("/api/accounts", None, (ACCOUNTS,), lambda body: decode_page(body, None)))
     try:
-        name = _decode_account(page.resources[0]).attributes.contact_information.organization_name
-    except (IndexError, msgspec.ValidationError):
-        name = None
-    return client.redact(" ".join(name.split())[:LONGEST_NAME]) if name else "(it has no name)"
+        account = json.loads(bytes(page.resources[0]))
+        words = account["attributes"]["contact_information"]["organization_name"].split()
+    except (LookupError, TypeError, AttributeError):
+        words = []
+    return client.redact(" ".join(words)[:LONGEST_NAME]) if words else "(it has no name)"
 
 
 def _cost(stream: KlaviyoStream) -> tuple[int, bool, int, int]:
-    """The more scopes, parents, quotas and parameters a question takes, the less it says of a scope."""
+    """Sort key: the fewer scopes, parents, quotas and parameters a request has, the more it says about one scope."""
     return len(stream.scope.split()), stream.tier.daily is not None, len(stream.resource), len(stream.params)
 
 
@@ -161,7 +146,7 @@ def _refusal(stream: KlaviyoStream) -> KlaviyoError | None:
         sample = stream.probe_slice()
         next(stream.query(sample).pages(lambda: sample), None)
     except (BadRequest, NotFound):
-        return None  # the key may read; how to ask is found out when reading
+        return None  # the scope is granted; a read finds out which parameters are accepted
     except KlaviyoError as error:
         return error
     return None

@@ -1,4 +1,4 @@
-"""The CDK's entry point, with pages of records on their way to stdout."""
+"""Run the commands with the CDK's entry point; pages of records go straight to stdout."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from airbyte_cdk.logger import PRINT_BUFFER, is_platform_debug_log_enabled
 from airbyte_cdk.models import AirbyteMessage, FailureType, Type
 from airbyte_cdk.sources.connector_state_manager import HashableStreamDescriptor
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+from typing_extensions import override
 
+from source_klaviyo.airbyte import inputs
 from source_klaviyo.airbyte.allocator import AllocatorTuning
 from source_klaviyo.airbyte.engine import ShutdownRequested
 from source_klaviyo.airbyte.messages import error_message, own_error
@@ -22,7 +24,7 @@ from source_klaviyo.airbyte.stdout import EXCHANGE_SECONDS, STDERR, STDOUT
 from source_klaviyo.api.critical import TOKEN_EXCHANGE
 from source_klaviyo.partitions.batch import RecordBatch
 from source_klaviyo.progress.tracker import Progress
-from source_klaviyo.source import SourceKlaviyo
+from source_klaviyo.source import SourceKlaviyo, traced
 
 if TYPE_CHECKING:
     import io
@@ -45,17 +47,20 @@ class KlaviyoEntrypoint(AirbyteEntrypoint):
         self._allocator = AllocatorTuning()
 
     @staticmethod
+    @override
     def validate_connection(source_spec: ConnectorSpecification, config: Any) -> None:
         """Leave the settings to `Config.parse`, which says which of them makes no sense, and what to do."""
 
     @staticmethod
+    @override
     def set_up_secret_filter(config: Any, connection_specification: Any) -> None:
-        """Leave it to the source's `configure`, which comes before anything can be said about the settings."""
+        """Leave it to the source's `configure`, which runs before the first message about the settings."""
 
+    @override
     def run(self, parsed_args: Namespace) -> Iterable[str]:
-        """The messages of one command, as lines.
+        """Yield the messages of one command, as lines.
 
-        The CDK's own makes a temporary folder first, which nothing here uses and a read-only machine cannot have.
+        The CDK's own method first makes a temporary folder, which nothing here uses and a read-only disk cannot have.
         """
         debug = parsed_args.debug or is_platform_debug_log_enabled()
         for logger in (self.logger, logging.getLogger("airbyte")):
@@ -67,17 +72,21 @@ class KlaviyoEntrypoint(AirbyteEntrypoint):
         spec = self.source.spec(self.logger)
         if parsed.command == "spec":
             return [AirbyteMessage(type=Type.SPEC, spec=spec)]
-        config = self.source.configure(self.source.read_config(parsed.config), temp_dir="")
+        with traced():
+            config = self.source.configure(inputs.read_config(parsed.config), temp_dir="")
         if parsed.command == "check":
             return self.check(spec, config)
         if parsed.command == "discover":
             return self.discover(spec, config)
-        return self.read(spec, config, self.source.read_catalog(parsed.catalog), self.source.read_state(parsed.state))
+        with traced():
+            catalog, state = inputs.read_catalog(parsed.catalog), inputs.read_state(parsed.state)
+        return self.read(spec, config, catalog, state)
 
+    @override
     def read(
         self, source_spec: ConnectorSpecification, config: Any, catalog: Any, state: list[Any]
     ) -> Iterable[AirbyteMessage]:
-        """The messages of a sync; records go straight to the output, in their place."""
+        """Yield the messages of a sync; records go straight to the output, in their place."""
         counts: defaultdict[HashableStreamDescriptor, float] = defaultdict(float)
         progress, stop_requested = Progress(), self._output.stop_requested
         with self._output.reading(ShutdownRequested), _shown(progress):

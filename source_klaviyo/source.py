@@ -19,8 +19,8 @@ from airbyte_cdk.sources import AbstractSource
 from airbyte_cdk.sources.connector_state_manager import ConnectorStateManager
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets, update_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+from typing_extensions import override
 
-from source_klaviyo.airbyte import inputs
 from source_klaviyo.airbyte.engine import Engine
 from source_klaviyo.airbyte.messages import error_message, status_message
 from source_klaviyo.airbyte.tokens import reporter
@@ -38,7 +38,7 @@ from source_klaviyo.streams import STREAMS, KlaviyoStream
 from source_klaviyo.streams.shared import SyncContext
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping, MutableMapping
+    from collections.abc import Container, Iterator, Mapping
 
     from airbyte_cdk.models import AirbyteStateMessage, ConfiguredAirbyteCatalog, ConfiguredAirbyteStream
     from airbyte_cdk.sources.streams import Stream
@@ -52,31 +52,15 @@ CHECK_TRIES = 3
 class SourceKlaviyo(AbstractSource):
     """Reads a Klaviyo account."""
 
-    @staticmethod
-    def read_config(config_path: str) -> MutableMapping[str, Any]:
-        """The settings in a file."""
-        with _traced():
-            return inputs.read_config(config_path)
-
+    @override
     def configure(self, config: Mapping[str, Any], temp_dir: str) -> Mapping[str, Any]:
-        """The settings; their key is kept out of whatever is said from here on."""
+        """Return the settings; their secrets are redacted in all messages from here on."""
         update_secrets(secrets_of(config))
         return config
 
-    @classmethod
-    def read_catalog(cls, catalog_path: str) -> ConfiguredAirbyteCatalog:
-        """The configured catalog in a file."""
-        with _traced():
-            return inputs.read_catalog(catalog_path)
-
-    @classmethod
-    def read_state(cls, state_path: str) -> list[AirbyteStateMessage]:
-        """The state in a file."""
-        with _traced():
-            return inputs.read_state(state_path)
-
+    @override
     def check_connection(self, logger: logging.Logger, config: Mapping[str, Any]) -> tuple[bool, Any]:
-        """Whether some stream can be read, and if not, why."""
+        """Return whether some stream can be read, and if not, why."""
         try:
             parsed = Config.parse(config)
             client = _client(parsed, config, tries=CHECK_TRIES)
@@ -85,22 +69,26 @@ class SourceKlaviyo(AbstractSource):
             return False, str(error)
         return True, None
 
+    @override
     def check(self, logger: logging.Logger, config: Mapping[str, Any]) -> AirbyteConnectionStatus:
-        """The connection's status, with the message as it is."""
+        """Return the connection's status; the CDK's own has a failure's `repr` as its message."""
         succeeded, message = self.check_connection(logger, config)
         if succeeded:
             return AirbyteConnectionStatus(status=Status.SUCCEEDED)
         return AirbyteConnectionStatus(status=Status.FAILED, message=filter_secrets(message))
 
+    @override
     def streams(self, config: Mapping[str, Any]) -> list[Stream]:
-        """All streams.
+        """Return all streams.
 
         Raises:
             AirbyteTracedException: a setting makes no sense.
         """
-        parsed = _parse(config)
+        with traced():
+            parsed = Config.parse(config)
         return list(_streams(parsed, _client(parsed, config)))
 
+    @override
     def read(
         self,
         logger: logging.Logger,
@@ -108,7 +96,7 @@ class SourceKlaviyo(AbstractSource):
         catalog: ConfiguredAirbyteCatalog,
         state: list[AirbyteStateMessage] | None = None,
     ) -> Iterator[AirbyteMessage]:
-        """The messages of a sync, one by one."""
+        """Yield the messages of a sync, one by one."""
         for item in self.read_batches(logger, config, catalog, state):
             if isinstance(item, RecordBatch):
                 yield from item.messages()
@@ -124,7 +112,7 @@ class SourceKlaviyo(AbstractSource):
         progress: Progress | None = None,
         stop_requested: Event | None = None,
     ) -> Iterator[AirbyteMessage | RecordBatch]:
-        """The messages of a sync, with a page's records as one item.
+        """Yield the messages of a sync, with a page's records as one item.
 
         Args:
             logger: the CDK's.
@@ -229,14 +217,9 @@ def _warn_of_states(state: list[AirbyteStateMessage], known: Container[str]) -> 
             logger.warning("The state holds %s, which is no stream of this connector: it is not used.", preview(name))
 
 
-def _parse(config: Mapping[str, Any]) -> Config:
-    with _traced():
-        return Config.parse(config)
-
-
 @contextmanager
-def _traced() -> Iterator[None]:
-    """Raise Klaviyo's errors as Airbyte's."""
+def traced() -> Iterator[None]:
+    """Raise the connector's errors as Airbyte's."""
     try:
         yield
     except KlaviyoError as error:

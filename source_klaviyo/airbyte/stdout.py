@@ -10,6 +10,8 @@ import signal
 import threading
 from typing import TYPE_CHECKING, NoReturn
 
+from typing_extensions import override
+
 from source_klaviyo.api.critical import TOKEN_EXCHANGE
 
 if TYPE_CHECKING:
@@ -123,6 +125,7 @@ class _Lines(io.TextIOBase):
         self._output = output
         self._begun = threading.local()
 
+    @override
     def write(self, text: str) -> int:
         """Write text; what follows the last line break waits for the thread's next one."""
         lines, newline, self._begun.text = (getattr(self._begun, "text", "") + text).rpartition("\n")
