@@ -118,14 +118,14 @@ class Engine:
             if isinstance(item, RecordBatch):
                 stream = self._progress.streams[item.stream]
                 if not stream.records:
-                    yield status_message(item.stream, AirbyteStreamStatus.RUNNING)
+                    yield _mark(item.stream, AirbyteStreamStatus.RUNNING)
                 stream.on_page(item.count)
                 yield item
             elif isinstance(item, _StreamEnd):
                 streams -= 1
                 failed = item.stream in self._failures
                 status = AirbyteStreamStatus.INCOMPLETE if failed else AirbyteStreamStatus.COMPLETE
-                yield status_message(item.stream, status)
+                yield _mark(item.stream, status)
                 yield log_message(self._progress.streams[item.stream].end(failed=failed))
             elif item is not None:
                 yield item
@@ -145,7 +145,7 @@ class Engine:
         with self._lock:
             generator = self._waiting.popleft() if self._waiting else None
         if generator:
-            yield status_message(generator.context.stream.name, AirbyteStreamStatus.STARTED)
+            yield _mark(generator.context.stream.name, AirbyteStreamStatus.STARTED)
             self._start_task(generator.context, lambda: self._generate(generator))
 
     def _start_task(self, context: StreamContext, task: Callable[[], None]) -> None:
@@ -193,6 +193,11 @@ class Engine:
             self.emit(error_message(message, kind, stream) if is_first else log_message(f"Stream {stream}: {message}"))
             # the stream keeps its error, and the frames of the traceback would keep the page that it is about
             error.__cause__ = error.__context__ = error.__traceback__ = None
+
+
+def _mark(stream: str, status: AirbyteStreamStatus) -> AirbyteMessage:
+    logger.info("Marking stream %s as %s", stream, status.value)
+    return status_message(stream, status)
 
 
 def _start_threads(pool: WorkerPool, streams: int) -> int:

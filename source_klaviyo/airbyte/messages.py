@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import TYPE_CHECKING
 
@@ -24,8 +23,6 @@ from source_klaviyo.api.redaction import redact_pii
 if TYPE_CHECKING:
     from airbyte_cdk.models import AirbyteStreamStatus, FailureType
 
-logger = logging.getLogger("airbyte")
-
 
 def log_message(message: str) -> AirbyteMessage:
     """Return a log message, for those who read from Python as well."""
@@ -33,8 +30,7 @@ def log_message(message: str) -> AirbyteMessage:
 
 
 def status_message(stream: str, status: AirbyteStreamStatus) -> AirbyteMessage:
-    """Log a stream's new status and return its message."""
-    logger.info("Marking stream %s as %s", stream, status.value)
+    """Return a message about a stream's status."""
     return as_airbyte_message(StreamDescriptor(name=stream), status)
 
 
