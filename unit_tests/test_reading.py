@@ -732,7 +732,7 @@ def test_who_empties_the_queue_never_waits_for_room_in_it(
             putters.add(threading.get_ident())
             super().put(item, block, timeout)
 
-    monkeypatch.setattr("source_klaviyo.source.BatchQueue", Watched)
+    monkeypatch.setattr("source_klaviyo.airbyte.engine.BatchQueue", Watched)
     monkeypatch.setattr("source_klaviyo.sync.cursor.STATE_INTERVAL", 1e9)
     monkeypatch.setattr("source_klaviyo.sync.cursor.time.monotonic", lambda: 0.0)
     break_after_a_page(klaviyo)

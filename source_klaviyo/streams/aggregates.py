@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
+from msgspec.structs import asdict
 from typing_extensions import override
 
 from source_klaviyo.api.budget import S
@@ -123,7 +123,7 @@ class MetricAggregates(Periods):
     @staticmethod
     def _record(one: Aggregate, date: str, place: int, row: _Row) -> dict[str, Any]:
         dimensions = dict(zip(one.by, row.dimensions, strict=False))
-        identity = encode([asdict(one), date, row.dimensions])
+        identity = encode([{"name": one.name, **asdict(one)}, date, row.dimensions])
         return {
             "id": hashlib.sha256(identity).hexdigest()[:32],
             "name": one.name,

@@ -41,6 +41,19 @@ def test_aggregates_are_what_the_setting_defines(klaviyo: FakeKlaviyo) -> None:
     }
 
 
+def test_the_ids_of_aggregates_are_those_of_earlier_versions(klaviyo: FakeKlaviyo) -> None:
+    serve(klaviyo, aggregate)
+    definition = {"name": "orders", "metric_id": "M1", "measurements": ["count", "sum_value"], "by": ["$flow"]}
+    definition["filter"] = ['equals("$flow","a")']
+    both = [definition, {"metric_id": "M2"}]
+    records = sync("metric_aggregates", start_date="2024-06-29", metric_aggregates=both).records()
+    assert [record["id"] for record in records[::2]] == [
+        "9eb6600516a65b3314fab92d32a8f7e4",
+        "c171c4fcc19f685df3886a8d50c5d86f",
+        "acf20d6cf6b71a255f416c00f4424f9c",
+    ]
+
+
 def test_intervals_of_aggregates_outside_of_the_period_asked_for_are_dropped(klaviyo: FakeKlaviyo) -> None:
     def with_edges(request: Request) -> Answer:
         _, body = aggregate(request)
