@@ -89,7 +89,7 @@ for name, test in vars(DockerConnectorTestSuite).items():
         setattr(TestStandards, name, None)  # they build an image from files on GitHub; the image has tests of its own
 
 
-def test_the_catalog_and_the_state_are_of_all_streams() -> None:
+def test_the_catalog_and_the_state_name_all_streams() -> None:
     configured = {one["stream"]["name"]: one["sync_mode"] for one in json.loads(writing.CATALOG.read_text())["streams"]}
     assert configured == {name: "incremental" if is_incremental(name) else "full_refresh" for name in ALL}
     assert json.loads(writing.STATE.read_text()) == writing.state(), "make generate writes it"
@@ -103,7 +103,7 @@ def test_the_expected_records_are_read(tmp_path: Path) -> None:
     assert found == expected, "if Klaviyo or the made-up shop has changed, make generate writes them"
 
 
-def test_a_state_in_the_future_is_said_and_hides_no_later_change(
+def test_a_state_in_the_future_is_logged_and_hides_no_later_change(
     shop: Simulator, settings: dict[str, Any], tmp_path: Path
 ) -> None:
     connector = Connector(shop.url, tmp_path, settings)

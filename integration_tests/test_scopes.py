@@ -39,7 +39,7 @@ def output(shop: Simulator, tmp_path_factory: pytest.TempPathFactory) -> Output:
 
 
 @pytest.mark.parametrize("stream", LOST)
-def test_a_stream_whose_scope_is_missing_says_so(output: Output, stream: str) -> None:
+def test_a_stream_whose_scope_is_missing_names_it(output: Output, stream: str) -> None:
     (error,) = (each for each in output.errors if (each.get("stream_descriptor") or {}).get("name") == stream)
 
     assert output.code == 1

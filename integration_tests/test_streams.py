@@ -163,7 +163,7 @@ def changed(
     return Changed(sync, {stream: ids & sync.truth[stream] for stream, ids in told.items()})
 
 
-def test_a_first_sync_ends_well_and_soon(shop: Simulator, first: Sync) -> None:
+def test_a_first_sync_completes_within_a_minute(shop: Simulator, first: Sync) -> None:
     assert_sound(first.output, shop.now())
     assert first.seconds < 60
 
@@ -178,7 +178,7 @@ def test_a_first_sync_reads_every_record_exactly_once(first: Sync, stream: str) 
 
 
 @pytest.mark.parametrize("stream", COLLECTIONS)
-def test_every_record_is_as_its_schema_declares(first: Sync, stream: str) -> None:
+def test_every_record_is_valid_by_its_schema(first: Sync, stream: str) -> None:
     schema = json.loads((ROOT / "source_klaviyo" / "schemas" / f"{stream}.json").read_text("utf-8"))
     validator = Draft7Validator(schema)
 
@@ -203,7 +203,7 @@ def test_detailed_streams_hold_what_they_add(first: Sync) -> None:
     assert first.refused.get("404", 0) <= estimates.count(0) < len(estimates) / 2
 
 
-def test_klaviyo_refuses_no_request_but_estimates_that_it_does_not_have(first: Sync, unchanged: Sync) -> None:
+def test_klaviyo_rejects_no_request_but_estimates_that_it_does_not_have(first: Sync, unchanged: Sync) -> None:
     assert first.refused.keys() <= {"404"}
     assert unchanged.refused == {}
 
@@ -287,7 +287,7 @@ DIVIDED = FILTERED | {
 MOST_WINDOWS = 16
 
 
-def test_a_first_sync_asks_for_each_page_once_and_where_time_is_divided_for_few_more(first: Sync) -> None:
+def test_a_first_sync_requests_each_page_once_and_few_more_if_time_is_divided(first: Sync) -> None:
     answered = dict(first.answered)
     answered.pop("/api/campaign-recipient-estimations/{id}")
     pages = requests_of_a_first_sync(first.truth)
@@ -297,7 +297,7 @@ def test_a_first_sync_asks_for_each_page_once_and_where_time_is_divided_for_few_
         assert pages[path] <= count <= 1.2 * pages[path] + MOST_WINDOWS * DIVIDED.get(path, 0) or count == pages[path]
 
 
-def test_a_sync_without_news_asks_once_for_each_part(unchanged: Sync) -> None:
+def test_a_sync_without_changes_requests_each_partition_once(unchanged: Sync) -> None:
     count = {stream: len(ids) for stream, ids in unchanged.truth.items()}
     one_page = FILTERED | {
         "/api/events": 2,
@@ -322,12 +322,12 @@ def test_a_sync_without_news_asks_once_for_each_part(unchanged: Sync) -> None:
 
 
 @pytest.mark.parametrize("stream", INCREMENTAL)
-def test_a_sync_without_news_brings_nothing_but_what_has_no_date(first: Sync, unchanged: Sync, stream: str) -> None:
+def test_a_sync_without_changes_emits_only_records_without_a_date(first: Sync, unchanged: Sync, stream: str) -> None:
     assert set(unchanged.output.ids(stream)) == first.undated(stream)
 
 
 @pytest.mark.parametrize("stream", INCREMENTAL)
-def test_a_sync_after_changes_brings_these_once(first: Sync, changed: Changed, stream: str) -> None:
+def test_a_sync_after_changes_emits_the_changed_records_once(first: Sync, changed: Changed, stream: str) -> None:
     ids = changed.sync.output.ids(stream)
 
     assert changed.news[stream]
@@ -337,11 +337,11 @@ def test_a_sync_after_changes_brings_these_once(first: Sync, changed: Changed, s
 
 
 @pytest.mark.parametrize("stream", SNAPSHOTS)
-def test_a_snapshot_brings_what_there_is_each_time(unchanged: Sync, changed: Changed, stream: str) -> None:
+def test_a_snapshot_emits_all_records_each_time(unchanged: Sync, changed: Changed, stream: str) -> None:
     for sync in (unchanged, changed.sync):
         assert sorted(sync.output.ids(stream)) == sorted(sync.truth[stream])
 
 
-def test_syncs_after_changes_end_well(shop: Simulator, unchanged: Sync, changed: Changed) -> None:
+def test_syncs_after_changes_complete(shop: Simulator, unchanged: Sync, changed: Changed) -> None:
     for sync in (unchanged, changed.sync):
         assert_sound(sync.output, shop.now())

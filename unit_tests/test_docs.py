@@ -59,7 +59,7 @@ def shell_lines() -> list[list[str]]:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_links_lead_somewhere(name: str) -> None:
+def test_links_have_a_target(name: str) -> None:
     for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", PAGES[name]):
         path = (ROOT / name).parent / target if target else ROOT / name
         assert path.exists(), target
@@ -96,7 +96,7 @@ def test_commands_of_the_connector_are_understood() -> None:
     assert set(found) == set(COMMANDS)
 
 
-def test_the_files_that_the_readme_shows_are_good(tmp_path: Path) -> None:
+def test_the_files_that_the_readme_shows_are_valid(tmp_path: Path) -> None:
     config, catalog = blocks(README, "json")
     assert Config.parse(json.loads(config.replace("…", "made_up")), {}).api_key == "pk_made_up"
     (tmp_path / "catalog.json").write_text(catalog, "utf-8")
@@ -148,7 +148,7 @@ def test_there_are_messages_to_explain() -> None:
 
 
 @pytest.mark.parametrize("message", MESSAGES)
-def test_a_message_that_is_explained_is_one_that_is_said(message: str) -> None:
+def test_each_explained_message_is_one_of_the_connectors(message: str) -> None:
     words = re.compile(".*".join(map(re.escape, message.split("…"))))
     numbers = re.compile(re.sub(r"\d{3}", ".*", words.pattern))  # some are filled in
     assert any(words.match(text) or numbers.match(text) for text in said()), message

@@ -142,7 +142,7 @@ def taken(attributes: dict[str, Any], **components: Any) -> dict[str, Any]:
     return found
 
 
-def test_what_an_operation_takes_and_costs_is_taken_over() -> None:
+def test_parameters_and_rates_of_an_operation_are_extracted() -> None:
     content, areas = extracted(Document(document({"age": {"type": "integer"}})))
     assert content["operations"] == {
         "GET /api/trees": {
@@ -159,7 +159,7 @@ def test_what_an_operation_takes_and_costs_is_taken_over() -> None:
     assert areas == {"GET /api/trees": "old_trees", "tree": "old_trees"}
 
 
-def test_the_documents_prose_stays_there() -> None:
+def test_the_documents_prose_is_not_extracted() -> None:
     attributes = taken({"age": {"type": "integer", "nullable": True, "description": "Years since planting."}})
     assert attributes == {"age": {"description": "", "type": "integer or null"}}
 
@@ -175,7 +175,7 @@ def test_a_union_of_objects_is_one_object_with_the_properties_of_all() -> None:
     }
 
 
-def test_a_union_of_very_much_is_an_open_object() -> None:
+def test_a_union_of_many_properties_is_an_open_object() -> None:
     half = {"properties": {f"leaf_{place}": {"type": "string"} for place in range(MOST // 2)}}
     more = {"properties": {**half["properties"], "needle": {"type": "string"}}}
     attributes = taken({"fir": {"oneOf": [half, half]}, "oak": {"oneOf": [half, more]}})
@@ -201,7 +201,7 @@ def saved(folder: Path, content: dict[str, Any]) -> str:
     return str(path)
 
 
-def test_the_tool_adds_what_is_new_and_keeps_descriptions(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_tool_adds_new_facts_and_keeps_descriptions(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command.main([saved(folder, document({"age": {"type": "integer"}}))]) == 0
     file = folder / "facts" / "2026-07-15" / "old_trees.yaml"
     assert "to be described: 2026-07-15 tree attributes.age" in capsys.readouterr().out

@@ -31,12 +31,12 @@ DIFFERENT = {
 """Where this connector differs from Airbyte's 2.13.1, and why that is better."""
 
 
-def test_users_of_airbytes_connector_lose_nothing_but_for_a_reason() -> None:
+def test_users_of_airbytes_connector_lose_only_what_has_a_reason() -> None:
     found = {line.partition(" was ")[0].removesuffix(" is gone") for line in snapshots.breaks(AIRBYTE, NOW)}
     assert found == DIFFERENT.keys()
 
 
-def test_nothing_breaks_that_was_there() -> None:
+def test_nothing_in_the_snapshot_breaks() -> None:
     broken = list(snapshots.breaks(yaml.safe_load(snapshots.SNAPSHOT.read_text("utf-8")), NOW))
     assert not broken, "these changes would break syncs; see tools/snapshots.py if they are meant"
 

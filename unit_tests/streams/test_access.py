@@ -42,7 +42,7 @@ def test_webhooks_need_an_app_or_an_add_on_and_no_scope(klaviyo: FakeKlaviyo, st
 
 @pytest.mark.parametrize("body", [ADD_ON, ENTITLEMENT], ids=["add-on", "entitlement"])
 @pytest.mark.parametrize("stream", ["object_types", "campaigns", "profiles"])
-def test_an_account_without_access_is_told_klaviyos_reason_and_no_scope(
+def test_an_account_without_access_gets_klaviyos_reason_and_no_scope(
     klaviyo: FakeKlaviyo, stream: str, body: bytes
 ) -> None:
     said = message(klaviyo, stream, body)
@@ -65,7 +65,7 @@ def test_a_refusal_without_a_reason_may_be_a_scope(klaviyo: FakeKlaviyo) -> None
 
 
 @pytest.mark.parametrize(("body", "asked"), [(SCOPE, 2), (GENERIC, 2), (ADD_ON, 1), (ENTITLEMENT, 1)])
-def test_only_a_scope_can_be_done_without_by_including_less(klaviyo: FakeKlaviyo, body: bytes, asked: int) -> None:
+def test_only_a_missing_scope_makes_a_stream_include_less(klaviyo: FakeKlaviyo, body: bytes, asked: int) -> None:
     klaviyo.before = lambda request: (403, body) if "include" in request.params else (200, b'{"data":[]}')
     output = sync("tags")
     assert len(klaviyo.requests) == asked
@@ -130,7 +130,9 @@ OAUTH = {
 
 
 @pytest.mark.parametrize("body", [SCOPE, GENERIC], ids=["named", "generic"])
-def test_an_oauth_connection_without_a_scope_is_told_to_authenticate_again(klaviyo: FakeKlaviyo, body: bytes) -> None:
+def test_an_oauth_connection_without_a_scope_is_advised_to_authenticate_again(
+    klaviyo: FakeKlaviyo, body: bytes
+) -> None:
     klaviyo.before = lambda _: (403, body)
     (said,) = sync("tags", api_key="", credentials=OAUTH).errors("tags")
 

@@ -45,7 +45,7 @@ def single(updated: str = CONFIGURED) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("stream", SINGLE)
-def test_what_an_account_has_one_of_is_asked_for_by_its_id(klaviyo: FakeKlaviyo, stream: str) -> None:
+def test_a_resource_of_the_account_is_requested_by_the_accounts_id(klaviyo: FakeKlaviyo, stream: str) -> None:
     answers(klaviyo, {"accounts": (200, body([ACCOUNT])), SINGLE[stream]: (200, body(single()))})
     output = sync(stream)
     (record,) = output.records()
@@ -56,7 +56,7 @@ def test_what_an_account_has_one_of_is_asked_for_by_its_id(klaviyo: FakeKlaviyo,
 
 @pytest.mark.parametrize("answer", [(404, GONE), (200, body(None))], ids=["404", "null"])
 @pytest.mark.parametrize("stream", SINGLE)
-def test_an_account_without_one_has_no_record_and_no_error(
+def test_an_account_without_the_resource_has_no_record_and_no_error(
     klaviyo: FakeKlaviyo, stream: str, answer: tuple[int, bytes]
 ) -> None:
     answers(klaviyo, {"accounts": (200, body([ACCOUNT])), SINGLE[stream]: answer})
@@ -65,7 +65,7 @@ def test_an_account_without_one_has_no_record_and_no_error(
     assert output.statuses(stream)[-1] == "COMPLETE"
 
 
-def test_a_configuration_comes_again_only_if_it_has_changed(klaviyo: FakeKlaviyo) -> None:
+def test_a_configuration_is_emitted_again_only_if_it_has_changed(klaviyo: FakeKlaviyo) -> None:
     table = {"accounts": (200, body([ACCOUNT])), SINGLE["text_messaging_configurations"]: (200, body(single()))}
     answers(klaviyo, table)
     stream = "text_messaging_configurations"
@@ -78,7 +78,7 @@ def test_a_configuration_comes_again_only_if_it_has_changed(klaviyo: FakeKlaviyo
     assert [ids(output) for output in (first, second, third)] == [["Ab/1"], [], ["Ab/1"]]
 
 
-def test_the_scope_that_tells_the_accounts_id_is_named(klaviyo: FakeKlaviyo) -> None:
+def test_a_missing_scope_for_the_accounts_id_is_named(klaviyo: FakeKlaviyo) -> None:
     klaviyo.before = lambda _: (403, FORBIDDEN)
     (said,) = sync("brand_voice").errors()
     assert "needs the scopes accounts:read and brands:read" in said.message
@@ -88,7 +88,9 @@ def test_the_scope_that_tells_the_accounts_id_is_named(klaviyo: FakeKlaviyo) -> 
 
 
 @pytest.mark.parametrize("stream", ["brand_logos", "brand_email_defaults"])
-def test_a_brand_goes_on_without_what_it_includes(klaviyo: FakeKlaviyo, stream: str) -> None:
+def test_a_brand_stream_continues_without_its_includes_if_klaviyo_rejects_them(
+    klaviyo: FakeKlaviyo, stream: str
+) -> None:
     def before(request: Request) -> tuple[int, bytes]:
         return (403, FORBIDDEN) if "include" in request.params else (200, body([{"type": "x", "id": "B1"}]))
 
@@ -114,14 +116,14 @@ def senders(*registered: str) -> bytes:
     return body(data, included=included)
 
 
-def test_registrations_come_with_their_senders(klaviyo: FakeKlaviyo) -> None:
+def test_registrations_are_included_with_their_senders(klaviyo: FakeKlaviyo) -> None:
     answers(klaviyo, {"text-messaging-senders": (200, senders(CONFIGURED, CONFIGURED))})
     records = sync("text_messaging_sender_registrations").records()
     assert {record["id"]: record["text_messaging_sender_id"] for record in records} == {"R0": "S0", "R1": "S1"}
     assert klaviyo.questions() == [{"include": "text-messaging-sender-registration", "page[size]": "20"}]
 
 
-def test_only_registrations_that_changed_come_again(klaviyo: FakeKlaviyo) -> None:
+def test_only_registrations_that_changed_are_emitted_again(klaviyo: FakeKlaviyo) -> None:
     answers(klaviyo, {"text-messaging-senders": (200, senders("2024-05-01T00:00:00Z", CONFIGURED))})
     state = {"text_messaging_sender_registrations": {"updated_at": "2024-06-01T00:00:00+0000"}}
     assert ids(sync("text_messaging_sender_registrations", state=state)) == ["R1"]
@@ -149,7 +151,7 @@ class Meter:
         return output
 
 
-def test_each_reading_is_a_record_that_tells_its_time(klaviyo: FakeKlaviyo) -> None:
+def test_each_reading_of_usage_is_a_record_with_its_time(klaviyo: FakeKlaviyo) -> None:
     meter = Meter(klaviyo)
     meter.read = {"email_sends": klaviyo.now}
     first = meter.synced()
@@ -160,7 +162,7 @@ def test_each_reading_is_a_record_that_tells_its_time(klaviyo: FakeKlaviyo) -> N
     assert found == [("email_sends", "2024-07-01T12:00:00Z"), ("email_sends", "2024-07-01T13:00:00Z")]
 
 
-def test_a_reading_comes_once(klaviyo: FakeKlaviyo) -> None:
+def test_a_reading_is_emitted_once(klaviyo: FakeKlaviyo) -> None:
     meter = Meter(klaviyo)
     meter.read = {"email_sends": klaviyo.now - 3 * HOUR, "sms_credits": klaviyo.now - 3 * HOUR}
     first = meter.synced()
@@ -168,7 +170,7 @@ def test_a_reading_comes_once(klaviyo: FakeKlaviyo) -> None:
     assert (ids(first), ids(meter.synced(first))) == (["email_sends", "sms_credits"], [])
 
 
-def test_a_reading_that_shows_hours_later_is_not_lost(klaviyo: FakeKlaviyo) -> None:
+def test_a_reading_that_appears_hours_later_is_not_lost(klaviyo: FakeKlaviyo) -> None:
     """Klaviyo may count once a night, and show it in the morning."""
     meter = Meter(klaviyo)
     meter.read = {"email_sends": klaviyo.now - 36 * HOUR}
@@ -181,7 +183,7 @@ def test_a_reading_that_shows_hours_later_is_not_lost(klaviyo: FakeKlaviyo) -> N
         before = after
 
 
-def test_what_is_counted_seldom_is_not_lost_beside_what_is_counted_often(klaviyo: FakeKlaviyo) -> None:
+def test_a_kind_that_is_counted_rarely_is_not_lost_beside_one_counted_often(klaviyo: FakeKlaviyo) -> None:
     meter = Meter(klaviyo)
     meter.read = {"email_sends": klaviyo.now, "spend": klaviyo.now - 10 * HOUR}
     first = meter.synced()
@@ -210,7 +212,7 @@ def test_all_kinds_of_usage_take_one_request(klaviyo: FakeKlaviyo) -> None:
     assert [(request.resource, request.params) for request in klaviyo.requests] == [("billing-usage", {})]
 
 
-def test_usage_that_klaviyo_does_not_date_comes_each_time(klaviyo: FakeKlaviyo) -> None:
+def test_usage_without_a_date_is_emitted_by_each_sync(klaviyo: FakeKlaviyo) -> None:
     klaviyo.before = lambda _: (200, body([{"type": "billing-usage", "id": "spend", "attributes": {"as_of": None}}]))
     first = sync("billing_usage")
     second = sync("billing_usage", state={"billing_usage": first.states("billing_usage")[-1]})
@@ -223,7 +225,7 @@ def test_usage_that_cannot_be_read_fails_its_stream(klaviyo: FakeKlaviyo) -> Non
     assert "usage:read" in said.message
 
 
-def test_an_account_without_usage_keeps_its_place(klaviyo: FakeKlaviyo) -> None:
+def test_an_account_without_usage_keeps_its_state(klaviyo: FakeKlaviyo) -> None:
     meter = Meter(klaviyo)
     first = meter.synced()
     meter.read = {"email_sends": klaviyo.now - HOUR}

@@ -54,7 +54,7 @@ def test_the_ids_of_aggregates_are_those_of_earlier_versions(klaviyo: FakeKlaviy
     ]
 
 
-def test_intervals_of_aggregates_outside_of_the_period_asked_for_are_dropped(klaviyo: FakeKlaviyo) -> None:
+def test_intervals_outside_of_the_requested_period_are_dropped(klaviyo: FakeKlaviyo) -> None:
     def with_edges(request: Request) -> Answer:
         _, body = aggregate(request)
         answer = json.loads(body)
@@ -73,7 +73,7 @@ def test_intervals_of_aggregates_outside_of_the_period_asked_for_are_dropped(kla
     ]
 
 
-def test_more_aggregates_are_asked_for_with_their_cursor(klaviyo: FakeKlaviyo) -> None:
+def test_the_next_page_of_aggregates_is_requested_with_its_cursor_in_the_body(klaviyo: FakeKlaviyo) -> None:
     def paged(request: Request) -> Answer:
         document = json.loads(aggregate(request)[1])
         if "page_cursor" not in request.body["data"]["attributes"]:
@@ -86,7 +86,7 @@ def test_more_aggregates_are_asked_for_with_their_cursor(klaviyo: FakeKlaviyo) -
     assert second == {**first, "page_cursor": "abc"}
 
 
-def test_without_definitions_there_is_nothing_to_aggregate(klaviyo: FakeKlaviyo) -> None:
+def test_without_definitions_nothing_is_requested(klaviyo: FakeKlaviyo) -> None:
     output = sync("metric_aggregates")
     assert (output.raised, output.records(), klaviyo.requests) == (None, [], [])
 
@@ -99,14 +99,14 @@ def test_without_definitions_there_is_nothing_to_aggregate(klaviyo: FakeKlaviyo)
         ("month", [("2024-04-01", "2024-05-01"), ("2024-05-01", "2024-06-01"), ("2024-06-01", "2024-07-01")]),
     ],
 )
-def test_only_whole_intervals_are_asked_for(klaviyo: FakeKlaviyo, interval: str, bounds: list[tuple[str, str]]) -> None:
+def test_only_whole_intervals_are_requested(klaviyo: FakeKlaviyo, interval: str, bounds: list[tuple[str, str]]) -> None:
     serve(klaviyo, aggregate)
     sync("metric_aggregates", start_date="2024-04-17", metric_aggregates=[{"metric_id": "M1", "interval": interval}])
     found = [tuple(bound.partition(",")[2][:10] for bound in one["filter"]) for one in asked(klaviyo)]
     assert found == bounds
 
 
-def test_a_changed_definition_begins_anew(klaviyo: FakeKlaviyo) -> None:
+def test_a_changed_definition_is_read_from_the_start_date(klaviyo: FakeKlaviyo) -> None:
     serve(klaviyo, aggregate)
     name, old = "metric_aggregates", {"metric_id": "M1"}
     first = sync(name, start_date="2024-06-29", metric_aggregates=[old])

@@ -24,7 +24,7 @@ def members(*days: int) -> tuple[int, bytes]:
 # --- members ----------------------------------------------------------------------------------------------
 
 
-def test_a_member_is_a_pair_of_ids_and_since_when(klaviyo: FakeKlaviyo) -> None:
+def test_a_member_is_a_pair_of_ids_and_the_date_of_joining(klaviyo: FakeKlaviyo) -> None:
     answers(klaviyo, {"lists": page(resource("list", "L1")), "lists/L1/profiles": members(3)})
     output = sync("list_profiles")
     assert output.records() == [{"list_id": "L1", "profile_id": "P3", "joined_group_at": DAY.format(3)}]
@@ -38,7 +38,7 @@ def test_a_member_is_a_pair_of_ids_and_since_when(klaviyo: FakeKlaviyo) -> None:
     ]
 
 
-def test_the_parents_are_read_whole_and_each_keeps_its_state(klaviyo: FakeKlaviyo) -> None:
+def test_all_parents_are_read_and_each_keeps_its_state(klaviyo: FakeKlaviyo) -> None:
     lists = page(resource("list", "L1", updated="2009-01-01T00:00:00Z"), resource("list", "l1"), resource("list", "L1"))
     answers(klaviyo, {"lists": lists, "lists/L1/profiles": members(3), "lists/l1/profiles": members()})
     state = {
@@ -56,7 +56,7 @@ def test_the_parents_are_read_whole_and_each_keeps_its_state(klaviyo: FakeKlaviy
     assert partitions(output.states("list_profiles")[-1], "list_id", "joined_group_at") == {"L1": now, "l1": now}
 
 
-def test_a_new_parent_is_read_from_the_start_date_on(klaviyo: FakeKlaviyo) -> None:
+def test_a_new_parent_is_read_from_the_start_date(klaviyo: FakeKlaviyo) -> None:
     both = page(resource("list", "L1"), resource("list", "L2"))
     answers(klaviyo, {"lists": both, "lists/L1/profiles": members(), "lists/L2/profiles": members(4)})
     states = [{"partition": {"list_id": "L1"}, "cursor": {"joined_group_at": "2024-06-02T00:00:00+0000"}}]
@@ -66,7 +66,7 @@ def test_a_new_parent_is_read_from_the_start_date_on(klaviyo: FakeKlaviyo) -> No
     assert [record["profile_id"] for record in output.records()] == ["P4"]
 
 
-def test_a_parent_deleted_in_between_is_no_error(klaviyo: FakeKlaviyo) -> None:
+def test_a_parent_deleted_since_it_was_listed_is_no_error(klaviyo: FakeKlaviyo) -> None:
     both = page(resource("list", "L1"), resource("list", "L2"))
     answers(klaviyo, {"lists": both, "lists/L1/profiles": GONE, "lists/L2/profiles": members(4)})
     output = sync("list_profiles")
@@ -75,7 +75,7 @@ def test_a_parent_deleted_in_between_is_no_error(klaviyo: FakeKlaviyo) -> None:
     assert len(output.records()) == 1
 
 
-def test_no_parents_no_records_and_a_state_that_can_be_read_again(klaviyo: FakeKlaviyo) -> None:
+def test_a_stream_without_parents_completes_with_a_state_that_can_be_read(klaviyo: FakeKlaviyo) -> None:
     answers(klaviyo, {"lists": page()})
     first = sync("list_profiles")
     assert first.statuses("list_profiles") == ["STARTED", "COMPLETE"]
@@ -117,7 +117,7 @@ def test_an_id_is_quoted_in_the_path(klaviyo: FakeKlaviyo) -> None:
     assert len(sync("list_profiles").records()) == 1
 
 
-def test_grandchildren_are_asked_for_by_the_actions_of_all_flows(klaviyo: FakeKlaviyo) -> None:
+def test_flow_messages_are_requested_for_the_actions_of_all_flows(klaviyo: FakeKlaviyo) -> None:
     flow = resource("flow", "F1", {"flow-actions": ["A1", "A2"]})
     actions = [resource("flow-action", one, updated=DAY.format(1)) for one in ("A1", "A2")]
 
@@ -133,7 +133,7 @@ def test_grandchildren_are_asked_for_by_the_actions_of_all_flows(klaviyo: FakeKl
     assert (record["id"], record["flow_action_id"], record["updated"]) == ("M1", "A1", DAY.format(5))
 
 
-def test_coupon_codes_are_asked_for_coupon_by_coupon(klaviyo: FakeKlaviyo) -> None:
+def test_coupon_codes_are_requested_coupon_by_coupon(klaviyo: FakeKlaviyo) -> None:
     answers(klaviyo, {"coupons": page(resource("coupon", "C1")), "coupon-codes": page(resource("coupon-code", "X"))})
     (record,) = sync("coupon_codes", full_refresh=True).records()
     assert record["coupon_id"] == "C1"
@@ -146,7 +146,7 @@ def test_coupon_codes_are_asked_for_coupon_by_coupon(klaviyo: FakeKlaviyo) -> No
 # --- what may be left out -----------------------------------------------------------------------------------
 
 
-def test_a_snapshot_is_a_full_refresh_without_a_promise(klaviyo: FakeKlaviyo) -> None:
+def test_a_snapshot_has_no_cursor_in_its_records_and_states(klaviyo: FakeKlaviyo) -> None:
     answers(klaviyo, {"tags": page(resource("tag", "T1", name="a"))})
     output = sync("tags", full_refresh=True)
     assert output.records()[0].keys() == {"type", "id", "attributes", "relationships"}
@@ -183,7 +183,9 @@ def test_events_of_some_metrics_keep_a_state_for_each(klaviyo: FakeKlaviyo) -> N
     ],
     ids=["flat", "of all"],
 )
-def test_a_state_of_all_events_serves_each_metric(klaviyo: FakeKlaviyo, state: dict[str, Any], since: str) -> None:
+def test_a_state_of_all_events_is_the_start_of_each_metric(
+    klaviyo: FakeKlaviyo, state: dict[str, Any], since: str
+) -> None:
     answers(klaviyo, {"events": page()})
     sync("events", state={"events": state}, event_metric_ids="M1")
     assert klaviyo.questions()[0]["filter"] == f'equals(metric_id,"M1"),greater-or-equal(datetime,{since})'

@@ -73,7 +73,7 @@ def test_a_stream_is_registered_by_its_declaration_once_and_in_the_order_of_name
     assert {account.WebFeeds, events.Events, lists.ListProfiles} <= set(STREAMS)
 
 
-def test_what_is_a_part_of_other_streams_is_none() -> None:
+def test_requests_that_are_part_of_another_stream_are_not_registered() -> None:
     parts = {events.EventTimes, lists._Groups, multichannel.CampaignVariationsOfMessage, SuppressedProfiles, Snapshot}
     assert parts & set(STREAMS) == set()
 
@@ -84,11 +84,11 @@ def test_each_stream_says_what_a_record_is() -> None:
         assert vars(type(stream))["__doc__"], stream.name
 
 
-def test_there_are_facts_about_each_revision_that_streams_speak() -> None:
+def test_there_are_facts_about_each_revision_of_streams() -> None:
     assert {stream.revision for stream in STREAMS} == set(revisions())
 
 
-def test_what_lies_below_a_stream_speaks_its_revision() -> None:
+def test_children_of_changed_resources_have_the_revision_of_their_stream() -> None:
     assert [stream.name for stream in STREAMS if issubclass(stream, OfChanged)] != []
     for stream in STREAMS:
         if issubclass(stream, OfChanged):
@@ -96,7 +96,7 @@ def test_what_lies_below_a_stream_speaks_its_revision() -> None:
 
 
 @pytest.mark.parametrize("stream", COLLECTIONS, ids=name_of)
-def test_each_parameter_is_one_that_the_operation_takes(stream: type[KlaviyoStream]) -> None:
+def test_each_parameter_is_one_that_the_operation_accepts(stream: type[KlaviyoStream]) -> None:
     known = facts_of(stream).parameters(path_of(stream))
     for question in questions(made(stream)):
         assert set(question) <= set(known)
@@ -108,7 +108,7 @@ def test_each_parameter_is_one_that_the_operation_takes(stream: type[KlaviyoStre
 
 
 @pytest.mark.parametrize("stream", COLLECTIONS, ids=name_of)
-def test_each_condition_is_one_that_the_operation_allows(stream: type[KlaviyoStream]) -> None:
+def test_each_filter_is_one_that_the_operation_accepts(stream: type[KlaviyoStream]) -> None:
     declared = facts_of(stream).operation(path_of(stream)).get("filters", {})
     for question in questions(made(stream)):
         for operator, field, value in re.findall(r"([a-z-]+)\(([a-z_.]+),([^()]*)\)", question.get("filter", "")):
@@ -134,7 +134,7 @@ def test_each_scope_is_that_of_the_operation_and_of_the_parents(stream: type[Kla
     assert set(stream.scope.split()) == needed
 
 
-def test_templates_are_not_read_with_a_link_that_differs_each_time() -> None:
+def test_templates_are_read_without_a_link_that_differs_in_each_response() -> None:
     """Revision 2026-10-15 adds a presigned `screenshot_url`, so who moves the stream has to leave it out."""
     shown = facts_of(EmailTemplates).fields("template", "/api/templates") or ()
     for question in questions(made(EmailTemplates)):
@@ -204,7 +204,7 @@ def test_every_readable_collection_has_a_stream_or_a_reason(revision: str) -> No
     assert set(INCLUDED.values()) <= {name_of(stream) for stream in STREAMS}
 
 
-def test_what_is_new_and_has_no_collection_has_a_stream() -> None:
+def test_new_resources_without_a_collection_have_a_stream() -> None:
     old, new = map(facts, revisions())
     covered = {path_of(stream) for stream in STREAMS} | set(INCLUDED)
     listed, alone = set[str](), dict[str, str]()

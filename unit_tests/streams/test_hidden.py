@@ -57,14 +57,14 @@ def ids(output: Output) -> list[str]:
     return sorted(output.ids())
 
 
-def test_all_records_come_once(klaviyo: FakeKlaviyo, stream: str) -> None:
+def test_all_records_are_emitted_once(klaviyo: FakeKlaviyo, stream: str) -> None:
     server = Server(klaviyo, stream)
     server.add("a", OLD, "true")
     server.add("b", NEW, "false")
     assert ids(sync(stream)) == ["a", "b"]
 
 
-def test_an_increment_brings_what_changed_of_both_kinds(klaviyo: FakeKlaviyo, stream: str) -> None:
+def test_an_increment_emits_changes_of_both_queries(klaviyo: FakeKlaviyo, stream: str) -> None:
     server = Server(klaviyo, stream)
     server.add("a", OLD, "true")
     server.add("b", OLD, "false")
@@ -75,7 +75,7 @@ def test_an_increment_brings_what_changed_of_both_kinds(klaviyo: FakeKlaviyo, st
     assert ids(sync(stream, state={stream: first.states(stream)[-1]})) == ["c", "d"]
 
 
-def test_a_state_of_an_earlier_version_brings_all_that_it_left_out(klaviyo: FakeKlaviyo, stream: str) -> None:
+def test_a_state_of_an_earlier_version_makes_the_new_query_read_everything(klaviyo: FakeKlaviyo, stream: str) -> None:
     server = Server(klaviyo, stream)
     listed, hidden = LISTED[stream], "true" if LISTED[stream] == "false" else "false"
     server.add("listed before", OLD, listed)
@@ -89,14 +89,14 @@ def test_a_state_of_an_earlier_version_brings_all_that_it_left_out(klaviyo: Fake
     assert min(positions) >= STATE  # the state never falls behind where it was
 
 
-def test_where_the_filter_is_not_applied_records_come_once(klaviyo: FakeKlaviyo, stream: str) -> None:
+def test_records_are_emitted_once_if_klaviyo_ignores_the_filter(klaviyo: FakeKlaviyo, stream: str) -> None:
     server = Server(klaviyo, stream, ignores=True)
     server.add("a", OLD, "true")
     server.add("b", OLD, "false")
     assert ids(sync(stream)) == ["a", "b"]
 
 
-def test_where_the_filter_is_refused_what_is_listed_comes_once(
+def test_records_are_emitted_once_if_klaviyo_rejects_the_filter(
     klaviyo: FakeKlaviyo, log: pytest.LogCaptureFixture, stream: str
 ) -> None:
     server = Server(klaviyo, stream, refuses=True)
@@ -106,7 +106,7 @@ def test_where_the_filter_is_refused_what_is_listed_comes_once(
     assert len([one for one in log.records if f"refuses to filter stream {stream}" in one.message]) == 1
 
 
-def test_reviews_of_every_status_are_asked_for(klaviyo: FakeKlaviyo) -> None:
+def test_reviews_of_every_status_are_requested(klaviyo: FakeKlaviyo) -> None:
     klaviyo.before = lambda _: (200, b'{"data":[]}')
     sync("reviews")
     (asked,) = klaviyo.questions("reviews")
@@ -114,7 +114,7 @@ def test_reviews_of_every_status_are_asked_for(klaviyo: FakeKlaviyo) -> None:
     assert asked["include"] == "events"
 
 
-def test_reviews_are_read_without_the_status_where_klaviyo_refuses_it(klaviyo: FakeKlaviyo) -> None:
+def test_reviews_are_read_without_the_status_if_klaviyo_rejects_it(klaviyo: FakeKlaviyo) -> None:
     def answer(request: Request) -> tuple[int, bytes]:
         if "filter" in request.params:
             raise Refused("'all' is no status.", "filter")

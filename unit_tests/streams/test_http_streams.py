@@ -43,14 +43,14 @@ def test_a_stream_is_an_http_stream_with_key_and_cursor(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_answer_is_parsed_into_records(name: str) -> None:
+def test_a_response_is_parsed_into_records(name: str) -> None:
     stream = by_name()[name]
     part = stream.list_partitions(resuming=False)[0][1]
     assert list(stream.parse_response(response(resource(name)), stream_slice=part)) == [expected(name)]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_next_page_is_where_the_link_leads(name: str) -> None:
+def test_the_next_page_is_that_of_the_link(name: str) -> None:
     link = f"{HOST}/api/x?page%5Bcursor%5D=abc"
     assert by_name()[name].next_page_token(response(following=link)) == {"next": link}
     assert by_name()[name].next_page_token(response()) is None

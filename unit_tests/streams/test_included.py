@@ -8,7 +8,7 @@ from unit_tests.fake_api import FakeKlaviyo, Request, error, sync
 from unit_tests.streams.documents import DAY, FORBIDDEN, answers, page, resource
 
 
-def test_included_resources_hold_their_parents_id_and_only_news_are_emitted(klaviyo: FakeKlaviyo) -> None:
+def test_included_resources_hold_their_parents_id_and_only_changed_ones_are_emitted(klaviyo: FakeKlaviyo) -> None:
     flow = resource("flow", "F1", {"flow-actions": ["A1", "A2", "A3"]}, updated=DAY.format(1))
     actions = [resource("flow-action", f"A{day}", updated=DAY.format(day)) for day in (1, 2, 3)]
     other = resource("tag", "T", updated=DAY.format(9))
@@ -27,7 +27,7 @@ def test_included_resources_hold_their_parents_id_and_only_news_are_emitted(klav
     assert all(request.params["include"] == "flow-actions" for request in klaviyo.requests)
 
 
-def test_a_page_whose_parents_have_nothing_included(klaviyo: FakeKlaviyo) -> None:
+def test_a_page_whose_parents_include_nothing_has_no_records(klaviyo: FakeKlaviyo) -> None:
     answers(klaviyo, {"profiles": page(resource("profile", "P1", {"conversations": []}))})
     output = sync("conversations", full_refresh=True)
     assert (output.raised, output.records()) == (None, [])
@@ -49,7 +49,7 @@ def test_a_relationship_may_be_null(klaviyo: FakeKlaviyo) -> None:
     assert sync("flow_actions").raised is None
 
 
-def test_what_is_included_with_a_parent_that_changed_is_news(klaviyo: FakeKlaviyo) -> None:
+def test_resources_included_with_a_changed_parent_count_as_changed(klaviyo: FakeKlaviyo) -> None:
     """A flow archived while flows are read may be on no page: its new action, with an old date, comes next time."""
     flows = [
         resource("flow", flow, {"flow-actions": [f"{flow}-1"]}, updated=DAY.format(day))

@@ -86,7 +86,7 @@ def read_again(klaviyo: FakeKlaviyo, stream: str, before: Output, after: Instant
     return sync(stream, state={stream: before.states(stream)[-1]})
 
 
-def test_a_record_that_shows_up_behind_the_state_comes_with_the_next_sync(klaviyo: FakeKlaviyo, stream: str) -> None:
+def test_a_record_that_appears_behind_the_state_is_emitted_by_the_next_sync(klaviyo: FakeKlaviyo, stream: str) -> None:
     server = Server(klaviyo, stream)
     old = server.add(48 * HOUR, 3 * HOUR)
     first = sync(stream)
@@ -96,7 +96,7 @@ def test_a_record_that_shows_up_behind_the_state_comes_with_the_next_sync(klaviy
     assert [ids_of(one) for one in (first, second, third)] == [old, [late], []]
 
 
-def test_what_was_emitted_does_not_come_again(klaviyo: FakeKlaviyo, stream: str) -> None:
+def test_records_that_were_emitted_are_not_emitted_again(klaviyo: FakeKlaviyo, stream: str) -> None:
     server = Server(klaviyo, stream)
     server.add(5 * HOUR, 2 * HOUR, HOUR, MINUTE, 10 * SECOND)
     output = sync(stream)
@@ -105,7 +105,7 @@ def test_what_was_emitted_does_not_come_again(klaviyo: FakeKlaviyo, stream: str)
         assert ids_of(output) == []
 
 
-def test_only_the_hour_of_a_late_record_comes_again(klaviyo: FakeKlaviyo, stream: str) -> None:
+def test_only_the_hour_of_a_late_record_is_emitted_again(klaviyo: FakeKlaviyo, stream: str) -> None:
     server = Server(klaviyo, stream)
     two_hours_ago, _ = server.add(2 * HOUR + MINUTE, 40 * MINUTE)
     first = sync(stream)
@@ -113,14 +113,14 @@ def test_only_the_hour_of_a_late_record_comes_again(klaviyo: FakeKlaviyo, stream
     assert ids_of(read_again(klaviyo, stream, first)) == sorted([two_hours_ago, late])
 
 
-def test_a_record_that_shows_up_after_the_lag_is_not_looked_for(klaviyo: FakeKlaviyo) -> None:
+def test_a_record_that_appears_after_the_lag_is_not_emitted(klaviyo: FakeKlaviyo) -> None:
     server = Server(klaviyo, "list_profiles")
     first = sync("list_profiles")
     server.add(VISIBILITY_LAG + 2 * HOUR)
     assert ids_of(read_again(klaviyo, "list_profiles", first)) == []
 
 
-def test_a_member_that_leaves_brings_its_hour_again_and_nothing_else(klaviyo: FakeKlaviyo) -> None:
+def test_a_member_that_leaves_makes_its_hour_be_emitted_again_and_nothing_else(klaviyo: FakeKlaviyo) -> None:
     server = Server(klaviyo, "list_profiles")
     one, _ = server.add(2 * HOUR, 2 * HOUR)
     first = sync("list_profiles")
@@ -128,7 +128,7 @@ def test_a_member_that_leaves_brings_its_hour_again_and_nothing_else(klaviyo: Fa
     assert ids_of(read_again(klaviyo, "list_profiles", first)) == [one]
 
 
-def test_a_state_without_fingerprints_brings_the_hours_of_the_lag_again(klaviyo: FakeKlaviyo) -> None:
+def test_a_state_without_fingerprints_makes_the_hours_of_the_lag_be_emitted_again(klaviyo: FakeKlaviyo) -> None:
     server = Server(klaviyo, "list_profiles")
     _, recent = server.add(10 * HOUR, 2 * HOUR)
     first = sync("list_profiles")
@@ -136,13 +136,13 @@ def test_a_state_without_fingerprints_brings_the_hours_of_the_lag_again(klaviyo:
     assert ids_of(sync("list_profiles", state={"list_profiles": state})) == [recent]
 
 
-def test_a_parent_without_recent_records_takes_no_room_for_them_in_the_state(klaviyo: FakeKlaviyo) -> None:
+def test_a_parent_without_recent_records_has_no_fingerprints_in_the_state(klaviyo: FakeKlaviyo) -> None:
     server = Server(klaviyo, "list_profiles")
     server.add(100 * HOUR)
     assert sync("list_profiles").states("list_profiles")[-1]["recent_hours"] == []
 
 
-def test_more_than_can_be_held_back_comes_again(klaviyo: FakeKlaviyo) -> None:
+def test_more_records_than_can_be_held_back_are_emitted_again(klaviyo: FakeKlaviyo) -> None:
     server = Server(klaviyo, "list_profiles")
     row = len(json.dumps(server.row("R0000", 0), separators=(",", ":")))
     many = server.add(*[2 * HOUR] * (MAX_HELD_BYTES // row + 100))
@@ -150,7 +150,7 @@ def test_more_than_can_be_held_back_comes_again(klaviyo: FakeKlaviyo) -> None:
     assert ids_of(read_again(klaviyo, "list_profiles", first)) == many
 
 
-def test_a_sync_that_fails_before_the_held_records_are_out_promises_none_of_them(klaviyo: FakeKlaviyo) -> None:
+def test_no_state_covers_held_records_of_a_sync_that_fails_before_they_are_out(klaviyo: FakeKlaviyo) -> None:
     server = Server(klaviyo, "list_profiles")
     server.add(3 * HOUR, MINUTE)
     first = sync("list_profiles")

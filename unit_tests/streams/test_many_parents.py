@@ -79,7 +79,7 @@ def test_the_state_of_thousands_of_parents_is_small_and_is_read_again(klaviyo: F
 
 
 @pytest.mark.parametrize("number", range(0, 12, 2))
-def test_a_sync_of_thousands_of_parents_goes_on_where_it_was_stopped(
+def test_a_sync_of_thousands_of_parents_resumes_from_where_it_was_stopped(
     klaviyo: FakeKlaviyo, lists: Lists, number: int
 ) -> None:
     out, state = stopped_at(sync(STREAM, num_workers=1), number)

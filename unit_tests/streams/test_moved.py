@@ -80,7 +80,7 @@ def test_a_message_keeps_its_content_at_the_top() -> None:
     ],
     ids=str,
 )
-def test_where_nothing_has_moved_nothing_is_changed(new: dict[str, Any]) -> None:
+def test_attributes_that_have_not_moved_stay_as_they_are(new: dict[str, Any]) -> None:
     assert attributes(CAMPAIGN, **new) == new
 
 
@@ -94,7 +94,7 @@ def test_numbers_beside_filled_columns_keep_their_digits() -> None:
     assert b'"big":1e-7' in bytes(with_old_columns(resource, CAMPAIGN))
 
 
-def test_what_klaviyo_sends_at_the_old_place_stays() -> None:
+def test_a_value_at_the_old_place_stays() -> None:
     new = {"add_tracking_params": True, "is_add_utm": False, "utm_params": None}
     assert attributes(CAMPAIGN, tracking_options=new) == {"tracking_options": new}
     assert attributes(CAMPAIGN, tracking_options={"add_tracking_params": True, "is_add_utm": None}) == {

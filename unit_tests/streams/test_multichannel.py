@@ -136,14 +136,16 @@ def ago(klaviyo: FakeKlaviyo, microseconds: int) -> str:
 
 
 @pytest.mark.parametrize("listing", ["hides", "lists", "ignores"])
-def test_campaigns_come_once_archived_or_not_however_klaviyo_lists_them(klaviyo: FakeKlaviyo, listing: str) -> None:
+def test_campaigns_are_emitted_once_archived_or_not_however_klaviyo_lists_them(
+    klaviyo: FakeKlaviyo, listing: str
+) -> None:
     account = Account(klaviyo, listing)
     account.campaign("a", OLD)
     account.campaign("b", NEW, archived=True)
     assert ids(sync("campaigns_multichannel")) == ["a", "b"]
 
 
-def test_a_filter_that_is_refused_is_left_out(klaviyo: FakeKlaviyo) -> None:
+def test_a_filter_that_klaviyo_rejects_is_left_out(klaviyo: FakeKlaviyo) -> None:
     account = Account(klaviyo, "refuses")
     account.campaign("a", OLD)
     account.campaign("b", NEW, archived=True)
@@ -156,7 +158,7 @@ def test_a_campaign_that_does_not_say_whether_it_is_archived_is_not_lost(klaviyo
     assert ids(sync("campaigns_multichannel")) == ["a"]
 
 
-def test_an_increment_brings_the_campaigns_that_changed(klaviyo: FakeKlaviyo) -> None:
+def test_an_increment_emits_the_campaigns_that_changed(klaviyo: FakeKlaviyo) -> None:
     account = Account(klaviyo)
     account.campaign("a", OLD)
     account.campaign("b", OLD, archived=True)
@@ -199,7 +201,7 @@ def test_an_audience_counts_as_changed_if_its_campaign_has_changed(klaviyo: Fake
 # --- messages -------------------------------------------------------------------------------------------------
 
 
-def test_messages_are_asked_for_by_their_date_with_their_campaign(klaviyo: FakeKlaviyo) -> None:
+def test_messages_are_requested_by_date_and_with_their_campaign(klaviyo: FakeKlaviyo) -> None:
     account = Account(klaviyo)
     account.message("m", NEW)
     assert ids(sync("campaign_messages_multichannel")) == ["m"]
@@ -215,7 +217,7 @@ def test_messages_are_asked_for_by_their_date_with_their_campaign(klaviyo: FakeK
 
 
 @pytest.mark.parametrize("stream", ["campaign_messages_multichannel", "campaign_variations"])
-def test_a_message_that_shows_up_after_its_date_is_read(klaviyo: FakeKlaviyo, stream: str) -> None:
+def test_a_message_that_appears_after_its_date_is_read(klaviyo: FakeKlaviyo, stream: str) -> None:
     account = Account(klaviyo)
     account.message("m", ago(klaviyo, 30 * MINUTE), OLD)
     first = sync(stream)
@@ -242,7 +244,7 @@ def test_variations_hold_the_id_of_their_message_and_their_own_date(klaviyo: Fak
     assert account.asked_for_variations() == ["m", "n"]
 
 
-def test_only_messages_that_changed_are_asked_for_their_variations(klaviyo: FakeKlaviyo) -> None:
+def test_variations_are_requested_of_changed_messages_only(klaviyo: FakeKlaviyo) -> None:
     account = Account(klaviyo)
     account.message("m", OLD, OLD)
     account.message("n", ago(klaviyo, 30 * MINUTE), OLD)  # within the hours that are read again
@@ -257,7 +259,7 @@ def test_only_messages_that_changed_are_asked_for_their_variations(klaviyo: Fake
     assert (ids(third), account.asked_for_variations()) == (["m-0", "m-1"], ["m"])
 
 
-def test_a_message_that_is_deleted_in_between_has_no_variations(klaviyo: FakeKlaviyo) -> None:
+def test_a_message_deleted_since_it_was_listed_has_no_variations(klaviyo: FakeKlaviyo) -> None:
     account = Account(klaviyo)
     account.message("m", NEW, OLD)
     account.message("n", NEW, OLD)
@@ -267,7 +269,7 @@ def test_a_message_that_is_deleted_in_between_has_no_variations(klaviyo: FakeKla
     assert output.statuses("campaign_variations")[-1] == "COMPLETE"
 
 
-def test_a_state_covers_the_messages_whose_variations_have_come(klaviyo: FakeKlaviyo) -> None:
+def test_a_state_covers_only_messages_whose_variations_have_been_emitted(klaviyo: FakeKlaviyo) -> None:
     account = Account(klaviyo)
     account.message("m", OLD, OLD)
     account.message("n", NEW, OLD)

@@ -20,7 +20,7 @@ def refuse_pages_of(*sizes: str) -> Any:
     return before
 
 
-def test_events_fall_back_once_to_pages_of_200_and_say_so(klaviyo: FakeKlaviyo, log: pytest.LogCaptureFixture) -> None:
+def test_events_fall_back_once_to_pages_of_200_and_log_it(klaviyo: FakeKlaviyo, log: pytest.LogCaptureFixture) -> None:
     klaviyo.may_refuse = True
     klaviyo.before = refuse_pages_of("1000")
     klaviyo.page_limit = 2
@@ -43,7 +43,7 @@ def test_events_fall_back_once_to_pages_of_200_and_say_so(klaviyo: FakeKlaviyo, 
         ("email_templates", ("10",), ["10", None]),
     ],
 )
-def test_a_page_size_that_is_refused_is_reduced(
+def test_a_page_size_that_klaviyo_rejects_is_reduced(
     klaviyo: FakeKlaviyo, stream: str, refused: tuple[str, ...], asked: list[str | None]
 ) -> None:
     klaviyo.may_refuse = True
@@ -80,7 +80,7 @@ def all_refused_at_once(klaviyo: FakeKlaviyo, size: str, parts: int) -> None:
     ("stream", "size", "smaller", "parts"),
     [("campaigns", "100", None, 6), ("flows", "50", None, 2), ("global_exclusions", "100", "20", 2)],
 )
-def test_parts_that_are_refused_at_once_all_go_on_with_the_same_size(
+def test_partitions_that_are_rejected_at_once_all_continue_with_the_same_size(
     klaviyo: FakeKlaviyo, stream: str, size: str, smaller: str | None, parts: int
 ) -> None:
     all_refused_at_once(klaviyo, size, parts)
@@ -92,7 +92,7 @@ def test_parts_that_are_refused_at_once_all_go_on_with_the_same_size(
     assert Counter(sizes) == {size: parts, smaller: parts}
 
 
-def test_another_refusal_is_not_met_with_smaller_pages(klaviyo: FakeKlaviyo) -> None:
+def test_an_error_about_something_else_does_not_reduce_pages(klaviyo: FakeKlaviyo) -> None:
     def before(_: Request) -> None:
         raise Refused("Cannot filter by that.", "filter")
 

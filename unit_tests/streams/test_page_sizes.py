@@ -69,7 +69,7 @@ def test_small_records_behind_large_ones_are_read_in_large_pages_again(klaviyo: 
     assert len(klaviyo.requests) < 50
 
 
-def test_an_answer_that_is_too_large_is_asked_for_in_smaller_pages(klaviyo: FakeKlaviyo) -> None:
+def test_a_response_that_is_too_large_is_requested_again_in_smaller_pages(klaviyo: FakeKlaviyo) -> None:
     ids = klaviyo.add("events", *(event(second, LARGE) for second in range(40)))
     output = sync("events", state={"events": {"datetime": "2024-06-01T00:00:00+0000"}}, num_workers=1)
     assert output.raised is None
@@ -78,7 +78,7 @@ def test_an_answer_that_is_too_large_is_asked_for_in_smaller_pages(klaviyo: Fake
     assert set(sizes(klaviyo)[3:]) == {2}
 
 
-def test_a_few_large_records_in_the_middle_are_gone_around(klaviyo: FakeKlaviyo) -> None:
+def test_a_few_large_records_in_the_middle_reduce_pages_for_a_while(klaviyo: FakeKlaviyo) -> None:
     """The slice is begun again from where it got to, with smaller pages, and grows out of them."""
     ids = klaviyo.add(
         "events", *(event(second, 10 * LARGE if 1_500 <= second < 1_503 else 0) for second in range(3_000))
@@ -102,7 +102,7 @@ def test_a_record_that_is_too_large_by_itself_is_named_and_costs_its_stream_alon
     assert sizes(klaviyo)[:4] == [1000, 100, 10, 1]
 
 
-def test_an_answer_of_an_endpoint_without_page_sizes_is_never_asked_for_in_pages(klaviyo: FakeKlaviyo) -> None:
+def test_an_endpoint_without_page_sizes_is_never_asked_for_pages(klaviyo: FakeKlaviyo) -> None:
     klaviyo.add("metrics", *({"x": "x" * LARGE} for _ in range(40)))
     output = sync("metrics")
     (said,) = output.errors("metrics")
@@ -110,7 +110,7 @@ def test_an_answer_of_an_endpoint_without_page_sizes_is_never_asked_for_in_pages
     assert all("page[size]" not in request.params for request in klaviyo.requests)
 
 
-def test_large_pages_out_of_order_are_read_on_as_they_are(klaviyo: FakeKlaviyo) -> None:
+def test_large_pages_out_of_order_keep_their_size(klaviyo: FakeKlaviyo) -> None:
     """To begin such a slice again would read all of it twice."""
     ids = klaviyo.add("campaigns", *(campaign(LARGE) for _ in range(30)))
     klaviyo.page_limit = 10
@@ -125,7 +125,7 @@ def test_too_large_pages_out_of_order_are_read_from_the_beginning_in_smaller_one
     assert set(output.ids()) == set(ids)
 
 
-def test_the_client_is_told_how_large_the_next_answer_is_likely_to_be(
+def test_the_client_gets_an_estimate_of_the_next_responses_size(
     klaviyo: FakeKlaviyo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected: list[int] = []
@@ -146,7 +146,7 @@ def test_the_client_is_told_how_large_the_next_answer_is_likely_to_be(
     assert all(size < likely < 1.1 * size for likely, size in zip(expected[1:-1], came[1:-1], strict=True))
 
 
-def test_a_batch_weighs_as_much_as_its_whole_page(klaviyo: FakeKlaviyo) -> None:
+def test_a_batch_counts_the_bytes_of_its_whole_page(klaviyo: FakeKlaviyo) -> None:
     """The lines of one record keep all of the answer in memory."""
     klaviyo.add("flows", {"updated": for_filter(SINCE)}, {"updated": "2023-01-01T00:00:00Z", "x": "x" * LARGE})
     klaviyo.before = lambda _: (200, json.dumps({"data": klaviyo.rows["flows"]}).encode())
@@ -166,7 +166,7 @@ def test_a_batch_weighs_as_much_as_its_whole_page(klaviyo: FakeKlaviyo) -> None:
     assert all(batch.size > LARGE for batch in batches)
 
 
-def test_a_slice_may_ask_for_pages_of_its_own_size(klaviyo: FakeKlaviyo) -> None:
+def test_a_slice_may_request_pages_of_its_own_size(klaviyo: FakeKlaviyo) -> None:
     ids = klaviyo.add("events", *(event(second) for second in range(10)))
     stream = events(klaviyo)
     pages = list(stream.pages(lambda: {"start": for_filter(SINCE), "page_size": 3}))
@@ -186,7 +186,7 @@ records = st.lists(st.tuples(st.integers(0, 2), st.sampled_from([0, 0, 0, 3_000,
 
 @settings(max_examples=60, suppress_health_check=[*HealthCheck], deadline=None)
 @given(records, st.integers(2, 30))
-def test_whatever_the_sizes_each_record_comes_once(
+def test_each_record_is_emitted_once_whatever_the_page_sizes(
     klaviyo: FakeKlaviyo, steps: list[tuple[int, int]], page_limit: int
 ) -> None:
     klaviyo.rows["events"].clear()

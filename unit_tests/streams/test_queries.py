@@ -54,7 +54,7 @@ def suppressions(row: dict[str, Any]) -> list[Any]:
 
 @pytest.mark.parametrize("stream", STREAMS)
 @pytest.mark.parametrize("seed", range(3))
-def test_a_first_sync_that_is_stopped_anywhere_goes_on_and_misses_nobody(
+def test_a_first_sync_that_is_stopped_anywhere_resumes_and_misses_no_profile(
     klaviyo: FakeKlaviyo, stream: str, seed: int
 ) -> None:
     klaviyo.page_limit, klaviyo.latency = 3, 3.0
@@ -72,7 +72,7 @@ def test_a_first_sync_that_is_stopped_anywhere_goes_on_and_misses_nobody(
 
 
 @pytest.mark.parametrize("stream", STREAMS)
-def test_an_increment_that_is_stopped_anywhere_misses_nobody(klaviyo: FakeKlaviyo, stream: str) -> None:
+def test_an_increment_that_is_stopped_anywhere_misses_no_profile(klaviyo: FakeKlaviyo, stream: str) -> None:
     klaviyo.page_limit = 2
     fill(klaviyo, 7)
     before = sync(stream).states(stream)[-1]
@@ -100,7 +100,7 @@ def test_the_state_names_the_position_of_each_query(klaviyo: FakeKlaviyo) -> Non
         assert state == {"updated": SETTLED, "queries": {"changed": SETTLED, "suppressed": SETTLED}}
 
 
-def test_the_cursor_of_a_first_read_by_suppression_stands_still_until_everybody_is_out(klaviyo: FakeKlaviyo) -> None:
+def test_the_cursor_of_a_first_read_by_suppression_stays_until_all_profiles_are_out(klaviyo: FakeKlaviyo) -> None:
     klaviyo.page_limit = 2
     fill(klaviyo, 2)
     *before, last = sync("global_exclusions").states("global_exclusions")
@@ -120,7 +120,7 @@ def test_the_cursor_never_falls_behind_that_of_the_incoming_state(klaviyo: FakeK
 
 
 @pytest.mark.parametrize("stream", STREAMS)
-def test_a_sync_that_fails_at_once_leaves_a_state_that_loses_nobody(klaviyo: FakeKlaviyo, stream: str) -> None:
+def test_a_sync_that_fails_at_once_leaves_a_state_that_loses_no_profile(klaviyo: FakeKlaviyo, stream: str) -> None:
     fill(klaviyo, 4)
     klaviyo.before = lambda _: (401, b"")
     failed = sync(stream)
@@ -185,7 +185,7 @@ def test_a_profile_is_left_to_another_window_only_when_that_one_has_emitted_it(k
         assert another.submit(emits, row).result(10) == [False]
 
 
-def test_what_another_window_does_not_emit_after_all_is_emitted_alone(
+def test_a_profile_that_another_window_does_not_emit_after_all_is_emitted_alone(
     klaviyo: FakeKlaviyo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("source_klaviyo.streams.suppressed.PATIENCE", 0.1)

@@ -79,7 +79,7 @@ def test_a_record_without_a_cursor_is_kept_with_null(klaviyo: FakeKlaviyo, name:
     assert CURSORS[name] not in record["attributes"]
 
 
-def test_campaigns_have_the_channel_that_they_were_asked_for_by(klaviyo: FakeKlaviyo) -> None:
+def test_campaigns_have_the_channel_of_their_partition(klaviyo: FakeKlaviyo) -> None:
     for channel in ("email", "sms", "mobile_push"):
         for archived in (False, True):
             row = {"updated_at": DATED, "archived": archived, "name": f"{channel} {archived}"}
@@ -127,7 +127,7 @@ def test_a_profile_that_just_appeared_without_attributes_is_no_global_exclusion(
     assert output.records() == []
 
 
-def test_a_profile_with_a_date_that_is_none_is_read_all_the_same(klaviyo: FakeKlaviyo) -> None:
+def test_a_profile_with_an_invalid_date_is_emitted(klaviyo: FakeKlaviyo) -> None:
     body = compact({"data": [resource("global_exclusions", updated="soon")]})
     klaviyo.before = lambda request: (200, body if SUPPRESSED_AT in request.params["filter"] else b'{"data":[]}')
     output = sync("global_exclusions", state={"global_exclusions": {"updated": "2024-06-01T00:00:00+0000"}})
@@ -224,7 +224,7 @@ json_values = st.recursive(
 
 
 @given(st.lists(st.dictionaries(st.text(), json_values, max_size=3), max_size=4), st.booleans())
-def test_any_record_comes_out_as_it_went_in(attributes: list[dict[str, Any]], ascii_only: bool) -> None:
+def test_any_record_is_emitted_as_it_was_received(attributes: list[dict[str, Any]], ascii_only: bool) -> None:
     rows = [{"id": str(number), "attributes": one} for number, one in enumerate(attributes)]
     page = decode_page(json.dumps({"data": rows}, ensure_ascii=ascii_only).encode(), "updated")
     batch = RecordBatch.build("profiles", "updated", zip(page.resources, page.cursors, strict=True))

@@ -44,7 +44,7 @@ def refusing(*statistics: str) -> Callable[[Request], Answer]:
 @pytest.mark.parametrize(
     ("refused", "null"), [(OF_VALUES, OF_VALUES), ({*OF_VALUES, ROI}, {*OF_VALUES, ROI}), ({ROI}, {*OF_VALUES, ROI})]
 )
-def test_a_metric_without_values_is_asked_without_statistics_of_values(
+def test_a_metric_without_values_is_requested_without_value_statistics(
     klaviyo: FakeKlaviyo, stream: str, refused: set[str], null: set[str]
 ) -> None:
     serve(klaviyo, refusing(*refused), metrics=metrics("M1", "M2"))
@@ -65,7 +65,7 @@ def test_a_metric_without_values_costs_one_request_more_for_all_periods_and_repo
     assert len(asked(klaviyo)) == 2 * 7 + len(refused)
 
 
-def test_a_metric_that_no_report_can_be_made_of_has_no_rows_and_costs_no_other_metric(
+def test_a_metric_that_has_no_report_has_no_rows_and_stops_no_other_metric(
     klaviyo: FakeKlaviyo, log: pytest.LogCaptureFixture
 ) -> None:
     serve(klaviyo, refusing(*MESSAGE_STATISTICS), metrics=metrics("M1", "M2"))
@@ -96,7 +96,7 @@ def test_a_metric_of_the_account_that_reports_do_not_know_has_no_rows_and_the_st
     assert positions["M1"] == positions["M2"] == {"date": "2024-07-01T00:00:00+0000"}
 
 
-def test_a_metric_of_the_settings_that_reports_do_not_know_is_the_users_to_correct(klaviyo: FakeKlaviyo) -> None:
+def test_an_unknown_metric_of_the_settings_is_a_config_error(klaviyo: FakeKlaviyo) -> None:
     serve(klaviyo, lambda _: UNKNOWN_METRIC)
     (said,) = sync("flow_values_reports", metric_ids="M1").errors()
     assert said.failure_type == FailureType.config_error
@@ -104,7 +104,7 @@ def test_a_metric_of_the_settings_that_reports_do_not_know_is_the_users_to_corre
     assert "Metric IDs ['M1'] do not exist." in said.message
 
 
-def test_a_metric_that_nobody_has_chosen_is_not_the_users_fault(klaviyo: FakeKlaviyo) -> None:
+def test_an_unknown_metric_that_no_setting_names_is_not_a_config_error(klaviyo: FakeKlaviyo) -> None:
     refused = error(400, "invalid", "That does not exist.", "/data/attributes/conversion_metric_id")
     serve(klaviyo, lambda _: (400, refused))
     (said,) = sync("flow_values_reports").errors()
@@ -119,7 +119,7 @@ def test_a_metric_that_nobody_has_chosen_is_not_the_users_fault(klaviyo: FakeKla
         ("metric_aggregates", {"metric_aggregates": [{"metric_id": "M1", "by": ["x"]}, {"metric_id": "M2"}]}, "by"),
     ],
 )
-def test_what_klaviyo_refuses_of_a_setting_names_it_and_costs_nothing_else(
+def test_a_value_that_klaviyo_rejects_names_its_setting_and_stops_nothing_else(
     klaviyo: FakeKlaviyo, stream: str, setting: dict[str, Any], pointer: str
 ) -> None:
     def other(request: Request) -> Answer:
@@ -143,7 +143,7 @@ def test_what_klaviyo_refuses_of_a_setting_names_it_and_costs_nothing_else(
     assert len([request for request in klaviyo.requests if request.body]) > 1  # the other one has been asked for
 
 
-def test_another_refusal_is_an_error(klaviyo: FakeKlaviyo) -> None:
+def test_any_other_rejection_is_an_error(klaviyo: FakeKlaviyo) -> None:
     serve(klaviyo, lambda _: (400, error(400, "invalid", "No such metric.")))
     output = sync("flow_values_reports", start_date="2024-06-29")
     assert "No such metric." in output.errors("flow_values_reports")[0].message
@@ -176,7 +176,7 @@ def acquire(self: Budget, limits: Any) -> None:
 
 
 @pytest.mark.usefixtures("hours")
-def test_a_quota_that_is_used_up_ends_the_stream_well_and_the_next_sync_goes_on(
+def test_an_exhausted_daily_quota_completes_the_stream_and_the_next_sync_resumes(
     klaviyo: FakeKlaviyo, log: pytest.LogCaptureFixture
 ) -> None:
     serve(klaviyo, used_up(klaviyo, 2))
@@ -194,7 +194,7 @@ def test_a_quota_that_is_used_up_ends_the_stream_well_and_the_next_sync_goes_on(
 
 
 @pytest.mark.usefixtures("hours")
-def test_a_full_refresh_that_cannot_be_completed_fails(klaviyo: FakeKlaviyo) -> None:
+def test_a_full_refresh_that_exceeds_the_daily_quota_fails(klaviyo: FakeKlaviyo) -> None:
     serve(klaviyo, used_up(klaviyo, 2))
     output = sync("form_series_reports", start_date="2024-01-01", full_refresh=True)
     assert output.statuses("form_series_reports")[-1] == "INCOMPLETE"
@@ -212,7 +212,7 @@ def test_a_wait_of_a_minute_does_not_end_the_day(klaviyo: FakeKlaviyo) -> None:
     assert len(klaviyo.naps) == 1
 
 
-def test_the_budget_knows_when_a_day_is_used_up() -> None:
+def test_the_budget_counts_the_daily_quota() -> None:
     budget = Budget(lambda: 0.0)
     limits = [Limit("reports", Tier(1000, 1000, 2))]
     for _ in range(2):

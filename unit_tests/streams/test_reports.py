@@ -26,7 +26,7 @@ from unit_tests.streams.report_api import (
 # --- questions ----------------------------------------------------------------------------------------------
 
 
-def test_a_question_is_klaviyos(klaviyo: FakeKlaviyo) -> None:
+def test_the_body_of_a_request_is_as_klaviyo_documents_it(klaviyo: FakeKlaviyo) -> None:
     serve(klaviyo)
     sync("flow_series_reports", start_date="2024-06-29")
     (request,) = [request for request in klaviyo.requests if request.body]
@@ -42,7 +42,7 @@ def test_a_question_is_klaviyos(klaviyo: FakeKlaviyo) -> None:
 
 
 @pytest.mark.parametrize("stream", VALUES)
-def test_values_are_asked_for_in_periods_of_thirty_days(klaviyo: FakeKlaviyo, stream: str) -> None:
+def test_values_are_requested_in_periods_of_thirty_days(klaviyo: FakeKlaviyo, stream: str) -> None:
     serve(klaviyo)
     sync(stream, start_date="2024-04-20T15:00:00Z")
     assert timeframes(klaviyo) == [
@@ -53,7 +53,7 @@ def test_values_are_asked_for_in_periods_of_thirty_days(klaviyo: FakeKlaviyo, st
 
 
 @pytest.mark.parametrize("stream", SERIES)
-def test_series_are_asked_for_in_periods_of_sixty_days(klaviyo: FakeKlaviyo, stream: str) -> None:
+def test_series_are_requested_in_periods_of_sixty_days(klaviyo: FakeKlaviyo, stream: str) -> None:
     serve(klaviyo)
     sync(stream, start_date="2024-04-20T15:00:00Z")
     assert timeframes(klaviyo) == [
@@ -63,7 +63,7 @@ def test_series_are_asked_for_in_periods_of_sixty_days(klaviyo: FakeKlaviyo, str
 
 
 @pytest.mark.parametrize("stream", ["segment_values_reports", "segment_series_reports"])
-def test_nothing_is_asked_of_segments_before_klaviyo_counted_them(klaviyo: FakeKlaviyo, stream: str) -> None:
+def test_segment_reports_begin_when_klaviyo_began_to_count(klaviyo: FakeKlaviyo, stream: str) -> None:
     serve(klaviyo)
     sync(stream, start_date="2020-01-01")
     assert timeframes(klaviyo)[0][0] == "2023-06-01T00:00:00+00:00"
@@ -80,13 +80,13 @@ def test_nothing_is_asked_of_segments_before_klaviyo_counted_them(klaviyo: FakeK
         ("Nowhere/At_All", "2024-06-29"),
     ],
 )
-def test_the_last_day_is_over_where_the_account_lives(klaviyo: FakeKlaviyo, timezone: str | None, last: str) -> None:
+def test_the_last_day_is_over_in_the_accounts_time_zone(klaviyo: FakeKlaviyo, timezone: str | None, last: str) -> None:
     serve(klaviyo, accounts=account(timezone))
     sync("form_values_reports", start_date="2024-06-20")
     assert timeframes(klaviyo)[-1][1] == f"{last}T23:59:59+00:00"
 
 
-def test_where_the_account_lives_need_not_be_known(klaviyo: FakeKlaviyo) -> None:
+def test_a_day_is_over_everywhere_if_the_time_zone_is_unknown(klaviyo: FakeKlaviyo) -> None:
     serve(klaviyo, accounts=FORBIDDEN)
     sync("form_values_reports", start_date="2024-06-20")
     assert timeframes(klaviyo)[-1][1] == "2024-06-29T23:59:59+00:00"
@@ -106,7 +106,7 @@ def test_the_metrics_of_the_setting_are_partitions(klaviyo: FakeKlaviyo) -> None
     assert "metrics" not in {request.resource for request in klaviyo.requests}
 
 
-def test_metrics_are_asked_for_once_for_all_reports(klaviyo: FakeKlaviyo) -> None:
+def test_metrics_are_requested_once_for_all_reports(klaviyo: FakeKlaviyo) -> None:
     serve(klaviyo, metrics=metrics("M1", "M2"))
     sync("flow_series_reports", "flow_values_reports", "campaign_values_reports", start_date="2024-06-29")
     assert [request.resource for request in klaviyo.requests].count("metrics") == 1
@@ -118,7 +118,7 @@ def test_metrics_are_asked_for_once_for_all_reports(klaviyo: FakeKlaviyo) -> Non
 
 
 @pytest.mark.parametrize("stream", VALUES)
-def test_a_record_of_values(klaviyo: FakeKlaviyo, stream: str) -> None:
+def test_a_record_of_values_has_its_period_groups_and_statistics(klaviyo: FakeKlaviyo, stream: str) -> None:
     serve(klaviyo)
     (record,) = sync(stream, start_date="2024-06-29").records()
     groups = GROUPS[stream.partition("_")[0]]
@@ -166,7 +166,7 @@ def test_no_results_are_no_records(klaviyo: FakeKlaviyo) -> None:
     assert output.states("flow_series_reports")[-1]["states"][0]["cursor"] == {"date": "2024-07-01T00:00:00+0000"}
 
 
-def test_more_pages_are_asked_for_with_the_same_question(klaviyo: FakeKlaviyo) -> None:
+def test_more_pages_are_requested_with_the_same_body(klaviyo: FakeKlaviyo) -> None:
     def paged(request: Request) -> Answer:
         status, body = report(request)
         document = json.loads(body)
@@ -193,7 +193,7 @@ def test_a_state_is_written_for_each_metric_as_airbytes_connector_reads_it(klavi
     ]
 
 
-def test_a_second_sync_of_the_day_asks_for_no_report(klaviyo: FakeKlaviyo) -> None:
+def test_a_second_sync_of_the_day_requests_no_report(klaviyo: FakeKlaviyo) -> None:
     serve(klaviyo)
     first = sync(*VALUES, *SERIES, start_date="2024-06-29")
     klaviyo.requests.clear()
@@ -205,7 +205,7 @@ def test_a_second_sync_of_the_day_asks_for_no_report(klaviyo: FakeKlaviyo) -> No
     assert all(second.states(one)[-1] == first.states(one)[-1] for one in VALUES + SERIES)
 
 
-def test_an_increment_asks_for_the_days_since(klaviyo: FakeKlaviyo) -> None:
+def test_an_increment_requests_the_days_since_its_state(klaviyo: FakeKlaviyo) -> None:
     serve(klaviyo)
     sync("campaign_values_reports", state={"campaign_values_reports": state(metric_id="M1")})
     assert timeframes(klaviyo) == [("2024-06-20T00:00:00+00:00", "2024-06-30T23:59:59+00:00")]
@@ -219,7 +219,7 @@ def test_an_increment_asks_for_the_days_since(klaviyo: FakeKlaviyo) -> None:
         ("2024-06-20T00:00:00+00:00", "2024-06-20"),
     ],
 )
-def test_states_of_earlier_versions_go_on_at_a_whole_day(klaviyo: FakeKlaviyo, cursor: str, first: str) -> None:
+def test_states_of_earlier_versions_resume_at_a_whole_day(klaviyo: FakeKlaviyo, cursor: str, first: str) -> None:
     serve(klaviyo)
     sync("campaign_values_reports", state={"campaign_values_reports": state(cursor, metric_id="M1")})
     assert timeframes(klaviyo)[0][0] == f"{first}T00:00:00+00:00"
@@ -249,7 +249,7 @@ def test_each_answer_is_a_checkpoint(klaviyo: FakeKlaviyo) -> None:
 
 
 @pytest.mark.parametrize("stream", ["flow_series_reports", "form_series_reports", "segment_series_reports"])
-def test_days_outside_of_the_period_asked_for_are_dropped(klaviyo: FakeKlaviyo, stream: str) -> None:
+def test_days_outside_of_the_requested_period_are_dropped(klaviyo: FakeKlaviyo, stream: str) -> None:
     def with_edges(request: Request) -> Answer:
         status, body = report(request)
         answer = json.loads(body)
@@ -290,7 +290,7 @@ def test_the_metric_that_is_furthest_behind_comes_first(klaviyo: FakeKlaviyo) ->
     assert [one["conversion_metric_id"] for one in asked(klaviyo)] == ["M2", "M3", "M1"]
 
 
-def test_pages_in_a_circle_are_noticed(klaviyo: FakeKlaviyo) -> None:
+def test_pages_that_link_in_a_circle_fail_the_stream(klaviyo: FakeKlaviyo) -> None:
     def circle(request: Request) -> Answer:
         document = json.loads(report(request)[1])
         other = "b" if request.params.get("page_cursor") == "a" else "a"

@@ -112,7 +112,7 @@ def ordered(questions: list[Params]) -> list[Params]:
 
 
 @pytest.mark.parametrize("stream", NAMES)
-def test_a_first_read_asks_from_the_start_date_on(klaviyo: FakeKlaviyo, stream: str) -> None:
+def test_a_first_read_requests_records_from_the_start_date(klaviyo: FakeKlaviyo, stream: str) -> None:
     sync(stream)
     assert ordered(klaviyo.questions()) == ordered(FIRST[stream])
     assert {request.resource for request in klaviyo.requests} == {RESOURCES.get(stream, stream)}
@@ -120,7 +120,7 @@ def test_a_first_read_asks_from_the_start_date_on(klaviyo: FakeKlaviyo, stream: 
 
 
 @pytest.mark.parametrize("stream", NAMES)
-def test_an_increment_asks_from_the_state_on(klaviyo: FakeKlaviyo, stream: str) -> None:
+def test_an_increment_requests_records_from_the_state(klaviyo: FakeKlaviyo, stream: str) -> None:
     sync(stream, state={stream: state_of(stream)})
     assert ordered(klaviyo.questions()) == ordered(LATER[stream])
     assert len(klaviyo.requests) == len(LATER[stream])
@@ -145,12 +145,12 @@ def test_a_state_before_the_start_date_begins_at_the_start_date(klaviyo: FakeKla
     assert ordered(klaviyo.questions()) == ordered(expected)
 
 
-def test_without_a_start_date_everything_since_2012_is_asked_for(klaviyo: FakeKlaviyo) -> None:
+def test_without_a_start_date_everything_since_2012_is_requested(klaviyo: FakeKlaviyo) -> None:
     sync("events", start_date=None)
     assert klaviyo.questions() == events("greater-or-equal(datetime,2012-01-01T00:00:00Z)")
 
 
-def test_each_partition_is_asked_from_its_own_state_on(klaviyo: FakeKlaviyo) -> None:
+def test_each_partition_is_requested_from_its_own_state(klaviyo: FakeKlaviyo) -> None:
     states = [
         {"partition": {"archived": "true"}, "cursor": {"updated": STATE}},
         {"partition": {"archived": "false"}, "cursor": {"updated": "2024-05-01T00:00:00+0000"}},
@@ -162,7 +162,7 @@ def test_each_partition_is_asked_from_its_own_state_on(klaviyo: FakeKlaviyo) -> 
     ]
 
 
-def test_a_lookback_asks_events_again_but_nothing_before_the_start_date(klaviyo: FakeKlaviyo) -> None:
+def test_a_lookback_requests_events_again_but_none_before_the_start_date(klaviyo: FakeKlaviyo) -> None:
     sync("events", state={"events": state_of("events")}, lookback_window=7)
     sync("events", state={"events": state_of("events")}, lookback_window=1000)
     sync("profiles", state={"profiles": state_of("profiles")}, lookback_window=7)
@@ -173,7 +173,7 @@ def test_a_lookback_asks_events_again_but_nothing_before_the_start_date(klaviyo:
     ]
 
 
-def test_predictive_analytics_are_left_out_when_the_user_does_without(klaviyo: FakeKlaviyo) -> None:
+def test_predictive_analytics_are_not_requested_if_the_user_disables_them(klaviyo: FakeKlaviyo) -> None:
     sync("profiles", disable_fetching_predictive_analytics=True)
     assert klaviyo.questions() == profiles(f"greater-than(updated,{BEFORE_START})", "subscriptions")
 
@@ -218,7 +218,7 @@ def test_predictive_analytics_are_left_out_when_the_user_does_without(klaviyo: F
         ("segments", {"query": "inactive"}, f"equals(is_active,false),greater-than(updated,{BEFORE_SINCE})"),
     ],
 )
-def test_a_window_is_asked_for_as_far_as_the_server_can_tell_it(
+def test_a_window_is_requested_with_the_bounds_that_the_endpoint_supports(
     stream: str, part: Mapping[str, str], filters: str | None
 ) -> None:
     asked = by_name()[stream].query(part)
@@ -257,7 +257,7 @@ def test_the_links_of_pages_are_followed_as_they_are(klaviyo: FakeKlaviyo, strea
 # --- everything -----------------------------------------------------------------------------------------
 
 
-def test_all_streams_at_once_ask_what_each_asks_alone(klaviyo: FakeKlaviyo) -> None:
+def test_streams_read_together_request_what_each_requests_alone(klaviyo: FakeKlaviyo) -> None:
     sync(*NAMES)
     asked = [params for questions in FIRST.values() for params in questions]
     assert ordered(klaviyo.questions()) == ordered(asked)

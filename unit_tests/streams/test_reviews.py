@@ -6,7 +6,7 @@ from unit_tests.fake_api import HOST, FakeKlaviyo, sync
 from unit_tests.streams.documents import DAY, answers, page, resource
 
 
-def test_the_newest_reviews_come_first_and_what_is_known_is_not_asked_for(klaviyo: FakeKlaviyo) -> None:
+def test_the_newest_reviews_come_first_and_known_ones_are_not_requested(klaviyo: FakeKlaviyo) -> None:
     more = f"{HOST}/api/reviews?page%5Bcursor%5D=x"
     pages = [
         page(*(resource("review", f"R{day}", updated=DAY.format(day)) for day in days), following=f"{more}{days[0]}")
@@ -30,7 +30,7 @@ def test_reviews_out_of_order_are_read_to_the_end(klaviyo: FakeKlaviyo) -> None:
     assert sync("reviews", state={"reviews": {"updated": "2024-06-07T00:00:00+0000"}}).ids() == ["R9", "R8"]
 
 
-def test_reviews_that_come_pages_too_late_are_read(klaviyo: FakeKlaviyo) -> None:
+def test_reviews_that_come_pages_later_than_their_order_are_read(klaviyo: FakeKlaviyo) -> None:
     more = f"{HOST}/api/reviews?page%5Bcursor%5D="
     pages = [
         page(*(resource("review", f"R{day}", updated=DAY.format(day)) for day in days), following=following)

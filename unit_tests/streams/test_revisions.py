@@ -86,7 +86,7 @@ def test_further_pages_and_details_name_the_revision_too(
 
 
 @pytest.mark.parametrize("stream", ["translations_detailed", "campaign_variations"])
-def test_a_revision_that_is_refused_for_details_names_the_stream(klaviyo: FakeKlaviyo, stream: str) -> None:
+def test_a_revision_that_is_rejected_for_details_names_the_stream(klaviyo: FakeKlaviyo, stream: str) -> None:
     klaviyo.before = lambda request: (410, RETIRED) if "/" in request.resource else two_pages(request)
     (said,) = sync(stream).errors(stream)
     assert said.failure_type == FailureType.config_error
@@ -106,21 +106,21 @@ def test_parents_are_read_in_their_own_revision(klaviyo: FakeKlaviyo) -> None:
     assert revisions(klaviyo)["brand-voice/Ab1"] == {NEW}
 
 
-def test_what_is_asked_below_a_stream_names_its_revision() -> None:
+def test_requests_below_a_stream_name_its_revision() -> None:
     config, client = Config.parse(CONFIG, {}), KlaviyoClient("pk_made_up")
     stream = CampaignVariations(config, client, SyncContext(config, client))
     assert (stream.client.revision, stream._below.client.revision) == (NEW, NEW)
     assert client.revision == OLD
 
 
-def test_a_client_of_another_revision_counts_the_same_traffic() -> None:
+def test_a_client_of_another_revision_shares_the_request_stats() -> None:
     client = KlaviyoClient("pk_made_up")
     assert client.with_revision(NEW).stats is client.stats
 
 
 @pytest.mark.parametrize(("status", "body"), [(410, RETIRED), (404, UNKNOWN)], ids=["retired", "unknown"])
 @pytest.mark.parametrize(("stream", "revision"), [("tags", OLD), ("brand_colors", NEW)])
-def test_a_revision_that_is_refused_names_the_stream_and_says_to_upgrade(
+def test_a_rejected_revision_names_the_stream_and_advises_to_upgrade(
     klaviyo: FakeKlaviyo, stream: str, revision: str, status: int, body: bytes
 ) -> None:
     klaviyo.before = lambda _: (status, body)
@@ -134,14 +134,14 @@ def test_a_revision_that_is_refused_names_the_stream_and_says_to_upgrade(
     assert len(klaviyo.requests) == 1
 
 
-def test_a_revision_that_is_refused_costs_only_the_streams_that_speak_it(klaviyo: FakeKlaviyo) -> None:
+def test_a_rejected_revision_fails_only_the_streams_that_use_it(klaviyo: FakeKlaviyo) -> None:
     klaviyo.before = lambda request: (410, RETIRED) if request.revision == NEW else empty(request)
     output = sync("tags", "brand_colors", "campaigns", "campaigns_multichannel")
     assert output.statuses("tags")[-1] == output.statuses("campaigns")[-1] == "COMPLETE"
     assert output.statuses("brand_colors")[-1] == output.statuses("campaigns_multichannel")[-1] == "INCOMPLETE"
 
 
-def test_a_parents_revision_is_named_where_that_is_refused(klaviyo: FakeKlaviyo) -> None:
+def test_a_rejected_revision_of_the_parents_is_named(klaviyo: FakeKlaviyo) -> None:
     klaviyo.before = lambda request: (410, RETIRED) if request.revision == OLD else empty(request)
     (said,) = sync("brand_voice").errors("brand_voice")
     assert said.message.startswith(

@@ -63,7 +63,7 @@ def test_an_increment_without_the_suppression_filter_finds_the_suppressed_among_
     assert sorted(output.ids()) == ids
 
 
-def test_who_is_suppressed_while_profiles_are_read_comes_at_once_and_with_the_next_sync(klaviyo: FakeKlaviyo) -> None:
+def test_a_profile_suppressed_during_a_read_is_emitted_at_once_and_by_the_next_sync(klaviyo: FakeKlaviyo) -> None:
     (one,) = klaviyo.add("profiles", {"updated": OLD})
 
     def unsubscribe(_: Request) -> None:
@@ -81,7 +81,7 @@ def test_who_is_suppressed_while_profiles_are_read_comes_at_once_and_with_the_ne
 
 
 @pytest.mark.parametrize("order", [min, max], ids=["the first", "the last"])
-def test_a_profile_with_several_suppressions_comes_once_whichever_counts(
+def test_a_profile_with_several_suppressions_is_emitted_once_whichever_counts(
     klaviyo: FakeKlaviyo, order: Callable[..., Any]
 ) -> None:
     klaviyo.page_limit, klaviyo.latency, klaviyo.suppression_order = 2, 3.0, order

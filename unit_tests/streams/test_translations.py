@@ -52,14 +52,14 @@ def test_translations_are_listed_with_what_they_translate(klaviyo: FakeKlaviyo) 
     assert question["page[size]"] == "100"
 
 
-def test_only_translations_that_changed_come_again_and_those_without_a_date(klaviyo: FakeKlaviyo) -> None:
+def test_only_translations_that_changed_or_have_no_date_are_emitted_again(klaviyo: FakeKlaviyo) -> None:
     Translator(klaviyo, email=NEW)
     assert sync("translations", state={"translations": STATE}).ids() == [EMAIL]
     Translator(klaviyo, page=None)
     assert sync("translations", state={"translations": STATE}).ids() == [PAGE]
 
 
-def test_the_texts_are_asked_for_only_where_a_translation_has_changed(klaviyo: FakeKlaviyo) -> None:
+def test_texts_are_requested_of_changed_translations_only(klaviyo: FakeKlaviyo) -> None:
     Translator(klaviyo, email=NEW)
     (record,) = sync("translations_detailed", state={"translations_detailed": STATE}).records()
     assert record["id"] == EMAIL
@@ -70,7 +70,7 @@ def test_the_texts_are_asked_for_only_where_a_translation_has_changed(klaviyo: F
     ]
 
 
-def test_texts_come_with_the_ids_of_what_they_translate(klaviyo: FakeKlaviyo) -> None:
+def test_texts_hold_the_ids_of_what_they_translate(klaviyo: FakeKlaviyo) -> None:
     """Which the collection includes; a single translation would need a further scope for them."""
     translator = Translator(klaviyo)
     record, _ = sync("translations_detailed").records()
@@ -78,7 +78,7 @@ def test_texts_come_with_the_ids_of_what_they_translate(klaviyo: FakeKlaviyo) ->
     assert "values" in record["attributes"]
 
 
-def test_a_translation_that_is_deleted_in_between_is_left_out(klaviyo: FakeKlaviyo) -> None:
+def test_a_translation_deleted_since_it_was_listed_is_left_out(klaviyo: FakeKlaviyo) -> None:
     Translator(klaviyo).gone = {EMAIL}
     output = sync("translations_detailed")
     assert (output.raised, output.ids()) == (None, [PAGE])
