@@ -89,7 +89,7 @@ def test_every_form_of_datetime_that_klaviyo_sends_is_valid(stream: str, cursor:
 HIDDEN = {"email_templates": "attributes.definition"}
 
 # unions of many shapes with many properties
-OPEN = {
+OPEN_OBJECTS = {
     "flow_actions": "attributes.definition",
     "flow_messages": "attributes.definition",
     "segments": "attributes.definition.condition_groups[].conditions[]",
@@ -113,7 +113,7 @@ def test_each_attribute_of_the_facts_is_declared(stream: str) -> None:
             assert name in ours
 
 
-@pytest.mark.parametrize(("stream", "path"), OPEN.items())
+@pytest.mark.parametrize(("stream", "path"), OPEN_OBJECTS.items())
 def test_a_large_union_is_an_open_object(stream: str, path: str) -> None:
     ours = dict(fields(declared(stream)))
     assert types(ours[path]) == {"null", "object"}

@@ -22,6 +22,10 @@ def page(*resources: Mapping[str, Any], following: str | None = None, **more: An
     return 200, json.dumps({"data": resources, "links": {"next": following}, **more}).encode()
 
 
+def item(resource: Any) -> tuple[int, bytes]:
+    return 200, json.dumps({"data": resource, "links": {"next": None}}).encode()
+
+
 def resource(kind: str, identity: str, related: Mapping[str, list[str]] | None = None, **attributes: Any) -> Any:
     relationships = {
         name: {"data": [{"type": name.rstrip("s"), "id": one} for one in ids]} for name, ids in (related or {}).items()

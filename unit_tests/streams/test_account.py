@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,26 +9,18 @@ import pytest
 from source_klaviyo.sync.instants import DAY, SECOND, for_filter
 from source_klaviyo.sync.recent_hours import HOUR
 from unit_tests.fake_api import FakeKlaviyo, Output, error, sync
+from unit_tests.streams.documents import GONE, answers, item, page
 
 if TYPE_CHECKING:
     from unit_tests.fake_api import Request
 
 ACCOUNT = {"type": "account", "id": "Ab/1", "attributes": {}}
-GONE = error(404, "not_found", "There is none.")
 FORBIDDEN = error(403, "permission_denied", "The key lacks the scope accounts:read.")
 SINGLE = {
     "brand_voice": "brand-voice/Ab%2F1",
     "text_messaging_configurations": "text-messaging-configurations/Ab%2F1",
 }
 CONFIGURED = "2024-06-10T00:00:00Z"
-
-
-def body(data: Any, **more: Any) -> bytes:
-    return json.dumps({"data": data, "links": {"next": None}, **more}).encode()
-
-
-def answers(klaviyo: FakeKlaviyo, table: dict[str, tuple[int, bytes]]) -> None:
-    klaviyo.before = lambda request: table[request.resource]
 
 
 def ids(output: Output) -> list[str]:
@@ -46,7 +37,7 @@ def single(updated: str = CONFIGURED) -> dict[str, Any]:
 
 @pytest.mark.parametrize("stream", SINGLE)
 def test_a_resource_of_the_account_is_requested_by_the_accounts_id(klaviyo: FakeKlaviyo, stream: str) -> None:
-    answers(klaviyo, {"accounts": (200, body([ACCOUNT])), SINGLE[stream]: (200, body(single()))})
+    answers(klaviyo, {"accounts": page(ACCOUNT), SINGLE[stream]: item(single())})
     output = sync(stream)
     (record,) = output.records()
     assert (record["id"], record["account_id"]) == ("Ab/1", "Ab/1")
@@ -54,26 +45,26 @@ def test_a_resource_of_the_account_is_requested_by_the_accounts_id(klaviyo: Fake
     assert klaviyo.requests[-1].params == {}
 
 
-@pytest.mark.parametrize("answer", [(404, GONE), (200, body(None))], ids=["404", "null"])
+@pytest.mark.parametrize("answer", [GONE, item(None)], ids=["404", "null"])
 @pytest.mark.parametrize("stream", SINGLE)
 def test_an_account_without_the_resource_has_no_record_and_no_error(
     klaviyo: FakeKlaviyo, stream: str, answer: tuple[int, bytes]
 ) -> None:
-    answers(klaviyo, {"accounts": (200, body([ACCOUNT])), SINGLE[stream]: answer})
+    answers(klaviyo, {"accounts": page(ACCOUNT), SINGLE[stream]: answer})
     output = sync(stream)
     assert ids(output) == []
     assert output.statuses(stream)[-1] == "COMPLETE"
 
 
 def test_a_configuration_is_emitted_again_only_if_it_has_changed(klaviyo: FakeKlaviyo) -> None:
-    table = {"accounts": (200, body([ACCOUNT])), SINGLE["text_messaging_configurations"]: (200, body(single()))}
+    table = {"accounts": page(ACCOUNT), SINGLE["text_messaging_configurations"]: item(single())}
     answers(klaviyo, table)
     stream = "text_messaging_configurations"
     first = sync(stream)
     klaviyo.now += HOUR
     second = sync(stream, state={stream: first.states(stream)[-1]})
     klaviyo.now += HOUR
-    table[SINGLE[stream]] = (200, body(single(for_filter(klaviyo.now - 60 * SECOND))))
+    table[SINGLE[stream]] = item(single(for_filter(klaviyo.now - 60 * SECOND)))
     third = sync(stream, state={stream: second.states(stream)[-1]})
     assert [ids(output) for output in (first, second, third)] == [["Ab/1"], [], ["Ab/1"]]
 
@@ -92,7 +83,7 @@ def test_a_brand_stream_continues_without_its_includes_if_klaviyo_rejects_them(
     klaviyo: FakeKlaviyo, stream: str
 ) -> None:
     def before(request: Request) -> tuple[int, bytes]:
-        return (403, FORBIDDEN) if "include" in request.params else (200, body([{"type": "x", "id": "B1"}]))
+        return (403, FORBIDDEN) if "include" in request.params else page({"type": "x", "id": "B1"})
 
     klaviyo.before = before
     assert ids(sync(stream)) == ["B1"]
@@ -102,7 +93,7 @@ def test_a_brand_stream_continues_without_its_includes_if_klaviyo_rejects_them(
 # --- text messages ----------------------------------------------------------------------------------------------
 
 
-def senders(*registered: str) -> bytes:
+def senders(*registered: str) -> tuple[int, bytes]:
     """As many senders, each with a registration that was last updated then."""
     kind = "text-messaging-sender-registration"
     data = [
@@ -113,18 +104,18 @@ def senders(*registered: str) -> bytes:
     included = [
         {"type": kind, "id": f"R{number}", "attributes": {"updated_at": date}} for number, date in enumerate(registered)
     ]
-    return body(data, included=included)
+    return page(*data, included=included)
 
 
 def test_registrations_are_included_with_their_senders(klaviyo: FakeKlaviyo) -> None:
-    answers(klaviyo, {"text-messaging-senders": (200, senders(CONFIGURED, CONFIGURED))})
+    answers(klaviyo, {"text-messaging-senders": senders(CONFIGURED, CONFIGURED)})
     records = sync("text_messaging_sender_registrations").records()
     assert {record["id"]: record["text_messaging_sender_id"] for record in records} == {"R0": "S0", "R1": "S1"}
     assert klaviyo.questions() == [{"include": "text-messaging-sender-registration", "page[size]": "20"}]
 
 
 def test_only_registrations_that_changed_are_emitted_again(klaviyo: FakeKlaviyo) -> None:
-    answers(klaviyo, {"text-messaging-senders": (200, senders("2024-05-01T00:00:00Z", CONFIGURED))})
+    answers(klaviyo, {"text-messaging-senders": senders("2024-05-01T00:00:00Z", CONFIGURED)})
     state = {"text_messaging_sender_registrations": {"updated_at": "2024-06-01T00:00:00+0000"}}
     assert ids(sync("text_messaging_sender_registrations", state=state)) == ["R1"]
 
@@ -138,7 +129,7 @@ class Meter:
     def __init__(self, klaviyo: FakeKlaviyo) -> None:
         self.klaviyo = klaviyo
         self.read: dict[str, int] = {}
-        klaviyo.before = lambda _: (200, body([self._row(*each) for each in self.read.items()]))
+        klaviyo.before = lambda _: page(*(self._row(*each) for each in self.read.items()))
 
     @staticmethod
     def _row(name: str, instant: int) -> dict[str, Any]:
@@ -213,7 +204,7 @@ def test_all_kinds_of_usage_take_one_request(klaviyo: FakeKlaviyo) -> None:
 
 
 def test_usage_without_a_date_is_emitted_by_each_sync(klaviyo: FakeKlaviyo) -> None:
-    klaviyo.before = lambda _: (200, body([{"type": "billing-usage", "id": "spend", "attributes": {"as_of": None}}]))
+    klaviyo.before = lambda _: page({"type": "billing-usage", "id": "spend", "attributes": {"as_of": None}})
     first = sync("billing_usage")
     second = sync("billing_usage", state={"billing_usage": first.states("billing_usage")[-1]})
     assert (ids(first), ids(second)) == (["spend"], ["spend"])

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from unit_tests.fake_api import FakeKlaviyo, Request, sync
-from unit_tests.streams.documents import DAY, GONE, answers, page, resource
+from unit_tests.streams.documents import DAY, GONE, answers, item, page, resource
 
 
 def test_campaigns_detailed_have_messages_and_an_estimate(klaviyo: FakeKlaviyo) -> None:
@@ -27,7 +25,7 @@ def test_campaigns_detailed_have_messages_and_an_estimate(klaviyo: FakeKlaviyo) 
         klaviyo,
         {
             "campaigns": by_channel,
-            "campaign-recipient-estimations/C1": (200, json.dumps({"data": estimation}).encode()),
+            "campaign-recipient-estimations/C1": item(estimation),
             "campaign-recipient-estimations/C2": GONE,
             "campaign-recipient-estimations/C3": GONE,
         },
@@ -63,7 +61,7 @@ def test_detailed_groups_are_counted_and_deleted_ones_left_out(klaviyo: FakeKlav
         klaviyo,
         {
             f"{kind}s": page(*(resource(kind, one, updated=DAY.format(1), is_active=True) for one in ("G1", "G2"))),
-            f"{kind}s/G1": (200, json.dumps({"data": counted}).encode()),
+            f"{kind}s/G1": item(counted),
             f"{kind}s/G2": GONE,
         },
     )

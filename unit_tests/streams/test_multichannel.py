@@ -12,7 +12,8 @@ from airbyte_cdk.models import SyncMode
 from source_klaviyo.source import SourceKlaviyo
 from source_klaviyo.sync.instants import SECOND, Instant, for_filter, parse_instant
 from source_klaviyo.sync.recent_hours import HOUR
-from unit_tests.fake_api import CONFIG, FakeKlaviyo, Output, Refused, error, sync
+from unit_tests.fake_api import CONFIG, FakeKlaviyo, Output, Refused, sync
+from unit_tests.streams.documents import GONE, page
 
 if TYPE_CHECKING:
     from unit_tests.fake_api import Request
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 MINUTE = 60 * SECOND
 OLD, NEW = "2024-05-01T00:00:00Z", "2024-06-10T00:00:00Z"
 STATE = "2024-06-01T00:00:00+0000"
-GONE = error(404, "not_found", "No such message.")
 
 
 class Account:
@@ -78,10 +78,10 @@ class Account:
         if request.resource == "campaigns":
             return self._campaigns(request.params)
         if request.resource == "campaign-messages":
-            return page(self._since(self.messages, "updated", request.params))
+            return page(*self._since(self.messages, "updated", request.params))
         message = request.resource.removeprefix("campaign-messages/").removesuffix("/campaign-variations")
         assert request.params == {}
-        return (404, GONE) if message in self.gone else page(self.variations[message])
+        return GONE if message in self.gone else page(*self.variations[message])
 
     def _campaigns(self, params: dict[str, str]) -> tuple[int, bytes]:
         found = re.search(r"equals\(archived,(true|false)\)", params.get("filter", ""))
@@ -93,7 +93,7 @@ class Account:
         shown = self._since(shown, "updated_at", params)
         linked = [one for each in shown for one in self._linked(each)]
         included = [self.audiences[one["id"]] for one in linked] if params.get("include") != "tags" else []
-        return page(shown, included)
+        return page(*shown, included=included)
 
     @staticmethod
     def _archived(campaign: dict[str, Any]) -> str:
@@ -116,11 +116,6 @@ class Account:
         paths = [request.resource.split("/") for request in self.klaviyo.requests]
         self.klaviyo.requests.clear()
         return sorted(parts[1] for parts in paths if len(parts) == 3)
-
-
-def page(data: list[dict[str, Any]], included: list[dict[str, Any]] | None = None) -> tuple[int, bytes]:
-    document = {"data": data, "links": {"next": None}} | ({"included": included} if included else {})
-    return 200, json.dumps(document).encode()
 
 
 def ids(output: Output) -> list[str]:

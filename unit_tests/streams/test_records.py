@@ -252,13 +252,3 @@ def test_an_empty_page_is_an_empty_batch() -> None:
 def test_each_record_is_valid_by_its_schema(klaviyo: FakeKlaviyo, name: str, cursor: str | None) -> None:
     record = read_one(klaviyo, name, resource(name, **{CURSORS[name]: cursor}))
     Draft7Validator(by_name()[name].get_json_schema()).validate(record)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_the_schema_is_that_of_the_streams_file(name: str) -> None:
-    schema = by_name()[name].get_json_schema()
-    assert CURSORS[name] in schema["properties"]
-    assert {"type", "id", "attributes", "links"} <= set(schema["properties"])
-
-
-# --- the contract of an HttpStream ----------------------------------------------------------------------

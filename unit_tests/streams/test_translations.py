@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from unit_tests.fake_api import FakeKlaviyo, error, sync
+from unit_tests.fake_api import FakeKlaviyo, sync
+from unit_tests.streams.documents import GONE, item, page
 
 if TYPE_CHECKING:
     from unit_tests.fake_api import Request
@@ -13,10 +13,6 @@ if TYPE_CHECKING:
 EMAIL, PAGE = "campaign-variation::email::01KH", "consent-page::web::01KJ"
 STATE = {"updated": "2024-06-01T00:00:00+0000"}
 OLD, NEW = "2024-05-01T00:00:00Z", "2024-06-10T00:00:00Z"
-
-
-def body(data: Any) -> bytes:
-    return json.dumps({"data": data, "links": {"next": None}}).encode()
 
 
 def translation(identity: str, updated: str | None, **more: Any) -> dict[str, Any]:
@@ -36,12 +32,12 @@ class Translator:
 
     def answer(self, request: Request) -> tuple[int, bytes]:
         if request.resource == "translations":
-            return 200, body(self.listed)
+            return page(*self.listed)
         assert request.params == {"additional-fields[translation]": "values"}
         identity = request.resource.removeprefix("translations/").replace("%3A", ":")
         if identity in self.gone:
-            return 404, error(404, "not_found", "No.")
-        return 200, body(translation(identity, OLD, values=[{"id": "1", "source": "Hi"}]))
+            return GONE
+        return item(translation(identity, OLD, values=[{"id": "1", "source": "Hi"}]))
 
 
 def test_translations_are_listed_with_what_they_translate(klaviyo: FakeKlaviyo) -> None:
@@ -87,10 +83,10 @@ def test_a_translation_deleted_since_it_was_listed_is_left_out(klaviyo: FakeKlav
 def test_items_and_categories_are_pairs(klaviyo: FakeKlaviyo) -> None:
     def before(request: Request) -> tuple[int, bytes]:
         if request.resource == "catalog-categories":
-            return 200, body([{"type": "catalog-category", "id": each} for each in ("A:1", "B")])
+            return page(*({"type": "catalog-category", "id": each} for each in ("A:1", "B")))
         assert request.params == {"fields[catalog-item]": "external_id", "page[size]": "100"}
         items = {"catalog-categories/A%3A1/items": ["I1", "I2"], "catalog-categories/B/items": ["I2"]}
-        return 200, body([{"type": "catalog-item", "id": each, "attributes": {}} for each in items[request.resource]])
+        return page(*({"type": "catalog-item", "id": each, "attributes": {}} for each in items[request.resource]))
 
     klaviyo.before = before
     output = sync("catalog_category_items")
