@@ -708,7 +708,7 @@ def test_a_stream_that_breaks_off_keeps_what_it_has_and_goes_on_there(klaviyo: F
     assert promised(output, "events")[-1] == SINCE + SECOND
     klaviyo.before = lambda _: None
     rest = sync("events", state={"events": output.states("events")[-1]})
-    assert rest.ids() == [f"events-{number:05}" for number in range(1, 10)]
+    assert sorted(rest.ids()) == [f"events-{number:05}" for number in range(1, 10)]
 
 
 def test_the_last_state_of_a_stream_that_breaks_off_comes_before_its_end(
