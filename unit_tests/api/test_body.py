@@ -1,4 +1,4 @@
-"""The body of an answer: read whole, within a limit, and no faster than there is memory for it."""
+"""The body of a response: read whole, within a limit, and no faster than there is memory for it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import urllib3
 
-from source_klaviyo.api import body
+from source_klaviyo.api import transport
 from source_klaviyo.api.body import CHUNK_BYTES, COPIES, read_body
 from source_klaviyo.api.errors import AnswerTooLarge, DamagedAnswer
 from source_klaviyo.api.memory import Hold, MemoryBudget
@@ -85,7 +85,7 @@ def test_a_body_may_be_as_large_as_the_limit_and_no_larger(
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
-def test_little_that_becomes_much_never_takes_more_memory_than_the_limit(encoding: str) -> None:
+def test_a_decompression_bomb_takes_no_more_memory_than_the_limit(encoding: str) -> None:
     bomb = zlib.compress(b" " * 500_000_000) if encoding == "deflate" else gzip.compress(b" " * 500_000_000)
     tracemalloc.start()
     with pytest.raises(AnswerTooLarge):
@@ -137,7 +137,7 @@ def test_memory_is_held_before_it_is_used() -> None:
     assert hold.most <= COPIES * (len(BODY) + 2 * CHUNK_BYTES)
 
 
-def test_a_body_of_the_expected_size_is_not_put_together_from_pieces() -> None:
+def test_a_body_of_the_expected_size_is_read_in_one_chunk() -> None:
     sizes = []
 
     class Body(io.BytesIO):
@@ -152,19 +152,19 @@ def test_a_body_of_the_expected_size_is_not_put_together_from_pieces() -> None:
 
 @pytest.fixture
 def left(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds that were left for each piece."""
+    """The seconds to the deadline at each chunk."""
     seen: list[float] = []
 
     def receiving(seconds: float, *limits: Any) -> Any:
         seen.append(seconds)
         return original(seconds, *limits)
 
-    original = body.receiving
-    monkeypatch.setattr(body, "receiving", receiving)
+    original = transport.receiving
+    monkeypatch.setattr("source_klaviyo.api.body.receiving", receiving)
     return seen
 
 
-def test_waits_for_memory_take_nothing_of_the_time(left: list[float]) -> None:
+def test_waits_for_memory_do_not_shorten_the_time_to_the_deadline(left: list[float]) -> None:
     class Slow(Watched):
         def resize(self, size: int) -> None:
             time.sleep(0.1)
@@ -175,7 +175,7 @@ def test_waits_for_memory_take_nothing_of_the_time(left: list[float]) -> None:
     assert left[-1] > 9.9
 
 
-def test_all_pieces_share_the_time(left: list[float]) -> None:
+def test_all_chunks_share_one_deadline(left: list[float]) -> None:
     class Slow(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
             time.sleep(0.1)

@@ -1,4 +1,4 @@
-"""The table of errors: what an answer means, whose turn it is, and what the user is told."""
+"""The errors of the API: the kind of each response, its failure type, and a message that says what to do."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import pytest
 
+from source_klaviyo.api import errors
 from source_klaviyo.api.errors import (
     AccessDenied,
     BadRequest,
-    ConfigError,
     Failure,
     InvalidCursor,
     InvalidKey,
@@ -154,7 +154,7 @@ def own_words(found: KlaviyoError) -> str:
 
 
 @each_row
-def test_an_answer_is_exactly_one_kind_of_error(row: Row) -> None:
+def test_each_error_response_has_one_kind_and_one_failure_type(row: Row) -> None:
     found = error(row.status, row.body)
     assert type(found) is row.kind
     assert found.failure == row.failure
@@ -170,13 +170,11 @@ def test_the_message_is_one_or_two_plain_sentences(row: Row) -> None:
 
 
 @each_row
-def test_the_message_names_the_status_unless_it_is_klaviyos_own_sentence(row: Row) -> None:
-    message = str(error(row.status, row.body))
-    assert str(row.status) in message or row.kind is MissingScope
+def test_the_message_names_the_status(row: Row) -> None:
+    assert str(row.status) in own_words(error(row.status, row.body))
 
 
-# the other kinds are seen by nobody (a lost page cursor, a resource that is gone), by whom knows more (the scope),
-# or told with their advice when the client gives them up
+# nobody sees the other kinds (a lost page cursor, a resource that is gone), or the caller or the client adds what to do
 @pytest.mark.parametrize(
     "name",
     [
@@ -194,27 +192,23 @@ def test_the_message_says_what_to_do(name: str) -> None:
 
 
 @each_row
-def test_nothing_of_the_headers_gets_into_the_message(row: Row) -> None:
+def test_the_message_repeats_nothing_of_the_headers(row: Row) -> None:
     headers = {"Authorization": f"Klaviyo-API-Key {KEY}", "Location": f"https://evil.example/{KEY}"}
     found = error(row.status, row.body, headers)
     assert KEY not in f"{found} {found!r} {found.args} {vars(found)}"
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 299])
-def test_a_good_answer_is_no_error(status: int) -> None:
+def test_a_successful_response_is_no_error(status: int) -> None:
     assert error_of(status, {}, b"") is None
 
 
-@pytest.mark.parametrize("status", [400, 401, 404, 410, 429, 503])
-def test_klaviyos_own_sentence_is_quoted(status: int) -> None:
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 410, 429, 503])
+def test_the_message_quotes_klaviyo(status: int) -> None:
     assert str(error(status, document("x", "Look here."))).endswith(" Klaviyo says: Look here.")
 
 
-def test_a_missing_scope_is_klaviyos_own_sentence() -> None:
-    assert str(error(403, document("permission_denied", "No access."))).endswith("Klaviyo says: No access.")
-
-
-def test_the_title_stands_in_for_a_missing_detail() -> None:
+def test_the_title_is_quoted_if_there_is_no_detail() -> None:
     assert str(error(500, b'{"errors":[{"title":"Internal Server Error"}]}')).endswith("says: Internal Server Error.")
 
 
@@ -227,19 +221,19 @@ def test_the_title_stands_in_for_a_missing_detail() -> None:
     ],
     ids=["parameter", "pointer", "nothing"],
 )
-def test_a_refused_question_names_what_klaviyo_objects_to(source: dict[str, str], words: str) -> None:
+def test_a_bad_request_names_the_parameter_that_klaviyo_rejects(source: dict[str, str], words: str) -> None:
     found = error(400, document("invalid", "Nonsense.", **source))
     assert isinstance(found, BadRequest)
     assert f"(400, {words})" in str(found)
     assert found.parameter == f"{' '.join(source.values())} Nonsense.".strip()
 
 
-def test_a_server_error_is_about_neither_the_revision_nor_the_cursor() -> None:
+def test_the_words_of_a_server_error_do_not_change_its_kind() -> None:
     body = document("error", "The revision of the cursor broke.")
     assert type(error(500, body)) is ServerError
 
 
-def test_only_a_400_is_about_the_cursor() -> None:
+def test_only_a_400_is_an_error_about_the_cursor() -> None:
     assert type(error(404, document("not_found", "The cursor broke."))) is NotFound
 
 
@@ -269,7 +263,7 @@ def test_a_missing_scope_is_certain_only_if_klaviyo_names_it(body: bytes, certai
         b'{"errors":[{"id":5,"status":"400","code":"x","new":[1]}],"jsonapi":{"version":"1.0"}}',
     ],
 )
-def test_a_sparse_document_is_klaviyos_all_the_same(body: bytes) -> None:
+def test_an_error_document_may_lack_any_part(body: bytes) -> None:
     assert type(error(403, body)) is MissingScope
     assert type(error(404, body)) is NotFound
     assert "Klaviyo says" not in str(error(503, body))
@@ -291,7 +285,7 @@ def test_a_sparse_document_is_klaviyos_all_the_same(body: bytes) -> None:
     ],
     ids=["empty", "null", "list", "text", "object", "errors no list", "cut off", "binary", "other JSON", "HTML"],
 )
-def test_a_403_that_is_not_klaviyos_passes(body: bytes) -> None:
+def test_a_403_without_klaviyos_error_document_is_transient(body: bytes) -> None:
     assert type(error(403, body)) is TransientError
 
 
@@ -314,20 +308,27 @@ def test_a_403_that_is_not_klaviyos_passes(body: bytes) -> None:
     ],
     ids=lambda value: str(value)[:30],
 )
-def test_retry_after_is_a_number_of_seconds_or_not_known(header: str | None, seconds: float | None) -> None:
+def test_retry_after_is_a_number_of_seconds_or_unknown(header: str | None, seconds: float | None) -> None:
     found = error(429, b"", {} if header is None else {"Retry-After": header})
     assert isinstance(found, RateLimited)
     assert found.retry_after == seconds
 
 
-def test_a_503_may_say_when_to_come_back_as_well() -> None:
+def test_a_503_may_have_a_retry_after_as_well() -> None:
     found = error(503, b"", {"Retry-After": "7"})
     assert isinstance(found, TransientError)
     assert found.retry_after == 7.0
 
 
-def test_every_kind_has_one_root() -> None:
-    for kind in (ConfigError, TransientError, BadRequest, NotFound, UnsafeLink):
-        assert issubclass(kind, KlaviyoError)
-    assert issubclass(InvalidCursor, BadRequest)
-    assert not issubclass(ConfigError, TransientError)
+def test_the_docstring_draws_the_tree_of_errors() -> None:
+    drawn: dict[str, str] = {}
+    parents = {0: "KlaviyoError"}
+    for line in (errors.__doc__ or "").splitlines():
+        if found := re.match(r"    ([│ ├└─]+)([A-Z]\w+)", line):
+            depth = len(found[1]) // 4
+            drawn[found[2]] = parents[depth - 1]
+            parents[depth] = found[2]
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, KlaviyoError)]
+    assert drawn == {
+        kind.__name__: kind.__base__.__name__ for kind in kinds if kind.__base__ and kind is not KlaviyoError
+    }

@@ -50,7 +50,7 @@ def full(budget: MemoryBudget, stack: ExitStack) -> tuple[Hold, Hold]:
     return first, second
 
 
-def test_who_finds_the_budget_used_up_waits_until_memory_is_released(stack: ExitStack) -> None:
+def test_a_reader_waits_for_memory_while_the_budget_is_used_up(stack: ExitStack) -> None:
     budget = MemoryBudget(100)
     first, _ = full(budget, stack)
     third = stack.enter_context(budget.hold())
@@ -60,7 +60,7 @@ def test_who_finds_the_budget_used_up_waits_until_memory_is_released(stack: Exit
     assert done.wait(HANGS)
 
 
-def test_memory_is_released_at_the_end_of_a_hold_whatever_ends_it(stack: ExitStack) -> None:
+def test_memory_is_released_at_the_end_of_a_hold_also_after_an_error(stack: ExitStack) -> None:
     budget = MemoryBudget(100)
 
     def fail(hold: Hold) -> None:
@@ -72,7 +72,7 @@ def test_memory_is_released_at_the_end_of_a_hold_whatever_ends_it(stack: ExitSta
     full(budget, stack)
 
 
-def test_one_page_is_larger_than_the_budget_at_most_at_a_time(stack: ExitStack) -> None:
+def test_only_one_reader_at_a_time_may_exceed_the_budget(stack: ExitStack) -> None:
     budget = MemoryBudget(100)
     large, another = stack.enter_context(budget.hold()), stack.enter_context(budget.hold())
     large.resize(1_000)
@@ -97,7 +97,7 @@ def test_readers_that_hold_memory_and_need_more_do_not_wait_for_each_other() -> 
 
 
 @given(st.lists(st.lists(st.integers(0, 150), min_size=1, max_size=8), min_size=2, max_size=6))
-def test_all_readers_get_what_they_need_and_together_no_more_than_the_total_and_one_page(
+def test_all_readers_finish_and_hold_no_more_than_the_total_and_one_page(
     needs: list[list[int]],
 ) -> None:
     budget = MemoryBudget(100)
@@ -124,7 +124,7 @@ def test_all_readers_get_what_they_need_and_together_no_more_than_the_total_and_
     assert most <= 100 + 150
 
 
-def test_what_is_asked_for_in_passing_takes_no_memory_of_others(stack: ExitStack) -> None:
+def test_free_bytes_do_not_count_against_the_budget(stack: ExitStack) -> None:
     budget = MemoryBudget(100)
     full(budget, stack)
     passing = stack.enter_context(budget.hold(free=1_000))
@@ -132,7 +132,7 @@ def test_what_is_asked_for_in_passing_takes_no_memory_of_others(stack: ExitStack
     assert not started(lambda: passing.resize(1_001)).wait(SOON)
 
 
-def test_waits_are_counted(stack: ExitStack) -> None:
+def test_a_hold_counts_the_seconds_it_waited(stack: ExitStack) -> None:
     budget = MemoryBudget(100)
     first, second = full(budget, stack)
     third = stack.enter_context(budget.hold())
@@ -144,7 +144,7 @@ def test_waits_are_counted(stack: ExitStack) -> None:
     assert second.waited < SOON / 2
 
 
-def test_nothing_new_begins_while_the_output_is_stalled(stack: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_readers_wait_while_the_output_is_stalled(stack: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "STALLED_SECONDS", SOON)
     budget = MemoryBudget(100)
     first, _ = full(budget, stack)
@@ -160,7 +160,9 @@ def test_nothing_new_begins_while_the_output_is_stalled(stack: ExitStack, monkey
     assert new.waited >= SOON / 2
 
 
-def test_a_budget_that_is_only_used_up_stalls_nobody(stack: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_new_readers_do_not_wait_for_a_budget_that_is_merely_used_up(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(memory, "STALLED_SECONDS", 0.0)
     budget = MemoryBudget(100)
     full(budget, stack)

@@ -1,4 +1,4 @@
-"""Errors of the network: which kind they are, so that only what may pass is tried again."""
+"""Errors of the network: which are transient, and which need another setting."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
         ("Hostname mismatch, certificate is not valid for 'a.klaviyo.com'", TransientError),
     ],
 )
-def test_a_certificate_whose_signer_is_not_trusted_here_stays_so(said: str, kind: type[Exception]) -> None:
+def test_only_an_untrusted_signer_of_a_certificate_is_a_config_error(said: str, kind: type[Exception]) -> None:
     error = network_error(exceptions.SSLError(f"[SSL: CERTIFICATE_VERIFY_FAILED] verify failed: {said}"), URL, 30)
 
     assert type(error) is kind
@@ -38,21 +38,21 @@ def test_a_certificate_whose_signer_is_not_trusted_here_stays_so(said: str, kind
     )
 
 
-def test_an_answer_that_does_not_come_is_the_servers_error() -> None:
+def test_a_response_that_does_not_come_is_a_server_error() -> None:
     assert type(network_error(exceptions.ReadTimeout(), URL, 30)) is ServerError
 
 
 @pytest.mark.parametrize("error", [ConnectionResetError(104, "reset"), OSError("Too many open files")])
-def test_an_error_of_the_system_may_pass(error: OSError) -> None:
+def test_an_error_of_the_operating_system_is_transient(error: OSError) -> None:
     assert type(network_error(error, URL, 30)) is TransientError
 
 
 @pytest.mark.parametrize("error", [ValueError("what"), TypeError("what"), KeyError("what")])
-def test_what_has_nothing_to_do_with_the_network_stays_what_it_is(error: Exception) -> None:
+def test_an_error_that_is_not_of_the_network_does_not_change(error: Exception) -> None:
     assert network_error(error, URL, 30) is error
 
 
-def test_the_proxy_of_another_scheme_is_not_blamed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_proxy_of_another_scheme_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "no address of a proxy")
     error = network_error(exceptions.ConnectionError("refused"), URL, 30)
 
@@ -71,7 +71,7 @@ def test_the_proxy_of_another_scheme_is_not_blamed(monkeypatch: pytest.MonkeyPat
         "http://[::1]:1",
     ],
 )
-def test_an_address_of_a_proxy_may_have_several_forms(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+def test_valid_addresses_of_a_proxy_are_accepted(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
     monkeypatch.setenv("HTTPS_PROXY", address)
     error = network_error(exceptions.ProxyError("refused"), URL, 30)
 

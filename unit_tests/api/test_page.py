@@ -31,11 +31,11 @@ def resources(body: bytes | str) -> list[bytes]:
     ["", ',"links":null', ',"links":{}', ',"links":{"next":null}', ',"links":{"self":"/x","next":""}'],
     ids=["no links", "links null", "links empty", "next null", "next empty"],
 )
-def test_the_last_page_has_no_next(links: str) -> None:
+def test_the_last_page_has_no_next_link(links: str) -> None:
     assert decode(f'{{"data":[]{links}}}').next is None
 
 
-def test_the_next_page_has_the_address_that_klaviyo_gave() -> None:
+def test_the_next_link_is_the_address_that_klaviyo_sent() -> None:
     address = "https://a.klaviyo.com/api/events?page%5Bcursor%5D=bmV4dDo6aWQ%3D&sort=datetime"
     assert decode(json.dumps({"links": {"next": address}, "data": []})).next == address
 
@@ -122,7 +122,7 @@ FINITE = st.floats(allow_nan=False, allow_infinity=False)
     st.sampled_from([None, 1, "\t"]),
     st.booleans(),
 )
-def test_whatever_the_resources_hold_they_stay_as_they_are(
+def test_resources_of_any_content_do_not_change(
     data: list[dict[str, Any]], indent: int | str | None, ascii_only: bool
 ) -> None:
     page = decode(json.dumps({"data": data}, indent=indent, ensure_ascii=ascii_only))
@@ -131,7 +131,7 @@ def test_whatever_the_resources_hold_they_stay_as_they_are(
 
 
 @pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r"], ids=["LF", "CRLF", "CR"])
-def test_a_pretty_printed_body_gives_resources_of_one_line(line_break: str) -> None:
+def test_resources_of_a_pretty_printed_body_are_single_lines(line_break: str) -> None:
     pretty = json.dumps({"data": [{"id": "1", "t": "a\nb"}, {"id": "2"}]}, indent=2).replace("\n", line_break)
     found = resources(pretty)
     assert not any(b"\n" in resource or b"\r" in resource for resource in found)
@@ -154,14 +154,14 @@ def test_a_pretty_printed_body_gives_resources_of_one_line(line_break: str) -> N
         (r"ü \u00fc \ud83d", r"ü \u00fc \ufffd"),
     ],
 )
-def test_half_of_a_surrogate_pair_gives_way_and_all_else_stays(sent: str, emitted: str) -> None:
+def test_half_of_a_surrogate_pair_is_replaced_and_nothing_else(sent: str, emitted: str) -> None:
     resource = '{"id":"1","n":12345678901234567890123,"t":"%s","attributes":{"updated":"2026"}}'
     page = decode(f'{{"data":[{resource % sent}]}}')
     assert [bytes(found).decode() for found in page.resources] == [resource % emitted]
     assert page.cursors == [b'"2026"']
 
 
-def test_half_of_a_surrogate_pair_gives_way_in_names_and_cursors_too() -> None:
+def test_half_of_a_surrogate_pair_is_replaced_in_names_and_cursors_too() -> None:
     page = decode(r'{"data":[{"id":"1","\ud83d":1,"attributes":{"updated":"\ude00"}}]}')
     assert bytes(page.resources[0]) == rb'{"id":"1","\ufffd":1,"attributes":{"updated":"\ufffd"}}'
     assert page.cursors == [rb'"\ufffd"']
@@ -179,26 +179,26 @@ def test_half_of_a_surrogate_pair_gives_way_in_names_and_cursors_too() -> None:
         ('{"NaN":NaN}', '{"NaN":null}'),
     ],
 )
-def test_numbers_that_json_has_no_words_for_become_null(sent: str, emitted: str) -> None:
+def test_numbers_that_json_cannot_express_become_null(sent: str, emitted: str) -> None:
     page = decode(f'{{"data":[{{"id":"1","n":12345678901234567890123,"x":{sent}}}]}}')
     assert [bytes(found).decode() for found in page.resources] == [
         f'{{"id":"1","n":12345678901234567890123,"x":{emitted}}}'
     ]
 
 
-def test_a_cursor_that_is_no_number_is_none() -> None:
+def test_a_cursor_that_is_not_a_number_is_null() -> None:
     assert decode('{"data":[{"id":"1","attributes":{"updated":NaN}}]}').cursors == [b"null"]
 
 
 @pytest.mark.parametrize("code", range(0x20))
-def test_control_characters_within_texts_are_escaped(code: int) -> None:
+def test_control_characters_in_strings_are_escaped(code: int) -> None:
     body = '{"data":[{"id":"1","?":"a?b\\n?"}]}'.replace("?", chr(code))
     (resource,) = resources(body)
     assert not any(byte < 0x20 for byte in resource)
     assert json.loads(resource) == {"id": "1", chr(code): f"a{chr(code)}b\n{chr(code)}"}
 
 
-def test_what_is_repaired_is_repaired_at_once_and_all_else_stays() -> None:
+def test_several_repairs_of_a_page_change_nothing_else() -> None:
     body = '{"data":\n[{"id":"1",\t"t":"ü\x01\\ud83d\\u00fc","n":NaN},\r\n{"id":"2"}]}'
     assert resources(body) == [
         '{"id":"1",\t"t":"ü\\u0001\\ufffd\\u00fc","n":null}'.encode(),
@@ -206,18 +206,18 @@ def test_what_is_repaired_is_repaired_at_once_and_all_else_stays() -> None:
     ]
 
 
-def test_a_good_page_is_not_repaired(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_valid_page_is_not_repaired(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("source_klaviyo.api.page._repaired", None)
     assert resources('{"data":[{"id":"1","t":"NaN \\u0000 ü"}]}') == ['{"id":"1","t":"NaN \\u0000 ü"}'.encode()]
 
 
-def test_a_body_that_cannot_be_repaired_takes_no_longer_than_it_is_long() -> None:
+def test_a_body_that_cannot_be_repaired_is_rejected_in_linear_time() -> None:
     for body in (b'{"data":[' + b'"\\' * 300_000, b'"' * 500_001, b"\\" * 500_000, b'{"data":["' + b"x" * 2_000_000):
         with pytest.raises(DamagedAnswer):
             decode_page(body, None)
 
 
-# --- what is no page ------------------------------------------------------------------------------------
+# --- damaged pages ------------------------------------------------------------------------------------
 
 GOOD = b'{"data":[{"id":"1","attributes":{"updated":"2026-11-20T10:00:00Z"}}],"links":{"next":null}}'
 
@@ -255,26 +255,26 @@ DAMAGED = {
 
 @pytest.mark.parametrize("attribute", ["updated", None])
 @pytest.mark.parametrize("body", DAMAGED.values(), ids=DAMAGED)
-def test_what_is_no_page_is_asked_for_again(body: bytes, attribute: str | None) -> None:
+def test_a_body_that_is_not_a_page_is_a_transient_error(body: bytes, attribute: str | None) -> None:
     with pytest.raises(DamagedAnswer, match=r"^Klaviyo's answer is damaged or incomplete .*\.$"):
         decode_page(body, attribute)
 
 
 @pytest.mark.parametrize("body", [b'{"data":null}', b'{"data":{}}', b'{"data":[]}', b"{}", b'{"data":{"id":"1"}'])
-def test_what_is_no_single_resource_is_asked_for_again(body: bytes) -> None:
+def test_a_body_that_is_not_a_single_resource_is_a_transient_error(body: bytes) -> None:
     with pytest.raises(DamagedAnswer, match="damaged"):
         decode_item(body)
 
 
 @pytest.mark.parametrize("length", range(len(GOOD)))
-def test_a_page_cut_off_anywhere_is_no_page(length: int) -> None:
+def test_a_page_cut_off_anywhere_is_a_transient_error(length: int) -> None:
     assert decode(GOOD).cursors == [b'"2026-11-20T10:00:00Z"']
     with pytest.raises(DamagedAnswer):
         decode(GOOD[:length])
 
 
 @given(st.binary(max_size=200))
-def test_no_bytes_break_anything_but_the_page(body: bytes) -> None:
+def test_arbitrary_bytes_are_a_transient_error(body: bytes) -> None:
     with pytest.raises(DamagedAnswer):
         decode(body)
     with pytest.raises(DamagedAnswer):
@@ -308,8 +308,8 @@ for _ in range(300):
 """
 
 
-def test_threads_may_decode_the_first_documents_of_a_kind_together() -> None:
-    """An unprepared struct that two threads meet at once ended the process with a segmentation fault."""
+def test_several_threads_may_decode_the_first_document_of_a_type_at_once() -> None:
+    """Msgspec crashed the process when two threads used an unprepared struct at once."""
     done = subprocess.run([sys.executable, "-c", FIRST_TOGETHER], check=False, capture_output=True, timeout=60)
 
     assert (done.returncode, done.stderr) == (0, b"")

@@ -1,4 +1,4 @@
-"""The page size: as large as the endpoint takes, unless the records are large."""
+"""The page size: the endpoint's maximum, unless records are large or a response was too large."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_small_records_come_in_the_largest_pages() -> None:
     assert set(read(PageSize(), 5_000, pages=50)) == {MOST}
 
 
-def test_large_records_come_in_pages_of_bearable_size() -> None:
+def test_large_records_come_in_pages_of_four_megabytes() -> None:
     assert read(PageSize(), 100_000, pages=50) == [MOST] + [PAGE_BYTES // 100_000] * 49
 
 
@@ -31,13 +31,13 @@ def test_records_larger_than_a_page_come_one_by_one() -> None:
     assert read(PageSize(), 50_000_000, pages=3) == [MOST, 1, 1]
 
 
-def test_pages_grow_again_within_a_few_when_records_are_small_again() -> None:
+def test_pages_soon_grow_again_when_records_are_small_again() -> None:
     size = PageSize()
     assert read(size, 1_000_000, pages=3)[-1] == 4
     assert read(size, 1_000, pages=12)[-1] == MOST
 
 
-def test_one_large_record_among_small_ones_changes_nothing() -> None:
+def test_one_large_record_among_small_ones_does_not_change_the_page_size() -> None:
     size = PageSize()
     for _ in range(10):
         assert size.ask(MOST) == MOST
@@ -45,7 +45,7 @@ def test_one_large_record_among_small_ones_changes_nothing() -> None:
 
 
 @given(st.integers(1, 400_000), st.floats(0.6, 1.0))
-def test_sizes_that_vary_a_little_do_not_change_the_page_size_again_and_again(record: int, least: float) -> None:
+def test_record_sizes_that_vary_a_little_do_not_change_the_page_size(record: int, least: float) -> None:
     size = PageSize()
     read(size, record, pages=2)
     asked = []
@@ -55,7 +55,7 @@ def test_sizes_that_vary_a_little_do_not_change_the_page_size_again_and_again(re
     assert set(asked) == {asked[0]}
 
 
-def test_large_records_that_come_with_every_other_page_are_not_forgotten_between_them() -> None:
+def test_large_records_in_every_other_page_are_remembered_in_between() -> None:
     size = PageSize()
     read(size, 40_000)
     for turn in range(20):
@@ -65,7 +65,7 @@ def test_large_records_that_come_with_every_other_page_are_not_forgotten_between
 
 
 @given(st.lists(st.tuples(st.integers(1, 3_000_000), st.integers(1, 20)), min_size=1, max_size=10))
-def test_whatever_comes_a_page_is_too_large_only_when_records_have_become_larger(runs: list[tuple[int, int]]) -> None:
+def test_a_page_is_too_large_only_when_records_have_become_larger(runs: list[tuple[int, int]]) -> None:
     size = PageSize()
     for record, pages in runs:
         asked = read(size, record, pages=pages)
@@ -73,14 +73,14 @@ def test_whatever_comes_a_page_is_too_large_only_when_records_have_become_larger
         assert all(1 <= one <= MOST for one in asked)
 
 
-def test_a_few_records_at_the_end_of_a_window_say_nothing_of_full_pages() -> None:
+def test_a_few_records_at_the_end_of_a_window_do_not_change_the_page_size() -> None:
     size = PageSize()
     size.ask(MOST)
     size.learn(5 * 500_000, 5)
     assert size.ask(MOST) == MOST
 
 
-def test_an_answer_that_was_too_large_is_asked_for_in_tenths_down_to_one_record() -> None:
+def test_after_a_response_that_was_too_large_a_tenth_is_requested_down_to_one_record() -> None:
     size = PageSize()
     asked = [size.ask(MOST)]
     while size.step_down():
@@ -89,8 +89,8 @@ def test_an_answer_that_was_too_large_is_asked_for_in_tenths_down_to_one_record(
     assert size.ask(MOST) == 1
 
 
-def test_pages_grow_only_behind_the_records_that_made_an_answer_too_large() -> None:
-    """They lie among those that were asked for; to ask for many of them before would fail again and again."""
+def test_pages_grow_only_after_the_records_that_made_a_response_too_large() -> None:
+    """They are among those requested; larger pages before their end would fail again and again."""
     size = PageSize()
     for most in (MOST, 100, 10):
         assert size.ask(MOST) == most
@@ -101,14 +101,14 @@ def test_pages_grow_only_behind_the_records_that_made_an_answer_too_large() -> N
     assert size.ask(MOST) == MOST
 
 
-def test_endpoints_that_take_fewer_records_are_asked_for_no_more() -> None:
+def test_the_page_size_never_exceeds_the_endpoints_maximum() -> None:
     size = PageSize()
     read(size, 40_000)
     assert size.ask(20) == 20
     assert size.ask(MOST) == 100
 
 
-def test_a_size_is_outdated_when_another_suits_better() -> None:
+def test_a_size_is_outdated_when_another_would_be_better() -> None:
     size = PageSize()
     size.ask(MOST)
     assert not size.is_outdated
@@ -118,21 +118,21 @@ def test_a_size_is_outdated_when_another_suits_better() -> None:
     assert not size.is_outdated
 
 
-def test_the_next_slice_begins_with_what_is_known_of_the_records() -> None:
+def test_the_next_slice_starts_with_the_estimated_record_size() -> None:
     first = PageSize()
     read(first, 40_000)
     assert PageSize(first).ask(MOST) == 100
     assert PageSize(first).record == 40_000
 
 
-def test_the_next_slice_does_not_have_the_records_that_made_an_answer_too_large() -> None:
+def test_the_next_slice_starts_without_the_cap_of_a_response_that_was_too_large() -> None:
     first = PageSize()
     first.ask(MOST)
     first.step_down()
     assert PageSize(first).ask(MOST) == MOST
 
 
-def test_pages_without_records_and_endpoints_without_a_page_size_say_nothing() -> None:
+def test_nothing_is_learned_from_empty_pages_and_endpoints_without_a_page_size() -> None:
     size = PageSize()
     size.ask(MOST)
     size.learn(100_000_000, 0)

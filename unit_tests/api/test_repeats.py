@@ -1,4 +1,4 @@
-"""Pages that come again are noticed, however many there are, in memory that does not grow."""
+"""Repeated pages are noticed, however many there are, in memory that does not grow."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ def noticed_after(pages: Iterable[int]) -> int:
 
 
 @given(st.integers(0, 2_000), st.integers(1, 1_000))
-def test_pages_that_go_round_in_a_circle_are_noticed(before: int, length: int) -> None:
+def test_pages_that_link_in_a_circle_are_noticed(before: int, length: int) -> None:
     pages = chain(range(before), cycle(range(before, before + length)))
     assert noticed_after(pages) <= 3 * (before + length) + 1
 
 
-def test_a_page_that_comes_again_soon_is_noticed_at_once() -> None:
+def test_a_page_that_is_soon_repeated_is_noticed_at_once() -> None:
     for distance in (1, 2, RECENT_PAGES):
         pages = chain(range(5_000), islice(count(5_000 - distance), 1))
         assert noticed_after(pages) == 5_001
 
 
-def test_one_mark_in_common_is_enough() -> None:
+def test_one_part_of_the_fingerprint_in_common_is_enough() -> None:
     repeats = Repeats()
     assert not repeats.noticed([1, 2])
     assert repeats.noticed([3, 2])
 
 
-def test_pages_that_all_differ_are_not_noticed() -> None:
+def test_pages_that_differ_are_no_repeats() -> None:
     repeats = Repeats()
     assert not any(repeats.noticed([2 * page, 2 * page + 1]) for page in range(10_000))
 
 
-def test_pages_without_marks_are_not_noticed() -> None:
+def test_pages_without_a_fingerprint_are_no_repeats() -> None:
     repeats = Repeats()
     assert not any(repeats.noticed([]) for _ in range(10))
 

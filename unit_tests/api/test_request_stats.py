@@ -1,10 +1,11 @@
-"""What is counted of requests: each asker by itself, what is asked again, and how long limits keep it waiting."""
+"""Request stats: requests and retries of each copy of a client, and how long limits keep it waiting."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from typing_extensions import override
 
 from source_klaviyo.api.budget import Budget, L, Limit, M
 from source_klaviyo.api.client import HOST, KlaviyoClient
@@ -23,13 +24,13 @@ if TYPE_CHECKING:
 EVENTS = Limit("events", M)
 ESTIMATIONS = Limit("estimations", L)
 URL = f"{HOST}/api/events"
-PAGE = {"json": {"data": []}}
-REFUSED = {"status_code": 429, "headers": {"Retry-After": "7"}}
+PAGE: dict[str, Any] = {"json": {"data": []}}
+RATE_LIMITED = {"status_code": 429, "headers": {"Retry-After": "7"}}
 FAILED = {"status_code": 503}
 
 
 class Clock:
-    """A clock that goes on while a client sleeps."""
+    """A clock that a client moves by its sleep."""
 
     now = 100.0
 
@@ -45,21 +46,34 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture
-def client(clock: Clock) -> KlaviyoClient:
-    client = KlaviyoClient("pk_made_up", budget=Budget(clock), sleep=clock.sleep).with_own_stats()
+class Slow(Budget):
+    """A rate limiter whose slots take so many seconds."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        super().__init__(clock)
+        self._time, self._seconds = clock, seconds
+
+    @override
+    def acquire(self, limits: Sequence[Limit]) -> None:
+        self._time.now += self._seconds
+        super().acquire(limits)
+
+
+def client_of(clock: Clock, seconds: float = 0.0) -> KlaviyoClient:
+    client = KlaviyoClient("pk_made_up", budget=Slow(clock, seconds), sleep=clock.sleep).with_own_stats()
     client.stats = RequestStats(clock)
     return client
 
 
-def get(client: KlaviyoClient, *limits: Limit) -> Page:
-    return client.get(Request("/api/events", None, limits or (EVENTS,), lambda body: decode_page(body, None)))
+def get(client: KlaviyoClient, *limits: Limit, **options: Any) -> Page:
+    return client.get(
+        Request("/api/events", None, limits or (EVENTS,), lambda body: decode_page(body, None), **options)
+    )
 
 
-def test_requests_are_counted_with_the_reasons_why_they_are_made_again(
-    requests_mock: Mocker, client: KlaviyoClient
-) -> None:
-    requests_mock.get(URL, [REFUSED, FAILED, FAILED, PAGE, {"status_code": 400}])
+def test_requests_and_the_reasons_of_retries_are_counted(requests_mock: Mocker, clock: Clock) -> None:
+    client = client_of(clock)
+    requests_mock.get(URL, [RATE_LIMITED, FAILED, FAILED, PAGE, {"status_code": 400}])
 
     get(client)
     with pytest.raises(BadRequest):
@@ -69,53 +83,33 @@ def test_requests_are_counted_with_the_reasons_why_they_are_made_again(
     assert client.stats.limits == {"events": EVENTS}
 
 
-def test_what_is_not_asked_again_is_not_counted_as_such(requests_mock: Mocker) -> None:
-    requests_mock.get(URL, **FAILED)
-    client = KlaviyoClient("pk_made_up", tries=3, sleep=lambda _: None)
-
+def test_the_last_attempt_is_not_counted_as_retried(requests_mock: Mocker, clock: Clock) -> None:
+    client = client_of(clock)
+    requests_mock.get(URL, [FAILED])
     with pytest.raises(Exception, match="after 3 attempts"):
-        get(client)
-
+        get(client, tries=3)
     assert (client.stats.requests, client.stats.failed) == (3, 2)
 
 
-def test_the_wait_after_a_refusal_is_one_for_the_limit_and_that_after_a_failure_is_not(
-    requests_mock: Mocker, client: KlaviyoClient
+@pytest.mark.parametrize(
+    ("answers", "slot", "least", "most"),
+    [([RATE_LIMITED, PAGE], 0.0, 7, 8), ([FAILED, PAGE], 0.0, 0, 0), ([PAGE], 5.0, 5, 5)],
+    ids=["after a 429", "after another error", "for a slot"],
+)
+def test_waits_for_limits_are_counted_and_no_others(
+    requests_mock: Mocker, clock: Clock, answers: list[dict[str, Any]], slot: float, least: float, most: float
 ) -> None:
-    requests_mock.get(URL, [REFUSED, PAGE])
+    client = client_of(clock, slot)
+    requests_mock.get(URL, answers)
     get(client)
-    waited = client.stats.wait_seconds
-    assert 7 < waited < 8
-
-    requests_mock.get(URL, [FAILED, PAGE])
-    get(client)
-    assert client.stats.wait_seconds == waited
+    assert least <= client.stats.wait_seconds <= most
 
 
-class Slow(Budget):
-    """A budget that makes everyone wait."""
-
-    def __init__(self, clock: Clock) -> None:
-        super().__init__(clock)
-        self._time = clock
-
-    def acquire(self, limits: Sequence[Limit]) -> None:
-        self._time.now += 5
-        super().acquire(limits)
-
-
-def test_the_wait_for_a_free_slot_is_one_for_the_limit(requests_mock: Mocker, clock: Clock) -> None:
-    requests_mock.get(URL, **PAGE)
-    client = KlaviyoClient("pk_made_up", budget=Slow(clock))
-    client.stats = RequestStats(clock)
-
-    get(client)
-
-    assert client.stats.wait_seconds == 5
-
-
-def test_each_asker_has_a_count_of_its_own_in_one_conversation(requests_mock: Mocker) -> None:
-    requests_mock.get(URL, headers={"Date": "Tue, 01 Jan 2030 00:00:00 GMT"}, **PAGE)
+def test_copies_of_a_client_have_stats_of_their_own_and_share_limits_and_clock(
+    requests_mock: Mocker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("source_klaviyo.api.client.time.time", lambda: 1_893_456_000.0)  # 2030-01-01
+    requests_mock.get(URL, json={"data": []}, headers={"Date": "Tue, 01 Jan 2030 00:10:00 GMT"})
     client = KlaviyoClient("pk_made_up")
     one, other = client.with_own_stats(), client.with_own_stats()
 
@@ -125,20 +119,12 @@ def test_each_asker_has_a_count_of_its_own_in_one_conversation(requests_mock: Mo
 
     assert (one.stats.requests, other.stats.requests, client.stats.requests) == (2, 1, 0)
     assert one.usage() == other.usage() == (3, M.steady)
+    assert one.now() == other.now() == client.now() == 1_893_456_600.0
 
 
-def test_askers_share_klaviyos_clock(requests_mock: Mocker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("source_klaviyo.api.client.time.time", lambda: 1_893_456_000.0)  # 2030-01-01
-    requests_mock.get(URL, headers={"Date": "Tue, 01 Jan 2030 00:10:00 GMT"}, **PAGE)
-    client = KlaviyoClient("pk_made_up")
-
-    get(client.with_own_stats())
-
-    assert client.with_own_stats().now() == client.now() == 1_893_456_600.0
-
-
-def test_the_limit_used_most_is_told(requests_mock: Mocker, client: KlaviyoClient, clock: Clock) -> None:
-    requests_mock.get(URL, **PAGE)
+def test_the_usage_is_that_of_the_most_used_limit(requests_mock: Mocker, clock: Clock) -> None:
+    client = client_of(clock)
+    requests_mock.get(URL, json={"data": []})
     assert client.usage() == (0, 0)
 
     get(client, EVENTS)
@@ -151,7 +137,7 @@ def test_the_limit_used_most_is_told(requests_mock: Mocker, client: KlaviyoClien
     assert client.usage() == (1, L.steady)
 
 
-def test_requests_that_wait_at_once_wait_once(clock: Clock) -> None:
+def test_requests_that_wait_at_the_same_time_are_counted_once(clock: Clock) -> None:
     stats = RequestStats(clock)
     with stats.waiting():
         clock.now += 1

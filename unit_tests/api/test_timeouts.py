@@ -1,4 +1,4 @@
-"""How long an answer is waited for: short where answers are quick, longer after each failure."""
+"""The timeout of a request: short if responses are quick, longer after each failure."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ PREDICTIONS = (Limit("profiles", L), Limit("predictive_analytics", M))
 REPORTS = (Limit("flow-series-reports", REPORT),)
 
 
-def test_the_first_answer_has_more_time_than_those_after_quick_ones() -> None:
+def test_the_first_timeout_is_longer_than_those_after_quick_responses() -> None:
     timeouts = Timeouts()
     assert timeouts.seconds(PROFILES, 0) == DEFAULT_SECONDS
     timeouts.learn(PROFILES, 0.3)
     assert timeouts.seconds(PROFILES, 0) == MIN_SECONDS
 
 
-def test_each_further_try_may_take_twice_as_long() -> None:
+def test_the_timeout_doubles_after_each_failure_up_to_two_minutes() -> None:
     timeouts = Timeouts()
     timeouts.learn(PROFILES, 0.3)
-    assert [timeouts.seconds(PROFILES, failures) for failures in range(4)] == [10, 20, 40, 80]
+    assert [timeouts.seconds(PROFILES, failures) for failures in range(6)] == [10, 20, 40, 80, 120, 120]
 
 
-def test_slow_answers_are_waited_for_longer() -> None:
+def test_the_timeout_is_a_multiple_of_the_slowest_latency() -> None:
     timeouts = Timeouts()
     timeouts.learn(PREDICTIONS, 8.0)
     timeouts.learn(PREDICTIONS, 1.0)
     assert timeouts.seconds(PREDICTIONS, 0) == LATENCY_FACTOR * 8.0
 
 
-def test_slow_answers_are_forgotten() -> None:
+def test_slow_responses_are_forgotten() -> None:
     timeouts = Timeouts()
     timeouts.learn(PROFILES, 8.0)
     for _ in range(RECENT_RESPONSES):
@@ -47,14 +47,14 @@ def test_slow_answers_are_forgotten() -> None:
     assert timeouts.seconds(PROFILES, 0) == MIN_SECONDS
 
 
-def test_slow_answers_of_one_endpoint_say_nothing_of_another() -> None:
+def test_endpoints_have_timeouts_of_their_own() -> None:
     timeouts = Timeouts()
     timeouts.learn(PREDICTIONS, 8.0)
     timeouts.learn(PROFILES, 0.3)
     assert timeouts.seconds(PROFILES, 0) == MIN_SECONDS
 
 
-def test_what_has_a_quota_of_the_day_is_not_asked_for_again_soon() -> None:
+def test_endpoints_with_a_daily_quota_have_longer_timeouts() -> None:
     timeouts = Timeouts()
     timeouts.learn(REPORTS, 0.3)
     assert timeouts.seconds(REPORTS, 0) == MIN_REPORT_SECONDS

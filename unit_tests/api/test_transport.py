@@ -1,4 +1,4 @@
-"""The limits of what is received: an answer that never ends is over in time, however it goes on."""
+"""The transport: a response that never ends is cut off at the deadline, however its bytes arrive."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import threading
 import time
 from contextlib import contextmanager, suppress
 from itertools import repeat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 SECONDS = 0.3
-"""What an answer may take here."""
+"""The deadline of these tests."""
 HANGS = 10.0
-"""Whoever waits so long waits for ever."""
+"""A request that takes so long hangs."""
 MOST = 1_000_000
 TIMEOUTS = (requests.RequestException, urllib3.exceptions.ReadTimeoutError)
 
@@ -35,7 +35,7 @@ GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 @contextmanager
 def server(*answers: Iterable[bytes]) -> Iterator[str]:
-    """A server that sends the pieces of an answer, the next one to each request; to the last one again and again."""
+    """A server that sends the parts of a response, the next one to each request, and the last one again and again."""
     listening = socket.create_server(("127.0.0.1", 0))
 
     def talk(connection: socket.socket) -> None:
@@ -98,7 +98,7 @@ NEVER_ENDING = {
 
 
 @pytest.mark.parametrize("parts", NEVER_ENDING.values(), ids=NEVER_ENDING)
-def test_an_answer_that_never_ends_times_out(parts: tuple[bytes, bytes]) -> None:
+def test_a_response_that_never_ends_times_out(parts: tuple[bytes, bytes]) -> None:
     with server(dripping(*parts)) as url:
         began = time.monotonic()
         with pytest.raises(TIMEOUTS, match="timed out"):
@@ -106,7 +106,7 @@ def test_an_answer_that_never_ends_times_out(parts: tuple[bytes, bytes]) -> None
         assert time.monotonic() - began < HANGS
 
 
-def test_a_pause_longer_than_allowed_ends_an_answer_that_has_time_left() -> None:
+def test_a_pause_longer_than_allowed_times_out_before_the_deadline() -> None:
     def pausing() -> Iterator[bytes]:
         yield b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n{"
         time.sleep(HANGS)
@@ -133,21 +133,22 @@ def test_a_proxy_that_opens_a_tunnel_letter_by_letter_times_out() -> None:
     [(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 1000), (CHUNKED, b"1;" + b"x" * 60_000 + b"\r\nx\r\n")],
     ids=["in its head", "in its body"],
 )
-def test_more_bytes_than_allowed_are_an_error_whatever_they_say(parts: tuple[bytes, bytes]) -> None:
+def test_more_bytes_than_allowed_are_an_error(parts: tuple[bytes, bytes]) -> None:
     with server(dripping(*parts)) as url, pytest.raises(AnswerTooLarge, match="larger than 1 MB"):
         ask(session(), url, HANGS, HANGS)
 
 
-def test_a_connection_is_used_again_after_a_good_answer() -> None:
+def test_a_connection_is_reused_after_a_successful_response() -> None:
     with server([GOOD]) as url:
         asking = session()
         bodies = [ask(asking, url) for _ in range(3)]
         assert bodies == [b"{}"] * 3
-        (pool,) = asking.get_adapter(url).poolmanager.pools._container.values()
+        adapter: Any = asking.get_adapter(url)
+        (pool,) = adapter.poolmanager.pools._container.values()
         assert pool.num_connections == 1
 
 
-def test_the_limits_of_one_answer_are_not_those_of_the_next() -> None:
+def test_each_response_has_a_deadline_of_its_own() -> None:
     with server([GOOD]) as url:
         asking = session()
         assert ask(asking, url) == b"{}"
@@ -155,13 +156,13 @@ def test_the_limits_of_one_answer_are_not_those_of_the_next() -> None:
         assert ask(asking, url) == b"{}"
 
 
-def test_without_limits_a_connection_is_as_any_other() -> None:
+def test_a_request_without_limits_is_not_cut_off() -> None:
     with server([GOOD]) as url:
         assert session().get(url, timeout=HANGS).json() == {}
 
 
 @pytest.mark.parametrize("parts", NEVER_ENDING.values(), ids=NEVER_ENDING)
-def test_the_client_asks_again_for_an_answer_that_does_not_end(
+def test_the_client_retries_a_response_that_never_ends(
     parts: tuple[bytes, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("source_klaviyo.api.timeouts.DEFAULT_SECONDS", SECONDS)

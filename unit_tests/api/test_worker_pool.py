@@ -1,4 +1,4 @@
-"""A thread pool that makes do with the threads that the system lets it start."""
+"""A thread pool that works with as many threads as the system lets it start."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_all_work_is_done_by_the_threads_that_could_be_started(limit: Callable[[
     assert threading.current_thread() not in seen
 
 
-def test_whoever_submits_work_does_it_if_no_thread_could_be_started(limit: Callable[[int], None]) -> None:
+def test_the_thread_that_submits_work_does_it_if_no_other_could_be_started(limit: Callable[[int], None]) -> None:
     limit(0)
     with WorkerPool(10) as pool:
         assert pool.start_threads(3) == 0
@@ -62,17 +62,16 @@ def test_threads_start_later_when_the_system_lets_them(limit: Callable[[int], No
     assert not together.broken
 
 
-def test_threads_that_are_started_ahead_do_the_work_that_comes_first() -> None:
-    ahead = threading.active_count()
+def test_threads_started_in_advance_do_the_first_work() -> None:
     with WorkerPool(10) as pool:
         assert pool.start_threads(4) == 4
         together = threading.Barrier(4, timeout=10)
         wait([pool.submit(together.wait) for _ in range(4)])
 
-        assert threading.active_count() == ahead + 4
+        assert len(pool._threads) == 4
     assert not together.broken
 
 
-def test_no_more_threads_are_started_than_the_pool_may_have() -> None:
+def test_no_more_threads_are_started_than_the_pool_allows() -> None:
     with WorkerPool(3) as pool:
         assert pool.start_threads(10) == 3

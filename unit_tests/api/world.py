@@ -1,0 +1,96 @@
+"""A clock, and a Klaviyo that counts the requests of a rate limiter, so that nobody waits."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from itertools import repeat
+from typing import TYPE_CHECKING
+
+from source_klaviyo.api.budget import Budget, Limit, M
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+EVENTS = Limit("events", M)
+FLOWS = Limit("flows", M)
+
+
+class World:
+    """A clock, requests under way, and the moments at which Klaviyo counts them.
+
+    It stands in for the budget's condition: where a thread would wait, the clock moves on to the end of
+    the wait or to the next answer, whichever comes first.
+
+    Args:
+        latencies: seconds from each question to its answer.
+        moments: when each request is counted: 0 when it is sent, 1 when it is answered.
+        headers: what the answer says to a request that was counted then.
+    """
+
+    def __init__(
+        self,
+        latencies: Iterable[float] = repeat(0.0),
+        moments: Iterable[float] = repeat(1.0),
+        headers: Callable[[float], Mapping[str, str]] = lambda _: {},
+    ) -> None:
+        self.now = 0.0
+        self.budget = Budget(clock=lambda: self.now)
+        self.budget._changed = self  # type: ignore[assignment]
+        self.counted: dict[str, list[float]] = {}
+        self.under_way: list[tuple[float, int, Sequence[Limit], float]] = []
+        self._latencies, self._moments, self._headers = iter(latencies), iter(moments), headers
+        self._sent = 0
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def notify_all(self) -> None: ...
+
+    def wait(self, timeout: float | None) -> None:
+        end = math.inf if timeout is None else self.now + timeout
+        if self.under_way and self.under_way[0][0] <= end:
+            self.answer()
+        else:
+            assert end < math.inf, "nobody would ever wake it"
+            self.now = end
+
+    def ask(self, *limits: Limit) -> float:
+        """Send a request as soon as the budget allows it; returns when that was."""
+        self.budget.acquire(limits)
+        latency = next(self._latencies)
+        counted = self.now + next(self._moments) * latency
+        for limit in limits:
+            self.counted.setdefault(limit.name, []).append(counted)
+        self._sent += 1
+        heapq.heappush(self.under_way, (self.now + latency, self._sent, limits, counted))
+        return self.now
+
+    def answer(self) -> None:
+        """Let the next answer arrive."""
+        self.now, _, limits, counted = heapq.heappop(self.under_way)
+        self.budget.release(limits)
+        self.budget.learn(limits, self._headers(counted))
+
+    def ask_all(self, requests: Iterable[Sequence[Limit]], workers: int) -> Iterator[float]:
+        """Send requests with so many workers; yields when each was sent."""
+        for limits in requests:
+            while len(self.under_way) >= workers:
+                self.answer()
+            yield self.ask(*limits)
+
+    def most_in_a_window(self, limit: Limit, seconds: float) -> int:
+        """The most requests that a fixed window of Klaviyo's can have counted, wherever its windows begin."""
+        counted = sorted(self.counted[limit.name])
+        first = most = 0
+        for last, moment in enumerate(counted):
+            while moment - counted[first] >= seconds:
+                first += 1
+            most = max(most, last - first + 1)
+        return most
+
+    def wait_for(self, *limits: Limit) -> float:
+        """How long a request has to wait now."""
+        before = self.now
+        return self.ask(*limits) - before
