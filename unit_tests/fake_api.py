@@ -1,7 +1,6 @@
-"""A small, strict Klaviyo in memory, behind requests-mock: what is not in its tables is refused.
+"""A small, strict Klaviyo in memory, behind requests-mock: what is not in `fake_endpoints.py` is rejected.
 
-The tables are those of revision 2026-07-15, written by hand. Each refusal is noted, and the fixture that
-hands the server out fails a test which has not expected it.
+Each rejection is recorded, and the fixture that provides the server fails a test that has not expected it.
 """
 
 from __future__ import annotations
@@ -9,8 +8,8 @@ from __future__ import annotations
 import json
 import logging
 import re
-from dataclasses import dataclass, field, replace
-from functools import cache
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -27,6 +26,7 @@ from source_klaviyo.api.client import KlaviyoClient
 from source_klaviyo.api.errors import BadRequest
 from source_klaviyo.source import SourceKlaviyo
 from source_klaviyo.sync.instants import SECOND, Instant, parse_instant
+from unit_tests.fake_endpoints import ENDPOINTS, OPERATORS, SUPPRESSED_AT, Endpoint
 
 if TYPE_CHECKING:
     import threading
@@ -41,74 +41,9 @@ HOST = "https://a.klaviyo.com"
 NOW = parse_instant("2024-07-01T12:00:00Z")
 CONFIG: dict[str, Any] = {"api_key": "pk_made_up", "start_date": "2024-01-01T00:00:00Z"}
 
-SUPPRESSED_AT = "subscriptions.email.marketing.suppression.timestamp"
-DATES = {"ge", "gt", "le", "lt"}
-OPERATORS = {
-    "equals": ("eq", lambda value, bound: value == bound),
-    "greater-or-equal": ("ge", lambda value, bound: value >= bound),
-    "greater-than": ("gt", lambda value, bound: value > bound),
-    "less-or-equal": ("le", lambda value, bound: value <= bound),
-    "less-than": ("lt", lambda value, bound: value < bound),
-}
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """What a collection takes."""
-
-    filters: Mapping[str, set[str]] = field(default_factory=dict)
-    sorts: frozenset[str] = frozenset()
-    sizes: tuple[int, int | None] = (200, None)  # by default, at most; None where there is no such parameter
-    options: Mapping[str, set[str]] = field(default_factory=dict)
-
-
-ENDPOINTS = {
-    "accounts": Endpoint(),
-    "campaigns": Endpoint(
-        {"messages.channel": {"eq"}, "archived": {"eq"}, "updated_at": DATES, "created_at": DATES},
-        frozenset({"created_at", "id", "name", "scheduled_at", "updated_at"}),
-        (100, 100),
-        {"include": {"campaign-messages", "tags"}, "fields[tag]": {"name"}},
-    ),
-    "events": Endpoint(
-        {"metric_id": {"eq"}, "profile_id": {"eq"}, "datetime": DATES},
-        frozenset({"datetime", "timestamp"}),
-        (200, 1000),
-        {
-            "include": {"attributions", "metric", "profile"},
-            "fields[metric]": {"name", "created", "updated"},
-            "fields[event]": {"datetime"},
-        },
-    ),
-    "flows": Endpoint(
-        {"archived": {"eq"}, "status": {"eq"}, "created": DATES | {"eq"}, "updated": DATES | {"eq"}},
-        frozenset({"created", "id", "name", "status", "trigger_type", "updated"}),
-        (50, 50),
-        {"include": {"flow-actions", "tags"}, "fields[tag]": {"name"}},
-    ),
-    "lists": Endpoint(
-        {"created": {"gt"}, "updated": {"gt"}},
-        frozenset({"created", "id", "name", "updated"}),
-        (10, 10),
-        {"include": {"flow-triggers", "tags"}, "fields[tag]": {"name"}},
-    ),
-    "metrics": Endpoint({"integration.name": {"eq"}, "integration.category": {"eq"}}),
-    "profiles": Endpoint(
-        {"email": {"eq"}, "created": {"gt", "lt"}, "updated": {"gt", "lt"}, SUPPRESSED_AT: DATES},
-        frozenset({"created", "email", "id", "updated", SUPPRESSED_AT}),
-        (20, 100),
-        {"additional-fields[profile]": {"subscriptions", "predictive_analytics"}},
-    ),
-    "templates": Endpoint(
-        {"created": DATES | {"eq"}, "updated": DATES | {"eq"}, "name": {"eq"}},
-        frozenset({"created", "id", "name", "updated"}),
-        (10, 10),
-    ),
-}
-
 
 class Refused(Exception):  # noqa: N818 - a name that reads well where it is raised
-    """400: the question makes no sense to Klaviyo."""
+    """400: Klaviyo rejects the request."""
 
     def __init__(self, detail: str, parameter: str = "filter") -> None:
         super().__init__(detail)
@@ -118,7 +53,7 @@ class Refused(Exception):  # noqa: N818 - a name that reads well where it is rai
 
 @dataclass(frozen=True)
 class Request:
-    """A question as it arrived."""
+    """A request as it arrived."""
 
     url: str
     resource: str
@@ -153,16 +88,16 @@ class FakeKlaviyo:
 
     Attributes:
         now: its clock, an instant; stands still unless a test moves it.
-        latency: what each page is said to have taken, in seconds.
-        page_limit: the most records in a page, whatever is asked for.
-        before: looks at each question first; what it returns is the answer (a status and a body).
-        headers: of answers that refuse for the rate.
-        suppression_order: which of a profile's suppressions counts when profiles are sorted by them.
-        gate: where all clients wait for each other before each question.
-        poisoned: the ids of records that no page can hold: it would be a 500.
-        refused: called by each client that has been refused, before it goes on.
-        refusals: what has been refused.
-        may_refuse: whether the test expects refusals.
+        latency: the latency of each page, in seconds.
+        page_limit: the maximum of records in a page, whatever is requested.
+        before: gets each request first; what it returns is the response (a status and a body).
+        headers: those of 429 responses.
+        suppression_order: chooses one of a profile's suppressions when profiles are sorted by them.
+        gate: where all clients wait for each other before each request.
+        poisoned: the ids of records that make a page a 500.
+        refused: called by each client after a rejected request.
+        refusals: what has been rejected.
+        may_refuse: whether the test expects rejected requests.
     """
 
     def __init__(self, mocker: requests_mock.Mocker) -> None:
@@ -200,7 +135,7 @@ class FakeKlaviyo:
     def add(self, resource: str, *attributes: Mapping[str, Any], **hidden: Any) -> list[str]:
         """Add records; `hidden` values can be asked for by the filter but are not shown. Returns their ids."""
         rows = self.rows[resource]
-        new = [
+        new: list[dict[str, Any]] = [
             {"type": resource.rstrip("s"), "id": f"{resource}-{number:05}", "attributes": dict(one), "hidden": hidden}
             for number, one in enumerate(attributes, len(rows))
         ]
@@ -302,9 +237,7 @@ class FakeKlaviyo:
             bound: Any = json.loads(value.replace("'", '"')) if short == "eq" else self._bound(value)
             if short != "eq":
                 spans.setdefault(what, []).append(bound)
-            yield lambda row, what=what, holds=holds, bound=bound: any(
-                holds(one, bound) for one in values_of(row, what)
-            )
+            yield partial(_holds, what, holds, bound)
         if SUPPRESSED_AT in spans and sum(map(len, spans.values())) > 1:
             raise Refused("Only a single date filter is allowed with subscriptions")
         if any(len(span) == 2 and abs(span[1] - span[0]) < SECOND for span in spans.values()):
@@ -360,6 +293,10 @@ class Client(KlaviyoClient):
         return replace(page, asked_at=asked_at, latency=self.api.latency)
 
 
+def _holds(name: str, holds: Callable[[Any, Any], bool], bound: Any, row: Mapping[str, Any]) -> bool:
+    return any(holds(one, bound) for one in values_of(row, name))
+
+
 def values_of(row: Mapping[str, Any], name: str) -> list[Any]:
     """The values of a field that a filter or an order can name; dates as instants."""
     if name in row["hidden"]:
@@ -390,7 +327,7 @@ class Output(list[AirbyteMessage]):
 
     def records(self, stream: str | None = None) -> list[dict[str, Any]]:
         """The records of a stream, or of all."""
-        found = [message.record for message in self if message.type == Type.RECORD]
+        found = [message.record for message in self if message.record]
         return [record.data for record in found if stream in (None, record.stream)]
 
     def ids(self, stream: str | None = None) -> list[str]:
@@ -399,7 +336,7 @@ class Output(list[AirbyteMessage]):
 
     def states(self, stream: str) -> list[dict[str, Any]]:
         """The states of a stream."""
-        found = [message.state.stream for message in self if message.type == Type.STATE]
+        found = [message.state.stream for message in self if message.state and message.state.stream]
         return [
             json.loads(json.dumps(one.stream_state.__dict__)) for one in found if one.stream_descriptor.name == stream
         ]
@@ -411,12 +348,12 @@ class Output(list[AirbyteMessage]):
 
     def statuses(self, stream: str) -> list[str]:
         """The statuses of a stream."""
-        found = [one.trace.stream_status for one in self if one.type == Type.TRACE and one.trace.stream_status]
+        found = [one.trace.stream_status for one in self if one.trace and one.trace.stream_status]
         return [one.status.value for one in found if one.stream_descriptor.name == stream]
 
     def errors(self, stream: str | None = None) -> list[Any]:
         """The errors of a stream, or of all."""
-        found = [one.trace.error for one in self if one.type == Type.TRACE and one.trace.error]
+        found = [one.trace.error for one in self if one.trace and one.trace.error]
         return [one for one in found if stream is None or one.stream_descriptor.name == stream]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import io
 import json
 from functools import partial
 from itertools import count
@@ -38,16 +39,16 @@ ERROR = error(400, "error", "No.")
 GZIP = {"Content-Encoding": "gzip"}
 
 
-class BrokenBody:
+class BrokenBody(io.BytesIO):
     """A connection that fails while the body is read."""
 
     def __init__(self, failure: Exception) -> None:
+        super().__init__()
         self._failure = failure
 
+    @override
     def read(self, *_: Any, **__: Any) -> bytes:
         raise self._failure
-
-    def close(self) -> None: ...
 
 
 def breaking_off(failure: Exception) -> urllib3.HTTPResponse:

@@ -148,7 +148,7 @@ def test_the_timeout_doubles_with_each_failed_attempt(requests_mock: Mocker, tal
     requests_mock.get(URL, [{"json": PAGE}, *[{"exc": broken.ReadTimeout}] * 6, {"json": PAGE}])
     talk.get()
     talk.get()
-    timeouts = [request.timeout for request in requests_mock.request_history]
+    timeouts: list[Any] = [request.timeout for request in requests_mock.request_history]
     assert timeouts == [(10, seconds) for seconds in (30, 10, 20, 40, 80, 120, 120, 120)]
 
 

@@ -72,13 +72,16 @@ def test_tokens_are_requested_from_the_host_that_the_operator_sets(requests_mock
 # --- grants ---------------------------------------------------------------------------------------------
 
 
+INVALID: list[object] = [None, "", "soon", 0, -5, [], {}, "nan", 10**400]
+
+
 @pytest.mark.parametrize(
     ("expires_in", "lifetime"),
     [
         (3600, 3600.0),
         ("1800", 1800.0),
         (59.5, 59.5),
-        *((invalid, DEFAULT_LIFETIME_SECONDS) for invalid in (None, "", "soon", 0, -5, [], {}, "nan", 10**400)),
+        *((invalid, DEFAULT_LIFETIME_SECONDS) for invalid in INVALID),
     ],
     ids=lambda value: repr(value)[:12],
 )

@@ -17,7 +17,8 @@ from source_klaviyo.api.page import decode_page
 from source_klaviyo.partitions.batch import RecordBatch
 from source_klaviyo.source import SourceKlaviyo
 from tools.streams import by_name
-from unit_tests.fake_api import CONFIG, SUPPRESSED_AT, FakeKlaviyo, sync
+from unit_tests.fake_api import CONFIG, FakeKlaviyo, sync
+from unit_tests.fake_endpoints import SUPPRESSED_AT
 from unit_tests.streams.core import CURSORS, NAMES
 from unit_tests.streams.samples import (
     ATTRIBUTES,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tools.streams import by_name
-from unit_tests.fake_api import HOST, SUPPRESSED_AT, FakeKlaviyo, sync
+from unit_tests.fake_api import HOST, FakeKlaviyo, sync
+from unit_tests.fake_endpoints import SUPPRESSED_AT
 from unit_tests.streams.core import NAMES, RESOURCES, STATE, fill, state_of
 
 if TYPE_CHECKING:

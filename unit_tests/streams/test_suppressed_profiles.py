@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from source_klaviyo.sync.instants import SECOND, for_filter
-from unit_tests.fake_api import SUPPRESSED_AT, FakeKlaviyo, Refused, Request, sync
+from unit_tests.fake_api import FakeKlaviyo, Refused, Request, sync
+from unit_tests.fake_endpoints import SUPPRESSED_AT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
