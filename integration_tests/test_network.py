@@ -93,7 +93,7 @@ def message_of(forks: Forks, url: str = HOST, **environ: str) -> str:
 def assert_nothing_else(forks: Forks) -> None:
     """Nothing was asked again, and neither a password nor a traceback shows."""
     assert PASSWORD not in forks.printed
-    assert "Asking again" not in forks.printed
+    assert "Retrying in" not in forks.printed
     assert "Traceback" not in forks.printed
     assert "error of its own" not in forks.printed
     assert (forks.folder / "stderr").read_text("utf-8") == ""
@@ -195,7 +195,7 @@ def test_a_proxy_that_may_come_back_is_tried_again(
     output = forks.run("check", "--config", "config", **environ)
 
     assert f"Klaviyo (a.klaviyo.com) cannot be reached: {words}" in output.others[0]["connectionStatus"]["message"]
-    assert "Asking again" in forks.printed
+    assert "Retrying in" in forks.printed
     assert PASSWORD not in forks.printed
 
 

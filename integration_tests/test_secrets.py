@@ -345,7 +345,7 @@ def test_a_certificate_that_nobody_trusts_is_refused(untrusted: Echo, forks: For
 
     assert "Klaviyo (localhost) cannot be reached: its certificate cannot be verified." in printed
     assert "name its file in REQUESTS_CA_BUNDLE" in printed
-    assert "Asking again" not in printed
+    assert "Retrying in" not in printed
     assert '"status":"FAILED"' in printed
     assert not untrusted.asked
     assert_hidden(KEYS[0], "as it is", printed)

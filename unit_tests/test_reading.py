@@ -574,7 +574,7 @@ def test_what_is_not_as_documented_is_taken_for_damage(
     assert output.statuses(stream)[-1] == "INCOMPLETE"
     (said,) = output.errors()
     assert said.failure_type == FailureType.transient_error
-    assert said.message.startswith("Klaviyo's answer is damaged or incomplete")
+    assert said.message.startswith("Klaviyo's response is damaged or incomplete")
 
 
 # --- states of others -----------------------------------------------------------------------------------

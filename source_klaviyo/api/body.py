@@ -51,7 +51,7 @@ def read_body(
             with receiving(seconds, idle, most):
                 chunk: bytes = raw.read(wanted, decode_content=compressed)
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise DamagedAnswer(f"Klaviyo's answer broke off while it was read ({type(error).__name__}).") from None
+            raise DamagedAnswer(f"Klaviyo's response broke off while it was read ({type(error).__name__}).") from None
         if not chunk:
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
         seconds -= monotonic() - began

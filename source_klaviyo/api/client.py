@@ -181,8 +181,8 @@ class KlaviyoClient:
             plain = unquote(address)
             host = parts.hostname if parts.hostname and self.redact(plain) == plain else "another host"
             raise UnsafeLink(
-                f"Klaviyo's answer names {host} as the place of the next page, but the connector never sends the "
-                f"{self.auth.secrets} to another host. If you use a proxy, let it pass Klaviyo's answers unchanged."
+                f"Klaviyo's response names {host} as the place of the next page, but the connector never sends the "
+                f"{self.auth.secrets} to another host. If you use a proxy, let it pass Klaviyo's responses unchanged."
             )
         return f"{self._base_url}{parts.path}{'?' if parts.query else ''}{parts.query}"
 
@@ -196,23 +196,23 @@ class KlaviyoClient:
         policy = RetryPolicy(request.tries or self._tries, max_too_large)
         rejections = 0
         while True:
-            answer = self._try(request, url, hold, policy.failures)
-            if not isinstance(answer, KlaviyoError):
-                return answer
-            if isinstance(answer, RejectedToken) and rejections < MAX_REJECTIONS:
+            result = self._try(request, url, hold, policy.failures)
+            if not isinstance(result, KlaviyoError):
+                return result
+            if isinstance(result, RejectedToken) and rejections < MAX_REJECTIONS:
                 rejections += 1
-                self.auth.renew(answer.sent)
+                self.auth.renew(result.sent)
                 self.stats.record_retry(limited=False)
                 continue
             rejections = 0
-            limited = isinstance(answer, RateLimited)
-            if self._exhausts_daily_quota(request, answer):
+            limited = isinstance(result, RateLimited)
+            if self._exhausts_daily_quota(request, result):
                 continue
-            wait = policy.backoff(answer, paused=hold.waited)
+            wait = policy.backoff(result, paused=hold.waited)
             if limited:
                 self._budget.pause(request.limits, wait)
             self.stats.record_retry(limited=limited)
-            logger.info("%s Asking again in %.0f s.", answer, wait)
+            logger.info("%s Retrying in %.0f s.", result, wait)
             with self.stats.waiting() if limited else nullcontext():
                 self._sleep(wait)
 

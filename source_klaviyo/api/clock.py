@@ -44,7 +44,7 @@ class Clock:
             )
 
     def now(self) -> float:
-        """Return the time by Klaviyo's clock, by the host's before the first answer. Seconds since the epoch."""
+        """Return the time by Klaviyo's clock, by the host's before the first response. Seconds since the epoch."""
         return time.time() + self._ahead
 
     def certain_now(self) -> float:

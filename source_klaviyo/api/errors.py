@@ -130,7 +130,7 @@ class AnswerTooLarge(TransientError):
     @classmethod
     def than(cls, most: int) -> AnswerTooLarge:
         """Return the error for a response of more bytes than these."""
-        return cls(f"Klaviyo's answer is larger than {most / 1e6:.0f} MB, the most that is read at once.")
+        return cls(f"Klaviyo's response is larger than {most / 1e6:.0f} MB, the most that is read at once.")
 
 
 class UnreadableRecord(KlaviyoError):
@@ -255,7 +255,7 @@ def error_of(
         return NotFound(f"Klaviyo has no such resource (404): it may have been deleted, check it in Klaviyo.{said}")
     if status in _TRANSIENT or status >= 500:
         return _transient(status, _seconds(headers.get("Retry-After")), said)
-    return KlaviyoError(f"Klaviyo gave an answer that the connector does not know ({status}): please report it.{said}")
+    return KlaviyoError(f"Klaviyo sent a response that the connector does not know ({status}): please report it.{said}")
 
 
 def redirect_error(status: int, secrets: str) -> UnsafeLink:

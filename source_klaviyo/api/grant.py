@@ -63,7 +63,7 @@ def decode_grant(body: bytes) -> Grant:
     try:
         granted = decode_document(body, _Granted)
     except DamagedAnswer:
-        raise DamagedAnswer("Klaviyo's answer is damaged or incomplete (no access token in it).") from None
+        raise DamagedAnswer("Klaviyo's response is damaged or incomplete (no access token in it).") from None
     renewed = granted.refresh_token
     return Grant(
         access_token=granted.access_token,
@@ -106,17 +106,17 @@ def token_error(status: int, headers: Mapping[str, str], body: bytes) -> Klaviyo
     if 300 <= status < 400:
         return redirect_error(status, "tokens of this connection")
     error = error_of(status, headers, b"")
-    return error or DamagedAnswer(f"Klaviyo gave an answer that is no token ({status}).")
+    return error or DamagedAnswer(f"Klaviyo sent a response that is not a token ({status}).")
 
 
 def _error_code(body: bytes) -> str | None:
     """Find the code of an error, of RFC 6749 or of a JSON:API document."""
     try:
-        answer = decode_document(body, dict[str, Any])
+        document = decode_document(body, dict[str, Any])
     except DamagedAnswer:
         return None
-    errors = answer.get("errors")
-    places = [answer, answer.get("error"), *(errors if isinstance(errors, list) else [])]
+    errors = document.get("errors")
+    places = [document, document.get("error"), *(errors if isinstance(errors, list) else [])]
     found = [place.get(name) for place in places if isinstance(place, dict) for name in ("error", "code")]
     codes = [code.strip().lower() for code in found if isinstance(code, str)]
     known = _EXPIRED | _WRONG_CLIENT | _TRANSIENT | _OTHERS

@@ -142,7 +142,7 @@ def _reason(error: OSError, text: str, proxy: _Proxy | None, waited: float) -> s
     if isinstance(error, exceptions.ConnectTimeout):
         return "the connection timed out"
     if isinstance(error, exceptions.Timeout):
-        return f"no answer within {waited:g} s"
+        return f"no response within {waited:g} s"
     if unresolved or isinstance(error, exceptions.InvalidURL):
         return "its name cannot be resolved"
     return "the connection was refused" if "refused" in text else "the connection broke"

@@ -239,4 +239,4 @@ def decode_errors_as_transient() -> Iterator[None]:
     try:
         yield
     except (UnicodeError, RecursionError, msgspec.MsgspecError) as error:
-        raise DamagedAnswer("Klaviyo's answer is damaged or incomplete (no JSON:API document in it).") from error
+        raise DamagedAnswer("Klaviyo's response is damaged or incomplete (no JSON:API document in it).") from error

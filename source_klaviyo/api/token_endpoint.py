@@ -116,7 +116,7 @@ class TokenEndpoint:
                 wait = policy.backoff(error)
             except TransientError as last:
                 raise TokenUnavailable(f"No access token could be obtained from Klaviyo: {last}") from None
-            logger.info("No access token yet: %s Asking again in %.0f s.", error, wait)
+            logger.info("No access token yet: %s Retrying in %.0f s.", error, wait)
             self._sleep(wait)
 
     def _try(self, refresh_token: str, accept: Callable[[Grant], None]) -> KlaviyoError | None:

@@ -135,7 +135,7 @@ FOREIGN = [
 
 @pytest.mark.parametrize("link", FOREIGN)
 def test_a_link_to_another_host_is_not_followed(requests_mock: Mocker, talk: Conversation, link: str) -> None:
-    with pytest.raises(UnsafeLink, match=r"^Klaviyo's answer .* never sends the API key to another host\..*\.$"):
+    with pytest.raises(UnsafeLink, match=r"^Klaviyo's response .* never sends the API key to another host\..*\.$"):
         talk.get(link)
     assert not requests_mock.called
     assert talk.budget.acquired == 0

@@ -39,7 +39,7 @@ def unconnected(reason: Exception) -> broken.ConnectionError:
             "the connection was refused",
         ),
         (broken.ConnectTimeout(POOL), "the connection timed out"),
-        (broken.ReadTimeout(POOL), "no answer within 30 s"),
+        (broken.ReadTimeout(POOL), "no response within 30 s"),
         (broken.SSLError("[SSL: UNEXPECTED_EOF_WHILE_READING]"), "the encrypted connection failed"),
         (broken.ProxyError("Cannot connect to proxy. refused"), "the proxy refuses the connection"),
         (broken.ConnectionError(ConnectionResetError(104, "Connection reset by peer")), "the connection broke"),
@@ -58,7 +58,7 @@ def test_a_failed_connection_is_explained_in_two_sentences(
 def test_a_body_that_breaks_off_is_explained_in_one_sentence(requests_mock: Mocker) -> None:
     requests_mock.get(URL, raw=breaking_off(ConnectionResetError(104, "Connection reset by peer")))
     message = str(Conversation(tries=1).error())
-    assert message == "Klaviyo's answer broke off while it was read (ProtocolError)."
+    assert message == "Klaviyo's response broke off while it was read (ProtocolError)."
 
 
 def test_the_message_names_the_host_that_the_operator_set(requests_mock: Mocker) -> None:

@@ -256,7 +256,7 @@ DAMAGED = {
 @pytest.mark.parametrize("attribute", ["updated", None])
 @pytest.mark.parametrize("body", DAMAGED.values(), ids=DAMAGED)
 def test_a_body_that_is_not_a_page_is_a_transient_error(body: bytes, attribute: str | None) -> None:
-    with pytest.raises(DamagedAnswer, match=r"^Klaviyo's answer is damaged or incomplete .*\.$"):
+    with pytest.raises(DamagedAnswer, match=r"^Klaviyo's response is damaged or incomplete .*\.$"):
         decode_page(body, attribute)
 
 

@@ -178,7 +178,7 @@ def test_each_retry_is_logged(requests_mock: Mocker, talk: Conversation, log: py
     talk.get()
     (record,) = [record for record in log.records if record.name == "airbyte"]
     assert record.levelno == logging.INFO
-    assert re.fullmatch(r".*\(503\)\. Asking again in 1 s\.", record.getMessage())
+    assert re.fullmatch(r".*\(503\)\. Retrying in 1 s\.", record.getMessage())
 
 
 # --- 429 and Retry-After --------------------------------------------------------------------------------
