@@ -1,4 +1,4 @@
-"""Settings of the network in the environment: a wrong one is named at once, with what to do, and without passwords."""
+"""Network settings in the environment: an error names a wrong one at once, with what to do and without passwords."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HOST = "https://a.klaviyo.com"
 
 
 class Proxy(ThreadingHTTPServer):
-    """Refuses every request."""
+    """A proxy that rejects every request."""
 
     daemon_threads = True
 
@@ -71,7 +71,7 @@ def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
 
 
 def message_of(forks: Forks, url: str = HOST, **environ: str) -> str:
-    """What a check says, and a read as well, as a config error and at once."""
+    """The message of a check; a read has the same, as a config error and without a retry."""
     for option, content in (("config", {"api_key": KEY}), ("catalog", catalog("lists"))):
         (forks.folder / option).write_text(json.dumps(content), "utf-8")
     environ = {"KLAVIYO_API_URL": url, **environ}
@@ -91,7 +91,7 @@ def message_of(forks: Forks, url: str = HOST, **environ: str) -> str:
 
 
 def assert_nothing_else(forks: Forks) -> None:
-    """Nothing was asked again, and neither a password nor a traceback shows."""
+    """There was no retry, and neither a password nor a traceback appears."""
     assert PASSWORD not in forks.printed
     assert "Retrying in" not in forks.printed
     assert "Traceback" not in forks.printed
@@ -103,21 +103,21 @@ def assert_nothing_else(forks: Forks) -> None:
 
 
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
-def test_a_proxy_that_wants_a_password_is_named_by_its_variable(forks: Forks, proxy: Proxy, variable: str) -> None:
+def test_an_error_about_a_proxys_password_names_the_variable(forks: Forks, proxy: Proxy, variable: str) -> None:
     message = message_of(forks, **{variable: proxy.address})
 
     assert f"The proxy that the environment variable {variable} names does not accept the user name" in message
     assert "(407)" in message
     assert "write it as http://user:password@host:port" in message
-    assert proxy.asked <= 1 + 2 * 14  # by the check, and by the windows that the read opens with: nobody asks again
+    assert proxy.asked <= 1 + 2 * 14  # by the check, and by the first windows of the read: there is no retry
 
 
-def test_of_two_variables_the_one_that_counts_is_named(forks: Forks, proxy: Proxy) -> None:
+def test_of_two_variables_the_one_that_is_used_is_named(forks: Forks, proxy: Proxy) -> None:
     assert " HTTPS_PROXY " in message_of(forks, HTTPS_PROXY=proxy.address, ALL_PROXY="http://127.0.0.1:1")
     assert " https_proxy " in message_of(forks, HTTPS_PROXY="http://127.0.0.1:1", https_proxy=proxy.address)
 
 
-def test_a_proxy_for_plain_http_that_wants_a_password_says_so(forks: Forks, proxy: Proxy) -> None:
+def test_a_407_of_a_proxy_for_plain_http_is_explained(forks: Forks, proxy: Proxy) -> None:
     message = message_of(forks, "http://127.0.0.1:1", HTTP_PROXY=proxy.address)
 
     assert "does not accept the user name and password, or requires them (407)" in message
@@ -125,7 +125,7 @@ def test_a_proxy_for_plain_http_that_wants_a_password_says_so(forks: Forks, prox
 
 
 @pytest.mark.parametrize("status", [401, 403, 405])
-def test_a_proxy_that_forbids_klaviyo_is_named_with_the_host_to_allow(forks: Forks, proxy: Proxy, status: int) -> None:
+def test_an_error_about_a_denied_host_names_it(forks: Forks, proxy: Proxy, status: int) -> None:
     proxy.status = status
     message = message_of(forks, HTTPS_PROXY=proxy.address)
 
@@ -133,7 +133,7 @@ def test_a_proxy_that_forbids_klaviyo_is_named_with_the_host_to_allow(forks: For
     assert "let it allow this host" in message
 
 
-def test_a_proxy_that_does_not_speak_https_itself_is_told_from_one_that_does(forks: Forks, proxy: Proxy) -> None:
+def test_a_proxy_that_does_not_speak_https_itself_is_recognized(forks: Forks, proxy: Proxy) -> None:
     message = message_of(forks, HTTPS_PROXY=proxy.address.replace("http:", "https:"))
 
     assert "HTTPS_PROXY names does not speak HTTPS itself: start its address with http://." in message
@@ -165,14 +165,14 @@ MALFORMED = [
 
 
 @pytest.mark.parametrize("address", MALFORMED)
-def test_an_address_of_a_proxy_that_makes_no_sense_is_a_config_error(forks: Forks, address: str) -> None:
+def test_an_invalid_address_of_a_proxy_is_a_config_error(forks: Forks, address: str) -> None:
     message = message_of(forks, HTTPS_PROXY=address)
 
     assert "The environment variable HTTPS_PROXY is not a valid address of a proxy: write it as" in message
 
 
 @pytest.mark.parametrize("scheme", ["socks4", "socks4a", "socks5", "socks5h", "SOCKS5"])
-def test_a_socks_proxy_names_the_package_that_it_takes(forks: Forks, scheme: str) -> None:
+def test_an_error_about_a_socks_proxy_names_the_missing_package(forks: Forks, scheme: str) -> None:
     message = message_of(forks, ALL_PROXY=f"{scheme}://user:{PASSWORD}@127.0.0.1:1")
 
     assert "ALL_PROXY names a SOCKS proxy, for which the Python package PySocks is missing: install it" in message
@@ -186,7 +186,7 @@ def test_a_socks_proxy_names_the_package_that_it_takes(forks: Forks, scheme: str
         (None, 503, "the proxy that HTTPS_PROXY names refuses the connection (503)."),
     ],
 )
-def test_a_proxy_that_may_come_back_is_tried_again(
+def test_a_proxy_that_cannot_be_reached_is_retried(
     forks: Forks, proxy: Proxy, address: str | None, status: int, words: str
 ) -> None:
     (forks.folder / "config").write_text(json.dumps({"api_key": KEY}), "utf-8")
@@ -199,7 +199,7 @@ def test_a_proxy_that_may_come_back_is_tried_again(
     assert PASSWORD not in forks.printed
 
 
-def test_no_proxy_takes_a_host_out(forks: Forks, proxy: Proxy) -> None:
+def test_no_proxy_excludes_a_host(forks: Forks, proxy: Proxy) -> None:
     (forks.folder / "config").write_text(json.dumps({"api_key": KEY}), "utf-8")
     environ = {"HTTP_PROXY": proxy.address, "NO_PROXY": "127.0.0.1", "KLAVIYO_API_URL": "http://127.0.0.1:1"}
     output = forks.run("check", "--config", "config", **environ)
@@ -239,9 +239,7 @@ def test_no_cookie_is_kept() -> None:
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_a_file_of_certificates_that_is_of_no_use_is_named_by_its_variable(
-    forks: Forks, tmp_path: Path, variable: str
-) -> None:
+def test_an_error_about_a_file_of_certificates_names_the_variable(forks: Forks, tmp_path: Path, variable: str) -> None:
     (tmp_path / "text").write_text("no certificate", "utf-8")
     for name, reason in (("missing", "No such file or directory"), ("text", "it holds no certificate")):
         message = message_of(forks, **{variable: str(tmp_path / name)})
@@ -250,13 +248,13 @@ def test_a_file_of_certificates_that_is_of_no_use_is_named_by_its_variable(
         assert f"({reason}): correct it, or unset it" in message
 
 
-def test_the_variable_that_counts_is_the_one_that_is_named(forks: Forks) -> None:
+def test_of_two_variables_for_certificates_the_one_that_is_used_is_named(forks: Forks) -> None:
     both = {"REQUESTS_CA_BUNDLE": "/nowhere/one.pem", "CURL_CA_BUNDLE": "/nowhere/other.pem"}
 
     assert "REQUESTS_CA_BUNDLE" in message_of(forks, **both)
 
 
-def test_a_missing_ssl_cert_file_is_no_hindrance(forks: Forks, proxy: Proxy) -> None:
+def test_a_missing_ssl_cert_file_is_ignored(forks: Forks, proxy: Proxy) -> None:
     """The CDK's HTTP library trusts its own certificates, or those of the two variables above."""
     environ = {"SSL_CERT_FILE": "/nowhere/ca.pem", "SSL_CERT_DIR": "/nowhere"}
 

@@ -1,6 +1,6 @@
-"""The secrets of an OAuth connection: none shows in the output, for any answer of the other side.
+"""No secret of an OAuth connection appears in the output, whatever the server answers.
 
-Only a CONTROL message, which reports a new refresh token to the platform, holds them.
+Only a CONTROL message, which reports a new refresh token to the platform, contains them.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from integration_tests.connector import catalog
+from integration_tests.echo import LEVELS, PLACES, SPELLINGS, STATUSES, Echo, EchoHandler, assert_hidden, fuzz
 from integration_tests.serving import serving
-from integration_tests.test_secrets import LEVELS, PLACES, SPELLINGS, STATUSES, Echo, EchoHandler, assert_hidden, fuzz
 from klaviyo_simulator import Simulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from integration_tests.echo import Answer
     from integration_tests.forks import Forks
-    from integration_tests.test_secrets import Answer
 
 CREDENTIALS = {
     "auth_type": "oauth2.0",
@@ -46,7 +46,7 @@ TOKEN_PLACES: dict[str, Callable[[int, str, str], Answer]] = {
 
 
 class TokenEcho(Echo):
-    """Issues tokens, or answers with a secret of what was sent, in the present place and spelling.
+    """Issues tokens, or repeats a secret of what was sent, in the present place and spelling.
 
     Attributes:
         secret: which one it repeats.
@@ -119,7 +119,7 @@ SECRETS = ("client_id", "client_secret", "refresh_token", "basic", "access_token
     st.sampled_from(["check", "read"]),
     st.sampled_from(LEVELS),
 )
-def test_no_answer_brings_a_secret_into_the_output(
+def test_the_output_never_shows_a_secret(
     echo: TokenEcho,
     forks: Forks,
     play: tuple[str, str, int],
@@ -147,7 +147,7 @@ def test_no_answer_brings_a_secret_into_the_output(
 @pytest.mark.parametrize(
     "wrong", ["client_id", "client_secret", "refresh_token", "access_token", "api_key", "auth_type"]
 )
-def test_no_wrong_setting_shows_a_secret(forks: Forks, wrong: str, name: str) -> None:
+def test_no_error_about_a_setting_shows_a_secret(forks: Forks, wrong: str, name: str) -> None:
     for value in ("x\ny MARKED", "MARKED" * 2_000, ["MARKED"], {"a": "MARKED"}):
         credentials: dict[str, Any] = {**CREDENTIALS, wrong: value}
         printed = command(forks, "http://127.0.0.1:1", name, credentials)
@@ -156,7 +156,7 @@ def test_no_wrong_setting_shows_a_secret(forks: Forks, wrong: str, name: str) ->
 
 
 @pytest.mark.parametrize(("options", "environ"), LEVELS, ids=["info", "--debug", "LOG_LEVEL=debug"])
-def test_no_line_of_a_whole_sync_holds_a_secret(
+def test_no_line_of_a_whole_sync_contains_a_secret(
     forks: Forks, options: tuple[str, ...], environ: dict[str, str]
 ) -> None:
     credentials = {**CREDENTIALS, "client_secret": "secret-0123456789-MARKED"}
