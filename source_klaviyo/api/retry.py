@@ -36,7 +36,7 @@ def backoff_seconds(attempts: int, error: TransientError) -> float:
 
 
 class RetryPolicy:
-    """Counts the failed attempts of one request, and decides whether and when to repeat it.
+    """The retry policy of one request: counts its failed attempts, and decides whether and when to repeat it.
 
     Args:
         max_attempts: attempts if it fails with transient errors.

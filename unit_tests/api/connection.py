@@ -35,7 +35,7 @@ class Connection:
     Attributes:
         accepted: the access tokens that are accepted.
         now: the clock of the client, in seconds.
-        answer: fields of the token endpoint's responses.
+        response: fields of the token endpoint's responses.
         reports: the grants that the client has reported.
         issued: how many tokens have been issued.
         meanwhile: called while a token is issued.
@@ -45,7 +45,7 @@ class Connection:
         self.mocker = mocker
         self.now = 1_000_000.0
         self.accepted: set[str] = set()
-        self.answer: dict[str, Any] = {"token_type": "Bearer", "expires_in": 3600}
+        self.response: dict[str, Any] = {"token_type": "Bearer", "expires_in": 3600}
         self.reports: list[tuple[Grant, bool]] = []
         self.waits: list[float] = []
         self.issued = 0
@@ -67,7 +67,7 @@ class Connection:
         self.issued += 1
         token = f"access-MARKED-{self.issued}"
         self.accepted = {token}
-        return {"access_token": token, **self.answer}
+        return {"access_token": token, **self.response}
 
     def _read(self, request: Any, context: Any) -> dict[str, Any]:
         if request.headers["Authorization"].removeprefix("Bearer ") in self.accepted:

@@ -1,4 +1,4 @@
-"""A client whose waits take no time and are written down, and what tests have it ask and be told."""
+"""A client whose waits take no time and are recorded, and the responses that it gets in tests."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ DATE = "2026-11-20T10:00:00+00:00"
 PAGE = {"data": [{"type": "event", "id": "1", "attributes": {"datetime": DATE}}]}
 BODY = json.dumps(PAGE).encode()
 EDGE = "<!DOCTYPE html>\n<html><head><title>Just a moment...</title></head></html>"
-"""What the network's edge answers."""
+"""What the network's edge responses."""
 ERROR = error(400, "error", "No.")
 GZIP = {"Content-Encoding": "gzip"}
 
@@ -85,7 +85,7 @@ TRANSIENT: dict[str, dict[str, Any]] = {
 
 
 class Recording(Budget):
-    """A rate limiter that records what it is told; a minute passes between any two readings of its clock."""
+    """A rate limiter that records its calls; a minute passes between any two readings of its clock."""
 
     def __init__(self) -> None:
         super().__init__(clock=count(0.0, 61.0).__next__)
@@ -110,7 +110,7 @@ class Recording(Budget):
 
 
 class Conversation:
-    """A client whose waits take no time and are written down."""
+    """A client whose waits take no time and are recorded."""
 
     def __init__(self, base_url: str = HOST, tries: int = MAX_ATTEMPTS) -> None:
         self.waits: list[float] = []

@@ -25,7 +25,7 @@ MOST = 4_000_000
 BODY = bytes(range(256)) * 6_000  # in several pieces
 
 
-def answer(content: bytes, *, encoding: str | None = None, length: int | None = None) -> urllib3.HTTPResponse:
+def response(content: bytes, *, encoding: str | None = None, length: int | None = None) -> urllib3.HTTPResponse:
     headers = {"Content-Encoding": encoding} if encoding else {}
     if length is not None:
         headers["Content-Length"] = str(length)
@@ -71,7 +71,7 @@ def test_a_body_of_any_length_is_read_whole(
     encoding: str | None, encode: Callable[[bytes], bytes], length: int, expected: int
 ) -> None:
     content = encode(BODY[:length])
-    raw = answer(content, encoding=encoding, length=len(content))
+    raw = response(content, encoding=encoding, length=len(content))
     assert read(raw, expected=expected, most=20_000_000) == BODY[:length]
 
 
@@ -79,9 +79,9 @@ def test_a_body_of_any_length_is_read_whole(
 def test_a_body_may_be_as_large_as_the_limit_and_no_larger(
     encoding: str | None, encode: Callable[[bytes], bytes]
 ) -> None:
-    assert read(answer(encode(BODY), encoding=encoding), most=len(BODY)) == BODY
+    assert read(response(encode(BODY), encoding=encoding), most=len(BODY)) == BODY
     with pytest.raises(AnswerTooLarge, match="larger than"):
-        read(answer(encode(BODY), encoding=encoding), most=len(BODY) - 1)
+        read(response(encode(BODY), encoding=encoding), most=len(BODY) - 1)
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
@@ -89,7 +89,7 @@ def test_a_decompression_bomb_takes_no_more_memory_than_the_limit(encoding: str)
     bomb = zlib.compress(b" " * 500_000_000) if encoding == "deflate" else gzip.compress(b" " * 500_000_000)
     tracemalloc.start()
     with pytest.raises(AnswerTooLarge):
-        read(answer(bomb, encoding=encoding))
+        read(response(bomb, encoding=encoding))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 2 * MOST
@@ -112,9 +112,9 @@ def test_a_body_without_end_is_read_up_to_the_limit() -> None:
 @pytest.mark.parametrize(
     "raw",
     [
-        answer(BODY[:-1], length=len(BODY)),
-        answer(b"", length=len(BODY)),
-        answer(b"no gzip", encoding="gzip"),
+        response(BODY[:-1], length=len(BODY)),
+        response(b"", length=len(BODY)),
+        response(b"no gzip", encoding="gzip"),
     ],
     ids=["cut off", "nothing", "no gzip"],
 )
@@ -170,7 +170,7 @@ def test_waits_for_memory_do_not_shorten_the_time_to_the_deadline(left: list[flo
             time.sleep(0.1)
             super().resize(size)
 
-    assert read(answer(BODY), Slow()) == BODY
+    assert read(response(BODY), Slow()) == BODY
     assert len(left) > 5
     assert left[-1] > 9.9
 

@@ -50,7 +50,7 @@ def test_no_window_of_klaviyos_ever_holds_more_requests_than_its_quota(
 ) -> None:
     limit = Limit("x", tier)
     world = World(latencies, moments)
-    for _ in world.ask_all([[limit]] * (2 * tier.steady + 5), workers):
+    for _ in world.send_all([[limit]] * (2 * tier.steady + 5), workers):
         pass
     assert within_quota(world, limit)
 
@@ -60,7 +60,7 @@ def test_no_window_of_klaviyos_ever_holds_more_requests_than_its_quota(
 def test_each_tier_is_used_up_and_not_exceeded_in_two_minutes(tier: Tier, moment: float) -> None:
     limit = Limit("x", tier)
     world = World(cycle(ticks * TICK for ticks in (400, 150, 900, 401, 30)), cycle([moment, 0.25, 1.0, 0.0]))
-    for _ in world.ask_all([[limit]] * (2 * tier.steady + 5), workers=60):
+    for _ in world.send_all([[limit]] * (2 * tier.steady + 5), workers=60):
         pass
     assert within_quota(world, limit)
     # or else the test says nothing: the quota is used up
@@ -76,7 +76,7 @@ def test_requests_that_count_against_two_limits_keep_to_both(
     world = World(latencies, moments)
     kinds += ["ab"]
     requests = ([both[name] for name in kind] for _, kind in zip(range(200), cycle(kinds), strict=False))
-    for _ in world.ask_all(requests, workers):
+    for _ in world.send_all(requests, workers):
         pass
     assert within_quota(world, *both.values())
 
@@ -84,9 +84,9 @@ def test_requests_that_count_against_two_limits_keep_to_both(
 def test_a_request_without_a_response_counts_until_one_window_after_its_timeout() -> None:
     world = World(chain([30.0], repeat(0.0)), repeat(0.0))
     limit = Limit("x", XS)
-    assert world.ask(limit) == 0.0
+    assert world.send(limit) == 0.0
     # Klaviyo may count it until then, and a window may start at that moment
-    assert world.ask(limit) == 31.0
+    assert world.send(limit) == 31.0
 
 
 # --- never much slower than allowed ---------------------------------------------------------------------
@@ -98,7 +98,7 @@ def test_a_request_without_a_response_counts_until_one_window_after_its_timeout(
 )
 def test_at_400_ms_the_steady_rate_is_used_to_97_percent(tier: Tier, latencies: list[int]) -> None:
     world = World(cycle(ticks * TICK for ticks in latencies))
-    *_, sent = world.ask_all([[Limit("x", tier)]] * (5 * tier.steady + 1), workers=40)
+    *_, sent = world.send_all([[Limit("x", tier)]] * (5 * tier.steady + 1), workers=40)
     # the sixth minute's first request could be sent after five minutes at best
     assert sent <= 5 * 60 / 0.97
 
@@ -118,25 +118,25 @@ def test_ratelimit_headers_do_not_slow_down_the_only_client_of_an_account(tier: 
         }
 
     world = World(repeat(410 * TICK), headers=headers)
-    *_, sent = world.ask_all([[Limit("x", tier)]] * (5 * tier.steady + 1), workers=40)
+    *_, sent = world.send_all([[Limit("x", tier)]] * (5 * tier.steady + 1), workers=40)
     assert sent <= 5 * 60 / 0.97
 
 
 def test_the_first_second_allows_a_whole_burst() -> None:
     world = World()
-    assert [world.ask(EVENTS) for _ in range(11)] == [0.0] * 10 + [1.0]
+    assert [world.send(EVENTS) for _ in range(11)] == [0.0] * 10 + [1.0]
 
 
 def test_a_request_beyond_the_steady_quota_waits_until_a_minute_has_passed() -> None:
     world = World()
-    sent = list(world.ask_all([[EVENTS]] * 151, workers=1))
+    sent = list(world.send_all([[EVENTS]] * 151, workers=1))
     assert sent[149] == 14.0
     assert sent[150] == 60.0
 
 
 def test_only_the_requests_of_the_last_minute_are_remembered() -> None:
     world = World()
-    for _ in world.ask_all([[EVENTS]] * 1000, workers=1):
+    for _ in world.send_all([[EVENTS]] * 1000, workers=1):
         pass
     assert len(world.budget._buckets["events"]._answered) <= EVENTS.tier.steady
 
@@ -150,9 +150,9 @@ def test_a_request_without_limits_never_waits() -> None:
 
 def test_limits_are_told_apart_by_their_names() -> None:
     world = World()
-    assert world.ask(Limit("a", XS)) == 0.0
-    assert world.ask(Limit("b", XS)) == 0.0
-    assert world.ask(Limit("a", XS)) == 1.0
+    assert world.send(Limit("a", XS)) == 0.0
+    assert world.send(Limit("b", XS)) == 0.0
+    assert world.send(Limit("a", XS)) == 1.0
 
 
 class Waiting:
@@ -205,23 +205,23 @@ def test_a_response_wakes_a_thread_that_waits_for_its_slot() -> None:
 def test_a_pause_holds_for_all_requests_of_its_limit_and_no_others() -> None:
     world = World()
     world.budget.pause([EVENTS], 30.0)
-    assert world.ask(FLOWS) == 0.0
-    assert world.ask(EVENTS) == 30.0
-    assert world.ask(EVENTS) == 30.0
+    assert world.send(FLOWS) == 0.0
+    assert world.send(EVENTS) == 30.0
+    assert world.send(EVENTS) == 30.0
 
 
 def test_a_shorter_pause_does_not_end_a_longer_one() -> None:
     world = World()
     world.budget.pause([EVENTS], 30.0)
     world.budget.pause([EVENTS], 5.0)
-    assert world.ask(EVENTS) == 30.0
+    assert world.send(EVENTS) == 30.0
 
 
 def test_a_pause_of_two_limits_holds_for_each() -> None:
     world = World()
     world.budget.pause([EVENTS, FLOWS], 30.0)
-    assert world.ask(FLOWS) == 30.0
-    assert world.ask(EVENTS) == 30.0
+    assert world.send(FLOWS) == 30.0
+    assert world.send(EVENTS) == 30.0
 
 
 def test_a_pause_holds_for_threads_that_already_wait() -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def learned(headers: Mapping[str, str], *limits: Limit, in_flight: int = 0) -> World:
     world = World(repeat(1000.0))
     for _ in range(in_flight):
-        world.ask(*limits)
+        world.send(*limits)
     world.budget.learn(limits, headers)
     return world
 
@@ -97,7 +97,7 @@ def per_minute(headers: Mapping[str, str], *limits: Limit) -> int:
     """How many requests are sent in a minute after such headers."""
     world = World()
     world.budget.learn(limits, headers)
-    return sum(sent < 60 for sent in world.ask_all([limits] * 200, workers=1))
+    return sum(sent < 60 for sent in world.send_all([limits] * 200, workers=1))
 
 
 @pytest.mark.parametrize(
@@ -146,11 +146,11 @@ def test_a_lower_quota_is_forgotten_after_five_minutes() -> None:
 def test_a_lower_daily_quota_is_used() -> None:
     world = World()
     reports = Limit("reports", REPORT)
-    world.ask(reports)
+    world.send(reports)
     world.budget.learn([reports], {"RateLimit-Limit": "1, 1;w=1, 2;w=60, 2;w=86400"})
-    world.ask(reports)
+    world.send(reports)
     with pytest.raises(DailyQuotaExceeded):
-        world.ask(reports)
+        world.send(reports)
 
 
 @pytest.mark.parametrize(("left", "wait"), [(9, 0.0), (1, 0.0), (0, 1.0)])

@@ -1,4 +1,4 @@
-"""The client: what a request contains, which host it goes to, and what a page tells of time."""
+"""The client: what a request contains, which host it goes to, and how pages are dated."""
 
 from __future__ import annotations
 

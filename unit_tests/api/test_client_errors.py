@@ -84,11 +84,11 @@ FAILURES = {
 }
 
 
-@pytest.mark.parametrize("answer", FAILURES.values(), ids=FAILURES)
+@pytest.mark.parametrize("response", FAILURES.values(), ids=FAILURES)
 def test_neither_the_log_nor_an_error_shows_the_key(
-    requests_mock: Mocker, answer: dict[str, Any], log: pytest.LogCaptureFixture
+    requests_mock: Mocker, response: dict[str, Any], log: pytest.LogCaptureFixture
 ) -> None:
-    requests_mock.get(URL, [answer])
+    requests_mock.get(URL, [response])
     error = Conversation(tries=2).error()
     shown = [str(error), repr(error), repr(vars(error)), *traceback.format_exception(error)]
     assert not [text for text in shown if KEY in text]

@@ -53,12 +53,12 @@ def test_a_page_counts_in_the_memory_budget_while_it_is_used(requests_mock: Mock
     assert talk.client._memory._used == 0
 
 
-@pytest.mark.parametrize("answer", [{"content": b"{"}, {"status_code": 503}, {"status_code": 400}])
-def test_a_failed_response_does_not_count_during_the_backoff(requests_mock: Mocker, answer: dict[str, Any]) -> None:
+@pytest.mark.parametrize("response", [{"content": b"{"}, {"status_code": 503}, {"status_code": 400}])
+def test_a_failed_response_does_not_count_during_the_backoff(requests_mock: Mocker, response: dict[str, Any]) -> None:
     used = []
     talk = Conversation(tries=3)
     talk.client._sleep = lambda _: used.append(talk.client._memory._used)
-    requests_mock.get(URL, [answer])
+    requests_mock.get(URL, [response])
     with pytest.raises(KlaviyoError), talk.client.page(REQUEST):
         pass
     assert set(used) <= {0}

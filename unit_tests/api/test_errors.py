@@ -31,7 +31,7 @@ KEY = "pk_0123456789abcdefMARKED"
 EDGE = b"<!DOCTYPE html>\n<html><head><title>Just a moment...</title></head><body>cf-ray</body></html>"
 
 ADVICE = re.compile(r"\b(check|upgrade|give|try|run|start|sync|report|ask|wait|lower|update)\b", re.IGNORECASE)
-"""What a sentence holds that tells somebody to do something."""
+"""A word that says what to do."""
 
 
 def document(code: str, detail: str, *, parameter: str | None = None, pointer: str | None = None) -> bytes:

@@ -49,7 +49,7 @@ def test_a_thread_whose_401_comes_late_uses_the_token_that_another_has_obtained(
 def test_a_token_is_refreshed_a_minute_or_a_twentieth_of_its_life_before_it_expires(
     connection: Connection, lifetime: int, margin: int
 ) -> None:
-    connection.answer["expires_in"] = lifetime
+    connection.response["expires_in"] = lifetime
     connection.get()
     connection.now += lifetime - margin - 0.5
     connection.get()
@@ -132,7 +132,7 @@ def test_a_rotated_refresh_token_is_reported_before_its_access_token_is_used(con
 
     connection.mocker.get(LISTS, json=read)
     for token in ("refresh-MARKED-1", "refresh-MARKED-2"):
-        connection.answer["refresh_token"] = token
+        connection.response["refresh_token"] = token
         connection.get()
         connection.now += 3600
 
@@ -149,7 +149,7 @@ def test_a_rotated_refresh_token_is_reported_before_its_access_token_is_used(con
 
 @pytest.mark.parametrize("same", ["refresh-MARKED-0", None, "", 5])
 def test_a_refresh_token_that_stays_is_not_reported_as_rotated(connection: Connection, same: object) -> None:
-    connection.answer["refresh_token"] = same
+    connection.response["refresh_token"] = same
     connection.get()
     connection.now += 3600
     connection.get()
@@ -203,14 +203,14 @@ def test_a_redirect_of_the_api_speaks_of_tokens(connection: Connection) -> None:
 
 
 def test_the_secrets_of_the_connection_are_masked_in_texts_that_repeat_them(connection: Connection) -> None:
-    connection.answer["refresh_token"] = "refresh-MARKED-1"
+    connection.response["refresh_token"] = "refresh-MARKED-1"
     connection.get()
     for secret in (*CREDENTIALS.secrets, "access-MARKED-1", "refresh-MARKED-1", CREDENTIALS.basic):
         assert secret not in connection.client.redact(f"Klaviyo says {secret} and {secret.upper()}.")
 
 
 def test_no_representation_shows_a_secret(connection: Connection) -> None:
-    connection.answer["refresh_token"] = "refresh-MARKED-1"
+    connection.response["refresh_token"] = "refresh-MARKED-1"
     connection.get()
     auth = connection.client.auth
     assert isinstance(auth, OAuth)

@@ -11,7 +11,7 @@ MOST = 1000
 
 
 def read(size: PageSize, record: int, *, pages: int = 1) -> list[int]:
-    """Read full pages of records of one size, each with the best page size; those that were asked for."""
+    """Read full pages of records of one size, each with the best page size; return the sizes requested."""
     asked = []
     for _ in range(pages):
         asked.append(size.ask(MOST))

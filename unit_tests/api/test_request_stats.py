@@ -92,15 +92,15 @@ def test_the_last_attempt_is_not_counted_as_retried(requests_mock: Mocker, clock
 
 
 @pytest.mark.parametrize(
-    ("answers", "slot", "least", "most"),
+    ("responses", "slot", "least", "most"),
     [([RATE_LIMITED, PAGE], 0.0, 7, 8), ([FAILED, PAGE], 0.0, 0, 0), ([PAGE], 5.0, 5, 5)],
     ids=["after a 429", "after another error", "for a slot"],
 )
 def test_waits_for_limits_are_counted_and_no_others(
-    requests_mock: Mocker, clock: Clock, answers: list[dict[str, Any]], slot: float, least: float, most: float
+    requests_mock: Mocker, clock: Clock, responses: list[dict[str, Any]], slot: float, least: float, most: float
 ) -> None:
     client = client_of(clock, slot)
-    requests_mock.get(URL, answers)
+    requests_mock.get(URL, responses)
     get(client)
     assert least <= client.stats.wait_seconds <= most
 

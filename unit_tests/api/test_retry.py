@@ -29,15 +29,15 @@ from unit_tests.api.conversation import ERROR, LIMITS, PAGE, TRANSIENT, URL, Con
 if TYPE_CHECKING:
     from requests_mock import Mocker
 
-each_transient_failure = pytest.mark.parametrize("answer", TRANSIENT.values(), ids=TRANSIENT)
+each_transient_failure = pytest.mark.parametrize("response", TRANSIENT.values(), ids=TRANSIENT)
 
 
 # --- transient errors -----------------------------------------------------------------------------------
 
 
 @each_transient_failure
-def test_a_transient_error_is_retried(requests_mock: Mocker, talk: Conversation, answer: dict[str, Any]) -> None:
-    requests_mock.get(URL, [answer, answer, {"json": PAGE}])
+def test_a_transient_error_is_retried(requests_mock: Mocker, talk: Conversation, response: dict[str, Any]) -> None:
+    requests_mock.get(URL, [response, response, {"json": PAGE}])
     assert len(talk.get().resources) == 1
     assert requests_mock.call_count == 3
     assert 0.75 <= talk.waits[0] <= 1.0 < talk.waits[1] <= 2.0
@@ -45,8 +45,8 @@ def test_a_transient_error_is_retried(requests_mock: Mocker, talk: Conversation,
 
 
 @each_transient_failure
-def test_a_request_is_given_up_after_its_attempts(requests_mock: Mocker, answer: dict[str, Any]) -> None:
-    requests_mock.get(URL, [answer])
+def test_a_request_is_given_up_after_its_attempts(requests_mock: Mocker, response: dict[str, Any]) -> None:
+    requests_mock.get(URL, [response])
     talk = Conversation(tries=4)
     error = talk.error()
     assert isinstance(error, TransientError)
@@ -56,9 +56,9 @@ def test_a_request_is_given_up_after_its_attempts(requests_mock: Mocker, answer:
     assert all(one < other for one, other in pairwise(talk.waits))
 
 
-@pytest.mark.parametrize("answer", [*TRANSIENT.values(), {"status_code": 429}, {"status_code": 401}])
-def test_each_attempt_takes_a_slot_and_gives_it_back(requests_mock: Mocker, answer: dict[str, Any]) -> None:
-    requests_mock.get(URL, [answer])
+@pytest.mark.parametrize("response", [*TRANSIENT.values(), {"status_code": 429}, {"status_code": 401}])
+def test_each_attempt_takes_a_slot_and_gives_it_back(requests_mock: Mocker, response: dict[str, Any]) -> None:
+    requests_mock.get(URL, [response])
     talk = Conversation(tries=2)
     talk.error()
     assert talk.budget.acquired == requests_mock.call_count
@@ -89,7 +89,7 @@ def test_a_single_attempt_means_no_retry(requests_mock: Mocker) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind"),
+    ("response", "kind"),
     [
         ({"content": b"{"}, DamagedAnswer),
         ({"raw": breaking_off(ConnectionResetError(104, "Connection reset by peer"))}, DamagedAnswer),
@@ -100,9 +100,9 @@ def test_a_single_attempt_means_no_retry(requests_mock: Mocker) -> None:
     ids=["no JSON", "breaks off", "500", "no response", "no connection"],
 )
 def test_the_last_error_shows_whether_smaller_pages_may_help(
-    requests_mock: Mocker, answer: dict[str, Any], kind: type[KlaviyoError]
+    requests_mock: Mocker, response: dict[str, Any], kind: type[KlaviyoError]
 ) -> None:
-    requests_mock.get(URL, [answer])
+    requests_mock.get(URL, [response])
     assert type(Conversation(tries=2).error()) is kind
 
 
@@ -235,7 +235,7 @@ def test_a_429_pauses_all_requests_that_count_against_its_limits(requests_mock: 
 
 
 @pytest.mark.parametrize(
-    ("answers", "tries", "kind", "requests"),
+    ("responses", "tries", "kind", "requests"),
     [
         ([throttled("1")], 4, RateLimited, 4 * RATE_LIMITS_PER_ATTEMPT),
         ([throttled()] * RATE_LIMITS_PER_ATTEMPT + [{"status_code": 503}], 3, ServerError, RATE_LIMITS_PER_ATTEMPT + 2),
@@ -243,9 +243,9 @@ def test_a_429_pauses_all_requests_that_count_against_its_limits(requests_mock: 
     ids=["429 only", "429, then 503"],
 )
 def test_several_429_responses_count_as_one_failed_attempt(
-    requests_mock: Mocker, answers: list[dict[str, Any]], tries: int, kind: type[KlaviyoError], requests: int
+    requests_mock: Mocker, responses: list[dict[str, Any]], tries: int, kind: type[KlaviyoError], requests: int
 ) -> None:
-    requests_mock.get(URL, answers)
+    requests_mock.get(URL, responses)
     assert type(Conversation(tries=tries).error()) is kind
     assert requests_mock.call_count == requests
 

@@ -106,13 +106,13 @@ def test_scopes_come_in_several_forms(
     connection: Connection, name: str, scope: object, scopes: set[str] | None
 ) -> None:
     assert connection.client.auth.scopes is None
-    connection.answer[name] = scope
+    connection.response[name] = scope
     connection.get()
     assert connection.client.auth.scopes == scopes
 
 
 def test_a_grant_needs_no_more_than_an_access_token(connection: Connection) -> None:
-    connection.answer = {}
+    connection.response = {}
     connection.get()
     ((grant, rotated),) = connection.reports
     assert (grant.access_token, grant.refresh_token, rotated) == ("access-MARKED-1", None, False)
@@ -180,23 +180,23 @@ TRANSIENT: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("answer", TRANSIENT, ids=lambda answer: str(answer)[:50])
+@pytest.mark.parametrize("response", TRANSIENT, ids=lambda response: str(response)[:50])
 def test_a_transient_failure_is_retried_and_logged_without_secrets(
-    connection: Connection, log: pytest.LogCaptureFixture, answer: dict[str, Any]
+    connection: Connection, log: pytest.LogCaptureFixture, response: dict[str, Any]
 ) -> None:
-    connection.mocker.post(TOKEN, [answer, answer, {"json": {"access_token": "a"}}])
+    connection.mocker.post(TOKEN, [response, response, {"json": {"access_token": "a"}}])
     connection.accepted = {"a"}
     connection.get()
 
     assert len(connection.waits) == 2
-    assert not answer.get("headers") or min(connection.waits) >= 7
+    assert not response.get("headers") or min(connection.waits) >= 7
     assert sum("No access token yet: " in record.getMessage() for record in log.records) == 2
     assert "MARKED" not in log.text
 
 
-@pytest.mark.parametrize("answer", TRANSIENT, ids=lambda answer: str(answer)[:50])
-def test_a_lasting_failure_is_given_up_once_for_all_threads(connection: Connection, answer: dict[str, Any]) -> None:
-    connection.mocker.post(TOKEN, [answer])
+@pytest.mark.parametrize("response", TRANSIENT, ids=lambda response: str(response)[:50])
+def test_a_lasting_failure_is_given_up_once_for_all_threads(connection: Connection, response: dict[str, Any]) -> None:
+    connection.mocker.post(TOKEN, [response])
     errors = [*connection.get_in_threads(), *connection.get_in_threads(8)]
 
     assert len(connection.token_requests) == 3

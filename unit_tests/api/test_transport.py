@@ -34,7 +34,7 @@ GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
 @contextmanager
-def server(*answers: Iterable[bytes]) -> Iterator[str]:
+def server(*responses: Iterable[bytes]) -> Iterator[str]:
     """A server that sends the parts of a response, the next one to each request, and the last one again and again."""
     listening = socket.create_server(("127.0.0.1", 0))
 
@@ -55,7 +55,7 @@ def server(*answers: Iterable[bytes]) -> Iterator[str]:
             while True:
                 threading.Thread(target=talk, args=(listening.accept()[0],), daemon=True).start()
 
-    waiting = list(answers)
+    waiting = list(responses)
     threading.Thread(target=serve, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
@@ -77,15 +77,15 @@ def session(**proxies: str) -> requests.Session:
     return made
 
 
-def ask(asking: requests.Session, url: str, seconds: float = SECONDS, idle: float = SECONDS) -> bytes:
-    with receiving(seconds, idle, MOST), asking.get(url, stream=True, timeout=(HANGS, HANGS)) as response:
+def fetch(client: requests.Session, url: str, seconds: float = SECONDS, idle: float = SECONDS) -> bytes:
+    with receiving(seconds, idle, MOST), client.get(url, stream=True, timeout=(HANGS, HANGS)) as response:
         body: bytes = response.raw.read(MOST, decode_content=True)
         return body
 
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 NEVER_ENDING = {
-    "no answer": (b"", b""),
+    "no response": (b"", b""),
     "a status line letter by letter": (b"HTTP/1.1 200 ", b"x"),
     "a header letter by letter": (b"HTTP/1.1 200 OK\r\nX: ", b"x"),
     "continue for ever": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
@@ -102,7 +102,7 @@ def test_a_response_that_never_ends_times_out(parts: tuple[bytes, bytes]) -> Non
     with server(dripping(*parts)) as url:
         began = time.monotonic()
         with pytest.raises(TIMEOUTS, match="timed out"):
-            ask(session(), url)
+            fetch(session(), url)
         assert time.monotonic() - began < HANGS
 
 
@@ -114,18 +114,18 @@ def test_a_pause_longer_than_allowed_times_out_before_the_deadline() -> None:
     with server(pausing()) as url:
         began = time.monotonic()
         with pytest.raises(TIMEOUTS, match="timed out"):
-            ask(session(), url, seconds=2 * HANGS, idle=SECONDS)
+            fetch(session(), url, seconds=2 * HANGS, idle=SECONDS)
         assert time.monotonic() - began < HANGS
 
 
 def test_a_proxy_that_answers_letter_by_letter_times_out() -> None:
     with server(dripping(b"HTTP/1.1 200 OK\r\nX: ", b"x")) as url, pytest.raises(TIMEOUTS, match="timed out"):
-        ask(session(http=url), "http://klaviyo.invalid/")
+        fetch(session(http=url), "http://klaviyo.invalid/")
 
 
 def test_a_proxy_that_opens_a_tunnel_letter_by_letter_times_out() -> None:
     with server(dripping(b"HTTP/1.1 200 OK\r\nX: ", b"x")) as url, pytest.raises(TIMEOUTS, match="timed out"):
-        ask(session(https=url), "https://klaviyo.invalid/")
+        fetch(session(https=url), "https://klaviyo.invalid/")
 
 
 @pytest.mark.parametrize(
@@ -135,25 +135,25 @@ def test_a_proxy_that_opens_a_tunnel_letter_by_letter_times_out() -> None:
 )
 def test_more_bytes_than_allowed_are_an_error(parts: tuple[bytes, bytes]) -> None:
     with server(dripping(*parts)) as url, pytest.raises(AnswerTooLarge, match="larger than 1 MB"):
-        ask(session(), url, HANGS, HANGS)
+        fetch(session(), url, HANGS, HANGS)
 
 
 def test_a_connection_is_reused_after_a_successful_response() -> None:
     with server([GOOD]) as url:
-        asking = session()
-        bodies = [ask(asking, url) for _ in range(3)]
+        client = session()
+        bodies = [fetch(client, url) for _ in range(3)]
         assert bodies == [b"{}"] * 3
-        adapter: Any = asking.get_adapter(url)
+        adapter: Any = client.get_adapter(url)
         (pool,) = adapter.poolmanager.pools._container.values()
         assert pool.num_connections == 1
 
 
 def test_each_response_has_a_deadline_of_its_own() -> None:
     with server([GOOD]) as url:
-        asking = session()
-        assert ask(asking, url) == b"{}"
+        client = session()
+        assert fetch(client, url) == b"{}"
         time.sleep(2 * SECONDS)
-        assert ask(asking, url) == b"{}"
+        assert fetch(client, url) == b"{}"
 
 
 def test_a_request_without_limits_is_not_cut_off() -> None:

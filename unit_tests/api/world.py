@@ -19,13 +19,13 @@ FLOWS = Limit("flows", M)
 class World:
     """A clock, requests under way, and the moments at which Klaviyo counts them.
 
-    It stands in for the budget's condition: where a thread would wait, the clock moves on to the end of
-    the wait or to the next answer, whichever comes first.
+    It replaces the budget's condition: when a thread would wait, the clock moves on to the end of
+    the wait or to the next response, whichever comes first.
 
     Args:
-        latencies: seconds from each question to its answer.
-        moments: when each request is counted: 0 when it is sent, 1 when it is answered.
-        headers: what the answer says to a request that was counted then.
+        latencies: seconds from each request to its response.
+        moments: when each request is counted: 0 when it is sent, 1 when its response is sent.
+        headers: those of the response to a request that was counted then.
     """
 
     def __init__(
@@ -51,12 +51,12 @@ class World:
     def wait(self, timeout: float | None) -> None:
         end = math.inf if timeout is None else self.now + timeout
         if self.under_way and self.under_way[0][0] <= end:
-            self.answer()
+            self.receive()
         else:
             assert end < math.inf, "nobody would ever wake it"
             self.now = end
 
-    def ask(self, *limits: Limit) -> float:
+    def send(self, *limits: Limit) -> float:
         """Send a request as soon as the budget allows it; returns when that was."""
         self.budget.acquire(limits)
         latency = next(self._latencies)
@@ -67,18 +67,18 @@ class World:
         heapq.heappush(self.under_way, (self.now + latency, self._sent, limits, counted))
         return self.now
 
-    def answer(self) -> None:
-        """Let the next answer arrive."""
+    def receive(self) -> None:
+        """Let the next response arrive."""
         self.now, _, limits, counted = heapq.heappop(self.under_way)
         self.budget.release(limits)
         self.budget.learn(limits, self._headers(counted))
 
-    def ask_all(self, requests: Iterable[Sequence[Limit]], workers: int) -> Iterator[float]:
+    def send_all(self, requests: Iterable[Sequence[Limit]], workers: int) -> Iterator[float]:
         """Send requests with so many workers; yields when each was sent."""
         for limits in requests:
             while len(self.under_way) >= workers:
-                self.answer()
-            yield self.ask(*limits)
+                self.receive()
+            yield self.send(*limits)
 
     def most_in_a_window(self, limit: Limit, seconds: float) -> int:
         """The most requests that a fixed window of Klaviyo's can have counted, wherever its windows begin."""
@@ -93,4 +93,4 @@ class World:
     def wait_for(self, *limits: Limit) -> float:
         """How long a request has to wait now."""
         before = self.now
-        return self.ask(*limits) - before
+        return self.send(*limits) - before
