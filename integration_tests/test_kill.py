@@ -1,4 +1,4 @@
-"""Stopped at any moment, the next sync goes on from the last state without a gap."""
+"""A shutdown or a kill at any moment: the next sync resumes from the last state without a gap."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def read_and_stop(
 
 @pytest.mark.parametrize("after", [1, 400, 2_500, 5_500])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_what_is_left_comes_with_the_next_sync(
+def test_the_next_sync_reads_what_is_left(
     shop: Simulator, connector: Connector, after: int, number: signal.Signals
 ) -> None:
     stopped, half = read_and_stop(connector, after, number)
@@ -65,7 +65,7 @@ def test_what_is_left_comes_with_the_next_sync(
         assert stopped.code == -signal.SIGTERM
 
 
-def test_a_long_read_is_not_begun_anew(tmp_path: Path) -> None:
+def test_a_long_read_resumes_where_it_was_killed(tmp_path: Path) -> None:
     with Simulator(key=KEY, limits=False, events=40_000, profiles=10, latency=0.1) as shop:
         connector = Connector(shop.url, tmp_path)
         stopped, _ = read_and_stop(connector, 25_000, signal.SIGKILL)
@@ -86,7 +86,7 @@ def families(tmp_path: Path) -> Iterator[Simulator]:
 
 
 @pytest.mark.parametrize("after", [1, 700, 2_500, 3_700])  # of 3,843; then the last page is still on its way
-def test_what_is_left_of_children_comes_with_the_next_sync(families: Simulator, tmp_path: Path, after: int) -> None:
+def test_the_next_sync_reads_what_is_left_of_children(families: Simulator, tmp_path: Path, after: int) -> None:
     connector = Connector(families.url, tmp_path)
     stopped, _ = read_and_stop(connector, after, signal.SIGKILL, CHILDREN)
     resumed = connector.read(*CHILDREN, state=stopped.state())
@@ -104,7 +104,7 @@ INCREMENTAL = tuple(name for name in COLLECTIONS if is_incremental(name))
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_every_incremental_stream_is_complete_after_one_kill_after_the_other(
+def test_every_incremental_stream_is_complete_after_several_kills(
     families: Simulator, tmp_path: Path, seed: int
 ) -> None:
     """All of them together, with their parents and partitions, stopped at random moments until they come to an end."""
@@ -127,13 +127,13 @@ def test_every_incremental_stream_is_complete_after_one_kill_after_the_other(
         assert ids[stream] >= expected(families, stream), stream
 
 
-def test_what_has_been_read_is_put_out_before_the_end(tmp_path: Path) -> None:
-    """Nobody takes the output until the connector is told to end: pages wait in it, and none of them is lost."""
+def test_a_shutdown_writes_the_pages_that_have_been_read(tmp_path: Path) -> None:
+    """Nobody reads the output before SIGTERM: pages wait in the connector, and none of them is lost."""
     with Simulator(key=KEY, limits=False, events=60_000, profiles=10) as shop:
         connector = Connector(shop.url, tmp_path)
         command = connector.command("read", catalog=catalog("events"))
         with subprocess.Popen(command, cwd=ROOT, env=connector.environment, stdout=subprocess.PIPE) as process:
-            answered = stands_still(shop)
+            answered = requests_until_idle(shop)
             process.send_signal(signal.SIGTERM)
             assert process.stdout
             *lines, half = process.stdout.read().split(b"\n")
@@ -147,7 +147,7 @@ def test_what_has_been_read_is_put_out_before_the_end(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("is_first", [False, True], ids=["a process among others", "the first process of a container"])
-def test_a_signal_ends_the_connector_as_its_callers_expect(
+def test_a_signal_ends_the_process_as_callers_expect(
     shop: Simulator, connector: Connector, number: signal.Signals, is_first: bool
 ) -> None:
     """By the signal itself; that has no effect on the first process of a container, which exits with a shell's code."""
@@ -183,17 +183,17 @@ def child_of(pid: int) -> int:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_reader_that_takes_nothing_does_not_hold_up_the_end(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_blocked_pipe_does_not_delay_a_shutdown(tmp_path: Path, number: signal.Signals) -> None:
     with Simulator(key=KEY, limits=False, events=60_000, profiles=10) as shop:
         connector = Connector(shop.url, tmp_path)
         command = connector.command("read", catalog=catalog("events"))
         with subprocess.Popen(command, env=connector.environment, stdout=subprocess.PIPE) as process:
-            stands_still(shop)
+            requests_until_idle(shop)
             process.send_signal(number)
             assert process.wait(timeout=20) == -number
 
 
-def stands_still(shop: Simulator) -> int:
+def requests_until_idle(shop: Simulator) -> int:
     """How many requests there have been when no more come."""
     before, now = -1, 0
     while now == 0 or now != before:

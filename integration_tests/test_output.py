@@ -1,4 +1,4 @@
-"""Stdout holds whole lines only: with many threads, any reader, and when nothing can be written."""
+"""Stdout holds whole lines only: with many threads, any reader, and when it cannot be written."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ done.set()
 output.exit(0)
 """
 ROOM = 1 << 20
-"""Bytes that a disk has room for: less than the records take."""
+"""Bytes of space on the disk: less than the records take."""
 
 
 def test_lines_of_other_threads_never_break_a_record() -> None:
@@ -75,7 +75,7 @@ def limited_file(folder: Path) -> Iterator[IO[bytes]]:
 def small_disk(folder: Path) -> Iterator[IO[bytes]]:
     disk = folder / "disk"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", disk]
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={ROOM}", "tmpfs", str(disk)]
     if subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("A disk of its own takes root.")
     try:
@@ -87,7 +87,7 @@ def small_disk(folder: Path) -> Iterator[IO[bytes]]:
 
 
 @pytest.mark.parametrize("disk", [full_device, limited_file, small_disk], ids=lambda one: one.__name__)
-def test_a_full_disk_ends_the_sync_with_one_sentence_behind_a_whole_line(
+def test_a_full_disk_ends_the_sync_behind_a_whole_line(
     connector: Connector, tmp_path: Path, disk: Callable[[Path], Any]
 ) -> None:
     command = connector.command("read", catalog=catalog())
@@ -122,9 +122,7 @@ def assert_one_sentence(stderr: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", ["spec", "check", "discover", "read"])
-def test_a_closed_stdout_ends_each_command_before_klaviyo_is_asked(
-    connector: Connector, shop: Simulator, name: str
-) -> None:
+def test_a_closed_stdout_ends_each_command_without_a_request(connector: Connector, shop: Simulator, name: str) -> None:
     command = connector.command(name, **({"catalog": catalog()} if name == "read" else {}))
     for closed in (">&-", "<&- >&-"):
         done = subprocess.run(
@@ -139,7 +137,7 @@ def test_a_closed_stdout_ends_each_command_before_klaviyo_is_asked(
     assert shop.stats()["requests"] == 0
 
 
-def test_a_closed_stderr_and_stdin_are_no_hindrance(connector: Connector, shop: Simulator) -> None:
+def test_stderr_and_stdin_may_be_closed(connector: Connector, shop: Simulator) -> None:
     command = ["sh", "-c", 'exec "$@" <&- 2>&-', "sh", *connector.command("read", catalog=catalog())]
     done = subprocess.run(command, env=connector.environment, stdout=subprocess.PIPE, check=False, timeout=60)
 
@@ -148,7 +146,7 @@ def test_a_closed_stderr_and_stdin_are_no_hindrance(connector: Connector, shop: 
     assert {*output.ids("events")} == expected(shop, "events")
 
 
-def test_a_reader_that_has_gone_ends_the_sync_with_one_sentence(connector: Connector) -> None:
+def test_a_closed_pipe_ends_the_sync_with_one_sentence(connector: Connector) -> None:
     command = connector.command("read", catalog=catalog())
     with subprocess.Popen(
         command, env=connector.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -163,7 +161,7 @@ def test_a_reader_that_has_gone_ends_the_sync_with_one_sentence(connector: Conne
     assert_one_sentence(stderr)
 
 
-def test_a_pipe_that_does_not_block_is_waited_for(connector: Connector, shop: Simulator) -> None:
+def test_a_full_nonblocking_pipe_is_waited_for(connector: Connector, shop: Simulator) -> None:
     """Node.js and other event loops hand out such pipes; full, they refuse what a page has more than room for."""
     read, write = os.pipe()
     os.set_blocking(write, False)
@@ -180,7 +178,7 @@ def test_a_pipe_that_does_not_block_is_waited_for(connector: Connector, shop: Si
         assert output.statuses[stream][-1] == "COMPLETE"
 
 
-def test_no_file_need_be_written(connector: Connector, shop: Simulator) -> None:
+def test_a_read_writes_no_file(connector: Connector, shop: Simulator) -> None:
     """As in a pod whose file system is read-only, without a folder for temporary files."""
     done = subprocess.run(
         limited(0, connector.command("read", catalog=catalog("events"))),

@@ -1,8 +1,9 @@
-"""`check`: what the person who sets up a connection is told."""
+"""`check`: what a person learns who sets up a connection."""
 
 from __future__ import annotations
 
 import logging
+import re
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -46,14 +47,20 @@ def refusal(code: str, detail: str) -> dict[str, Any]:
     return {"errors": [{"id": "x", "status": 400, "code": code, "title": "T", "detail": detail, "source": {}}]}
 
 
-NO_SCOPE = {"status_code": 403, "json": refusal("permission_denied", "You do not have permission to do this.")}
-WRONG_KEY = {"status_code": 401, "json": refusal("authentication_failed", "Incorrect authentication credentials.")}
-RETIRED = {"status_code": 410, "json": refusal("gone", "The revision is retired.")}
+NO_SCOPE: dict[str, Any] = {
+    "status_code": 403,
+    "json": refusal("permission_denied", "You do not have permission to do this."),
+}
+WRONG_KEY: dict[str, Any] = {
+    "status_code": 401,
+    "json": refusal("authentication_failed", "Incorrect authentication credentials."),
+}
+RETIRED: dict[str, Any] = {"status_code": 410, "json": refusal("gone", "The revision is retired.")}
 
 
 @pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The waits between tries, which take no time; a minute passes between any two looks at the budget's clock."""
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Waits between tries take no time, and each reading of the budget's clock is a minute after the last one."""
     waits: list[float] = []
     clock = count(0.0, 61.0).__next__
     patched = partial(KlaviyoClient, sleep=waits.append, budget=Budget(clock))
@@ -64,7 +71,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 def klaviyo(requests_mock: Mocker) -> Mocker:
-    """An account in which the key may read everything, and nothing is."""
+    """An empty account, all of which the key may read."""
     for url in SCOPES.values():
         requests_mock.get(url, json=PAGE)
     requests_mock.get(ACCOUNTS, json=account(contact_information={"organization_name": "Klavi Ä & Co. 100 %"}))
@@ -83,11 +90,9 @@ def failure(**settings: Any) -> str:
     """The message of a check that fails, in one or two sentences."""
     status = check(**settings)
     assert status.status is Status.FAILED
-    assert status.message
-    assert status.message[0].isupper()
-    assert status.message.endswith(".")
-    assert not any(character in status.message for character in "\n<>{}")
-    return status.message
+    message = str(status.message)
+    assert re.fullmatch(r"[A-Z][^\n<>{}]+\.", message)
+    return message
 
 
 def lines(log: pytest.LogCaptureFixture, level: int) -> list[str]:
@@ -97,7 +102,7 @@ def lines(log: pytest.LogCaptureFixture, level: int) -> list[str]:
 # --- a key that works -----------------------------------------------------------------------------------
 
 
-def test_a_check_that_succeeds_names_the_account(klaviyo: Mocker, log: pytest.LogCaptureFixture) -> None:
+def test_a_successful_check_logs_the_name_of_the_account(klaviyo: Mocker, log: pytest.LogCaptureFixture) -> None:
     status = check()
     assert status.status is Status.SUCCEEDED
     assert status.message is None
@@ -117,7 +122,7 @@ def test_a_check_that_succeeds_names_the_account(klaviyo: Mocker, log: pytest.Lo
     ],
     ids=["address", "number", "key", "key in another spelling", "lines", "long"],
 )
-def test_the_accounts_name_is_fit_for_a_log(
+def test_the_name_of_the_account_is_redacted(
     klaviyo: Mocker, log: pytest.LogCaptureFixture, name: str, shown: str
 ) -> None:
     klaviyo.get(ACCOUNTS, json=account(contact_information={"organization_name": name}))
@@ -125,7 +130,7 @@ def test_the_accounts_name_is_fit_for_a_log(
     assert lines(log, logging.INFO) == [f"The API key belongs to the Klaviyo account {shown}."]
 
 
-def test_each_scope_is_asked_for_once(klaviyo: Mocker) -> None:
+def test_each_scope_takes_one_request(klaviyo: Mocker) -> None:
     check()
     asked = [request.url.partition("?")[0] for request in klaviyo.request_history]
     assert asked[0] == ACCOUNTS
@@ -145,7 +150,7 @@ def test_each_scope_is_asked_for_once(klaviyo: Mocker) -> None:
     ],
     ids=["no scope", "no account", "no attributes", "null", "no name", "another name", "no text"],
 )
-def test_the_accounts_name_is_not_needed(
+def test_an_account_without_a_name_succeeds(
     klaviyo: Mocker, log: pytest.LogCaptureFixture, answer: dict[str, Any]
 ) -> None:
     klaviyo.get(ACCOUNTS, **answer)
@@ -154,28 +159,28 @@ def test_the_accounts_name_is_not_needed(
     assert lines(log, logging.INFO) == [f"The API key belongs to the Klaviyo account {name}."]
 
 
-def test_a_question_that_klaviyo_refuses_is_left_to_the_reading(klaviyo: Mocker) -> None:
+def test_a_rejected_request_is_no_failure(klaviyo: Mocker) -> None:
     klaviyo.get(SCOPES["events:read"], status_code=400, json=refusal("invalid", "Page size must be from 1 to 200."))
     assert check().status is Status.SUCCEEDED
 
 
-def test_an_object_that_the_account_does_not_have_is_left_to_the_reading(klaviyo: Mocker) -> None:
+def test_an_endpoint_that_does_not_exist_is_no_failure(klaviyo: Mocker) -> None:
     klaviyo.get(SCOPES["coupon-codes:read"], status_code=404, json=refusal("not_found", "No."))
     assert check().status is Status.SUCCEEDED
 
 
-def test_what_passes_is_waited_for(klaviyo: Mocker, no_waiting: list[float]) -> None:
+def test_transient_errors_are_retried(klaviyo: Mocker, waits: list[float]) -> None:
     klaviyo.get(ACCOUNTS, [{"status_code": 503}, {"text": EDGE, "status_code": 403}, {"json": {"data": []}}])
     assert check().status is Status.SUCCEEDED
-    assert len(no_waiting) == 2
+    assert len(waits) == 2
 
 
 @pytest.mark.parametrize("start_date", ["0001-01-01", "0001-01-01T00:00:00Z", "1900-01-01", "2024-02-29"])
-def test_an_early_start_is_none_too_early(klaviyo: Mocker, start_date: str) -> None:
+def test_a_start_date_may_be_long_ago(klaviyo: Mocker, start_date: str) -> None:
     assert check(start_date=start_date).status is Status.SUCCEEDED
 
 
-def test_the_operators_address_is_asked(requests_mock: Mocker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requests_go_to_the_address_in_the_environment(requests_mock: Mocker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(API_URL_VARIABLE, "https://simulator:8443")
     for url in (ACCOUNTS, *SCOPES.values()):
         requests_mock.get(url.replace(HOST, "https://simulator:8443"), json={"data": []})
@@ -221,7 +226,7 @@ def test_a_key_that_may_read_nothing_fails_with_all_the_scopes(klaviyo: Mocker) 
 # --- what fails -----------------------------------------------------------------------------------------
 
 
-def test_a_wrong_key_is_told_at_once(klaviyo: Mocker) -> None:
+def test_a_wrong_key_fails_at_once(klaviyo: Mocker) -> None:
     klaviyo.get(ACCOUNTS, **WRONG_KEY)
     message = failure()
     assert "does not accept the API key (401)" in message
@@ -257,13 +262,13 @@ def test_a_further_revision_that_is_retired_is_one_warning_that_names_its_stream
 @pytest.mark.parametrize(
     "error", [broken.ConnectionError("NameResolutionError"), broken.ConnectTimeout("no")], ids=repr
 )
-def test_a_host_out_of_reach_is_told_after_few_tries(klaviyo: Mocker, error: Exception) -> None:
+def test_an_unreachable_host_fails_after_few_attempts(klaviyo: Mocker, error: Exception) -> None:
     klaviyo.get(ACCOUNTS, exc=error)
     assert failure().startswith("Klaviyo (a.klaviyo.com) cannot be reached: ")
     assert klaviyo.call_count == CHECK_TRIES
 
 
-def test_an_error_of_klaviyos_is_told_after_few_tries(klaviyo: Mocker) -> None:
+def test_a_server_error_fails_after_few_attempts(klaviyo: Mocker) -> None:
     klaviyo.get(ACCOUNTS, status_code=503)
     assert "(503)" in failure()
     assert klaviyo.call_count == CHECK_TRIES
@@ -284,7 +289,7 @@ def test_a_stream_that_fails_otherwise_fails_the_check(klaviyo: Mocker, answer: 
     assert words in failure()
 
 
-def test_a_failure_is_told_besides_missing_scopes(klaviyo: Mocker, log: pytest.LogCaptureFixture) -> None:
+def test_a_failure_does_not_hide_missing_scopes(klaviyo: Mocker, log: pytest.LogCaptureFixture) -> None:
     klaviyo.get(SCOPES["flows:read"], status_code=500)
     klaviyo.get(SCOPES["lists:read"], **NO_SCOPE)
     assert "(500)" in failure()
@@ -304,12 +309,12 @@ def test_a_failure_is_told_besides_missing_scopes(klaviyo: Mocker, log: pytest.L
         ("disable_fetching_predictive_analytics", "yes"),
     ],
 )
-def test_a_bad_setting_is_named_before_anything_is_asked(klaviyo: Mocker, setting: str, value: object) -> None:
+def test_a_wrong_setting_fails_without_a_request(klaviyo: Mocker, setting: str, value: object) -> None:
     assert setting in failure(**{setting: value})
     assert not klaviyo.called
 
 
-def test_a_bad_address_of_the_operators_is_named(klaviyo: Mocker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_address_in_the_environment_fails(klaviyo: Mocker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(API_URL_VARIABLE, "simulator")
     assert API_URL_VARIABLE in failure()
 

@@ -1,4 +1,4 @@
-"""`check` of an OAuth connection: whose account it is, and what its user has not granted."""
+"""`check` of an OAuth connection: whose account it is, and which scopes were not granted."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from airbyte_cdk.models import Status
 from source_klaviyo import SourceKlaviyo
 from source_klaviyo.api.client import HOST
 from source_klaviyo.source import CHECK_TRIES
-from unit_tests.test_check import ACCOUNTS, NO_SCOPE, PAGE, SCOPES, WRONG_KEY, account, klaviyo, lines, no_waiting
+from unit_tests.test_check import ACCOUNTS, NO_SCOPE, PAGE, SCOPES, WRONG_KEY, account, klaviyo, lines, waits
 
 if TYPE_CHECKING:
     from airbyte_cdk.models import AirbyteConnectionStatus
     from requests_mock import Mocker
 
-__all__ = ["klaviyo", "no_waiting"]  # fixtures
+__all__ = ["klaviyo", "waits"]  # fixtures
 
 TOKEN = f"{HOST}/oauth/token"
 CREDENTIALS = {
@@ -30,7 +30,7 @@ ALL = " ".join(SCOPES)
 
 
 def grant(klaviyo: Mocker, **answer: Any) -> None:
-    """Let the token endpoint answer so."""
+    """Let the token endpoint grant an access token, with these changes to its answer."""
     klaviyo.post(TOKEN, json={"access_token": "access-MARKED", "token_type": "Bearer", "expires_in": 3600, **answer})
 
 
@@ -38,7 +38,7 @@ def check(**credentials: Any) -> AirbyteConnectionStatus:
     return SourceKlaviyo().check(logging.getLogger("airbyte"), {"credentials": {**CREDENTIALS, **credentials}})
 
 
-def test_it_names_the_account(klaviyo: Mocker, log: pytest.LogCaptureFixture) -> None:
+def test_a_successful_check_logs_the_name_of_the_account(klaviyo: Mocker, log: pytest.LogCaptureFixture) -> None:
     klaviyo.get(ACCOUNTS, json=account(contact_information={"organization_name": "Shop access-MARKED"}))
     grant(klaviyo, scope=ALL)
     assert check().status is Status.SUCCEEDED
@@ -85,7 +85,7 @@ def test_a_saved_access_token_needs_no_refresh(klaviyo: Mocker) -> None:
     assert check(access_token="access-MARKED", token_expiry_date="2999-01-01T00:00:00Z").status is Status.SUCCEEDED
 
 
-def test_a_token_endpoint_out_of_reach_is_told_after_few_tries(klaviyo: Mocker) -> None:
+def test_an_unreachable_token_endpoint_fails_after_few_attempts(klaviyo: Mocker) -> None:
     klaviyo.post(TOKEN, status_code=503)
     assert (check().message or "").startswith("No access token could be obtained from Klaviyo: ")
     assert klaviyo.call_count == CHECK_TRIES

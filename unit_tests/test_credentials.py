@@ -1,4 +1,4 @@
-"""How a connection authenticates: what is taken, what is refused, and that nothing of it shows."""
+"""The credentials of a connection: which are accepted, which are refused, and that none is shown."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def without(name: str) -> dict[str, str]:
     return {field: value for field, value in OAUTH.items() if field != name}
 
 
-# --- what is taken --------------------------------------------------------------------------------------
+# --- what is accepted --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def without(name: str) -> dict[str, str]:
         {"credentials": {**WITH_KEY, "refresh_token": ""}},
     ],
 )
-def test_a_key_is_taken_from_either_place(settings: dict[str, Any]) -> None:
+def test_a_key_may_stand_in_either_place(settings: dict[str, Any]) -> None:
     config = parse(**settings)
     assert (config.api_key, config.oauth) == (KEY, None)
     assert config == parse(api_key=KEY)
@@ -77,7 +77,7 @@ def test_a_key_is_taken_from_either_place(settings: dict[str, Any]) -> None:
         {"credentials": {**OAUTH, "access_token": "", "token_expiry_date": "", "another": 1}},
     ],
 )
-def test_oauth_credentials_are_taken(settings: dict[str, Any]) -> None:
+def test_oauth_credentials_are_accepted(settings: dict[str, Any]) -> None:
     config = parse(**settings)
     assert (config.api_key, config.oauth) == ("", PARSED)
 
@@ -88,7 +88,11 @@ def test_oauth_credentials_are_taken(settings: dict[str, Any]) -> None:
         ("2026-01-01T00:00:00Z", 1_767_225_600.0),
         ("2026-01-01T01:00:00+01:00", 1_767_225_600.0),
         ("2026-01-01T00:00:00.500000000Z", 1_767_225_600.5),
-        *((nothing, 0.0) for nothing in ("", None, "soon", 5, {})),
+        ("", 0.0),
+        (None, 0.0),
+        ("soon", 0.0),
+        (5, 0.0),
+        ({}, 0.0),
     ],
     ids=repr,
 )
@@ -129,7 +133,7 @@ def test_a_saved_access_token_comes_with_its_expiry(date: object, expires_at: fl
         ({"credentials": {**OAUTH, "access_token": "ä"}}, "something else than a access_token"),
     ],
 )
-def test_each_wrong_combination_gets_one_sentence(settings: dict[str, Any], words: str) -> None:
+def test_each_wrong_combination_is_refused_in_one_sentence(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError) as raised:
         parse(**settings)
     message = str(raised.value)
@@ -143,7 +147,7 @@ def test_each_wrong_combination_gets_one_sentence(settings: dict[str, Any], word
 
 # --- the specification ----------------------------------------------------------------------------------
 
-spec = ConnectorSpecificationSerializer.load(json.loads(SPEC.read_text("utf-8")))
+spec: Any = ConnectorSpecificationSerializer.load(json.loads(SPEC.read_text("utf-8")))
 
 
 @pytest.mark.parametrize(
@@ -155,7 +159,7 @@ spec = ConnectorSpecificationSerializer.load(json.loads(SPEC.read_text("utf-8"))
         {"credentials": WITH_KEY},
     ],
 )
-def test_the_form_takes_each_way_to_authenticate(settings: dict[str, Any]) -> None:
+def test_the_form_accepts_each_way_to_authenticate(settings: dict[str, Any]) -> None:
     check_config_against_spec_or_exit(settings, spec)
     parse(**settings)
 
@@ -163,18 +167,18 @@ def test_the_form_takes_each_way_to_authenticate(settings: dict[str, Any]) -> No
 @pytest.mark.parametrize(
     "credentials", [without("refresh_token"), without("client_id"), {"auth_type": "password"}, {"auth_type": "api_key"}]
 )
-def test_the_form_refuses_what_is_incomplete(credentials: dict[str, Any]) -> None:
+def test_the_form_refuses_incomplete_credentials(credentials: dict[str, Any]) -> None:
     with pytest.raises(AirbyteTracedException, match="Config validation error"):
         check_config_against_spec_or_exit({"credentials": credentials}, spec)
 
 
-def test_airbyte_asks_for_the_scopes_of_all_streams_and_no_others() -> None:
+def test_the_flow_requests_the_scopes_of_all_streams_and_no_others() -> None:
     flow = spec.advanced_auth.oauth_config_specification.oauth_connector_input_specification
     assert flow.scope == " ".join(sorted({scope for stream in STREAMS for scope in stream.scope.split()}))
     assert "accounts:read" in flow.scope  # without which Klaviyo accepts no app
 
 
-def test_airbytes_flow_is_that_of_klaviyo() -> None:
+def test_the_flow_is_that_of_klaviyo() -> None:
     auth = spec.advanced_auth
     flow = auth.oauth_config_specification.oauth_connector_input_specification
     (first, *_) = spec.connectionSpecification["properties"]["credentials"]["oneOf"]
@@ -191,7 +195,7 @@ def test_airbytes_flow_is_that_of_klaviyo() -> None:
     assert "code_challenge_method=S256" in flow.consent_url
 
 
-def test_nothing_of_the_flow_is_lost_on_its_way_through_the_cdk() -> None:
+def test_the_printed_specification_holds_the_whole_flow() -> None:
     from source_klaviyo.run import spec_message  # noqa: PLC0415
 
     assert json.loads(spec_message())["spec"]["advanced_auth"] == json.loads(SPEC.read_text("utf-8"))["advanced_auth"]
@@ -206,7 +210,7 @@ def no_secrets_left() -> Iterator[None]:
     update_secrets([])
 
 
-def test_all_that_is_secret_is_masked() -> None:
+def test_all_secrets_are_redacted() -> None:
     access = {**OAUTH, "access_token": "access-MARKED"}
     update_secrets(secrets_of({"api_key": f" {KEY} ", "credentials": access}))
     basic = base64.b64encode(b"client-MARKED:secret-MARKED").decode()
@@ -215,11 +219,11 @@ def test_all_that_is_secret_is_masked() -> None:
 
 
 @pytest.mark.parametrize("settings", [{}, {"credentials": None}, {"credentials": "x"}, {"credentials": {"api_key": 5}}])
-def test_settings_without_sense_hold_no_secrets(settings: dict[str, Any]) -> None:
+def test_wrong_settings_hold_no_secrets(settings: dict[str, Any]) -> None:
     assert secrets_of(settings) == []
 
 
-def test_a_credential_shows_in_no_config() -> None:
+def test_no_credential_shows_in_a_config() -> None:
     config = parse(credentials={**OAUTH, "access_token": "access-MARKED"})
     assert "MARKED" not in f"{config} {config!r} {config.oauth!r}"
 
