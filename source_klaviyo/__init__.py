@@ -11,7 +11,7 @@ __all__ = ["SourceKlaviyo"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the source when it is asked for: it brings in the whole CDK, which `spec` does without."""
+    """Import the source on first use: it imports the whole CDK, which `spec` does not need."""
     if name == "SourceKlaviyo":
         from source_klaviyo.source import SourceKlaviyo  # noqa: PLC0415
 

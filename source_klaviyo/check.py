@@ -1,4 +1,4 @@
-"""`check`: real requests that prove the key or the OAuth connection, and say what it may read."""
+"""`check`: real requests that test the key or the OAuth connection and the scopes that it has."""
 
 from __future__ import annotations
 

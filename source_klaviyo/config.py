@@ -73,17 +73,17 @@ class Config:
 
     Attributes:
         api_key: Klaviyo's private key; never shown. Empty with OAuth.
-        start: records that changed (events: happened) before this instant are not read.
+        start: records that changed (events: happened) before this instant are left out.
         predictive_analytics: whether profiles come with their predictive analytics, at a lower rate limit.
-        num_workers: the most requests under way at once; None: the connector finds it by itself.
+        num_workers: maximum requests in flight; None: the connector adapts it.
         lookback: how far before its state an incremental read of events begins, in microseconds.
-        late_events: how long hours that have been read are looked at again for late events, in microseconds.
+        late_events: for how long recent hours are rechecked for late events, in microseconds.
         event_metric_ids: the metrics whose events are read; none for all.
         metric_ids: the conversion metrics that reports are about; none for all.
         reporting_lookback: how far before its state an incremental read of daily numbers begins, in microseconds.
-        metric_aggregates: what the stream metric_aggregates asks for.
-        api_url: scheme, host and port of Klaviyo; changed by the operator's environment only.
-        oauth: what an OAuth connection is made of; None with a key.
+        metric_aggregates: the definitions that the stream metric_aggregates requests.
+        api_url: scheme, host and port of Klaviyo; only the environment can change it.
+        oauth: the credentials of an OAuth connection; None with a key.
     """
 
     api_key: str = field(repr=False)
@@ -104,7 +104,7 @@ class Config:
         """Read the settings of a connection.
 
         Raises:
-            ConfigError: a setting has no sense; the message names it and says what to do.
+            ConfigError: a setting is wrong; the message names it and says what to do.
         """
         credentials = parse_credentials(settings)
         return cls(
@@ -139,7 +139,7 @@ def _start(value: object) -> Instant:
         raise ConfigError(
             f"The setting start_date is {preview(value)}, which lies in the future: choose an earlier date."
         )
-    return max(start, DAY)  # nothing is older, and filters before 1970 are not to be relied on
+    return max(start, DAY)  # nothing is older, and filters before 1970 are not reliable
 
 
 def _setting(settings: Mapping[str, Any], name: str, kind: Any, rule: str, otherwise: Any = None) -> Any:
@@ -148,7 +148,7 @@ def _setting(settings: Mapping[str, Any], name: str, kind: Any, rule: str, other
     if value is None:
         return otherwise
     if isinstance(value, float) and value.is_integer():
-        value = int(value)  # JSON knows no difference
+        value = int(value)  # in JSON, 5.0 is a whole number, too
     try:
         json.dumps(value, ensure_ascii=False).encode()
         return msgspec.convert(value, kind)
@@ -166,7 +166,7 @@ def _number(settings: Mapping[str, Any], name: str, least: int, most: int, other
 
 
 def _ids(settings: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    """IDs separated by commas (or in a list), each once."""
+    """Return IDs separated by commas (or in a list), each once."""
     value = _setting(settings, name, str | list[str], "IDs separated by commas", [])
     parts = value.split(",") if isinstance(value, str) else value
     ids = tuple(dict.fromkeys(part.strip() for part in parts if part.strip()))
@@ -249,6 +249,6 @@ def _is_this_machine(host: str) -> bool:
 
 
 def preview(value: object) -> str:
-    """A value as messages show it: on one line, and of bearable length."""
+    """Return the beginning of a value for a message: one line of at most 41 characters, without secrets."""
     text = filter_secrets(repr(value))
     return text if len(text) <= 40 else f"{text[:40]}…"

@@ -58,7 +58,7 @@ def parse_credentials(settings: Mapping[str, Any]) -> str | OAuthCredentials:
 
 
 def secrets_of(settings: Mapping[str, Any]) -> list[str]:
-    """Return what has to be kept out of logs and errors: the key, tokens and secrets, as far as they are given."""
+    """Return what is redacted in logs and errors: the key, tokens and secrets that are given."""
     credentials = settings.get("credentials")
     places = [settings, credentials if isinstance(credentials, dict) else {}]
     names = (API_KEY, "client_id", "client_secret", "refresh_token", "access_token")

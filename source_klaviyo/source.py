@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("airbyte")
 
 CHECK_TRIES = 3
-"""A person waits for the answer of a check."""
+"""Few attempts, since a person waits for the result of a check."""
 
 
 class SourceKlaviyo(AbstractSource):
@@ -82,7 +82,7 @@ class SourceKlaviyo(AbstractSource):
         """Return all streams.
 
         Raises:
-            AirbyteTracedException: a setting makes no sense.
+            AirbyteTracedException: a setting is wrong.
         """
         with traced():
             parsed = Config.parse(config)
@@ -118,13 +118,13 @@ class SourceKlaviyo(AbstractSource):
             logger: the CDK's.
             config: the settings.
             catalog: what to read.
-            state: from where on.
+            state: the states to resume from.
             progress: follows the streams.
             stop_requested: set on a shutdown.
 
         Raises:
             ShutdownRequested: a shutdown was requested.
-            AirbyteTracedException: a setting or a state makes no sense, or, at the end, streams have failed.
+            AirbyteTracedException: a setting is wrong, or, at the end, streams have failed.
         """
         known: dict[str, Stream] = {stream.name: stream for stream in self.streams(config)}
         _warn_of_states(state or [], known)
@@ -159,7 +159,7 @@ def _generator(
     """Return what makes the partitions of a configured stream.
 
     Raises:
-        AirbyteTracedException: there is no such stream, or its state makes no sense.
+        AirbyteTracedException: there is no such stream, or its state is invalid.
     """
     name = filter_secrets(configured.stream.name)
     stream = known.get(name)
@@ -194,7 +194,7 @@ def _streams(config: Config, client: KlaviyoClient) -> list[KlaviyoStream]:
 
 
 def _warn_of_cursors(stream: KlaviyoStream, configured: ConfiguredAirbyteStream) -> None:
-    """Say where a catalog expects another cursor than the stream has: what is read is then not what it says."""
+    """Warn if a catalog expects another cursor than the stream has, since the sync then differs from what it says."""
     own = stream.cursor_attribute
     if configured.sync_mode != SyncMode.incremental:
         return

@@ -27,7 +27,8 @@ class AllocatorTuning:
 
     A page is a megabyte and thousands of objects without cycles. Getting its memory from the system and returning it
     each time costs as much as the page itself, and so does garbage collection. Keeping all memory makes the process
-    grow with its threads. Other C libraries than glibc are left alone.
+    grow with its threads. Environment variables would have to be set before the process starts, which no command can
+    rely on. Other C libraries than glibc are left alone.
     """
 
     def __init__(self) -> None:

@@ -34,7 +34,7 @@ _STATE = "restore the connection's last good state, or clear the connection to r
 
 
 def read_config(path: str) -> dict[str, Any]:
-    """The settings.
+    """Read the settings.
 
     Raises:
         ConfigError: the file cannot be read or holds no settings.
@@ -73,7 +73,7 @@ def read_catalog(path: str) -> ConfiguredAirbyteCatalog:
 
 
 def read_state(path: str | None) -> list[AirbyteStateMessage]:
-    """The state, in any form that Airbyte has had: messages of streams, a global one, or one object of all streams.
+    """Read the state, in any form that Airbyte has had: messages of streams, a global one, or one object for all.
 
     Raises:
         ConfigError: the file cannot be read or holds no state.
@@ -120,7 +120,7 @@ def _whole(value: Any) -> int | None:
 
 
 def _states(state: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The state of each stream; null stands for none."""
+    """Yield the state of each stream; null stands for none."""
     if state is None:
         return
     if isinstance(state, list):
@@ -149,7 +149,7 @@ def _states(state: Any) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _stream_state(stream: Any) -> Iterator[tuple[str, dict[str, Any]]]:
-    # no stream here has a namespace: whatever a connection makes of it, the name says which state is meant
+    # no stream here has a namespace, so the name alone identifies the state, whatever the platform adds
     stream = _object(stream, "the state of a stream")
     descriptor = stream.get("stream_descriptor", stream.get("streamDescriptor"))
     name = _object(descriptor, "the descriptor of a stream").get("name")
@@ -173,7 +173,7 @@ def _read_json(path: str, what: str, option: str) -> Any:
         reason = getattr(error, "strerror", None) or "no file is called so"
         raise ConfigError(f"The {what} file cannot be read ({reason}): give the path of one with --{option}.") from None
     try:
-        return json.loads(content)  # of bytes, it sees by itself which kind of unicode they are
+        return json.loads(content)  # it detects the Unicode encoding of bytes
     except json.JSONDecodeError as error:
         reason = f"line {error.lineno}, column {error.colno}: {error.msg}"
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""Standard output: whole lines only, however the process ends."""
+"""Standard output and shutdown: whole lines only, however the process ends."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class Output:
     """Writes whole lines to stdout, and ends the process behind the last one.
 
-    An orderly exit would wait for workers that wait for the queue. So what has been read is written, and the process
-    ends without waiting for its threads. Nothing is lost: a state only covers records before it.
+    A normal interpreter exit would join workers that wait for the queue. So a shutdown writes what has been read and
+    ends the process without joining its threads. Nothing is lost: a state only covers records before it.
 
     Attributes:
         stop_requested: set by SIGTERM or SIGINT.
@@ -50,7 +50,7 @@ class Output:
         self._signal: int | None = None
 
     def install_signal_handlers(self) -> None:
-        """Shut down on SIGTERM and SIGINT; to be called before other threads start.
+        """Start a shutdown on SIGTERM and SIGINT; to be called before other threads start.
 
         One thread waits for these signals, which all others inherit as blocked. Their default action stays in place
         for the end.
@@ -59,7 +59,7 @@ class Output:
             signal.signal(number, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
-            threading.Thread(target=self._shut_down_on_signal, daemon=True).start()
+            threading.Thread(target=self._shutdown_on_signal, daemon=True).start()
         except RuntimeError:  # the system lets no thread start: then the signals end the process at once
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
@@ -98,7 +98,7 @@ class Output:
             os.kill(os.getpid(), self._signal)
         os._exit(code)  # also for the first process of a container, on which these signals have no effect
 
-    def _shut_down_on_signal(self) -> None:
+    def _shutdown_on_signal(self) -> None:
         self._signal = signal.sigwait(_SIGNALS)
         self.stop_requested.set()
         if self._reads:
@@ -108,7 +108,7 @@ class Output:
         self.exit(0)
 
     def _fail(self, error: OSError) -> NoReturn:
-        if not self.stop_requested.is_set():  # otherwise the reader has asked for the end, and gone
+        if not self.stop_requested.is_set():  # otherwise the reader requested the shutdown and has gone
             message = (
                 f"Standard output cannot be written ({error.strerror}), so the connector ends here: check the disk, or "
                 "the program that reads the output, and run the command again.\n"
@@ -127,7 +127,7 @@ class _Lines(io.TextIOBase):
 
     @override
     def write(self, text: str) -> int:
-        """Write text; what follows the last line break waits for the thread's next one."""
+        """Write whole lines; the rest of the text waits for the thread's next line break."""
         lines, newline, self._begun.text = (getattr(self._begun, "text", "") + text).rpartition("\n")
         if newline:
             self._output.write(f"{lines}\n".encode())

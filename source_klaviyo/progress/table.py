@@ -23,7 +23,7 @@ FRAMES_A_SECOND = 2
 GAP = 2
 """Spaces between columns."""
 SHORT_NAME = 12
-"""Characters of a name that still tell streams apart."""
+"""Characters of a name that still distinguish streams."""
 AROUND = 5
 """Lines in addition to those of streams: title, heads, total, those not shown, and the cursor's line."""
 
