@@ -37,20 +37,22 @@ _START_DATE = re.compile(r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}:\d{2}(\.\d+)?Z)?")
 _ID = r"^[\w.:$-]+\Z"
 
 
-class Aggregate(msgspec.Struct, frozen=True):
+class Aggregate(msgspec.Struct, frozen=True, kw_only=True):
     """A report on a metric's events, as POST /metric-aggregates takes it.
 
+    IDs of records are hashes of its fields, in this order.
+
     Attributes:
-        metric_id: the metric.
         name: what the user calls it; the metric's ID if left out.
+        metric_id: the metric.
         measurements: what to compute.
         interval: the period of each row.
         by: the properties to group by.
         filter: further conditions, in Klaviyo's grammar.
     """
 
-    metric_id: Annotated[str, msgspec.Meta(pattern=_ID)]
     name: str = ""
+    metric_id: Annotated[str, msgspec.Meta(pattern=_ID)]
     measurements: tuple[Literal["count", "sum_value", "unique"], ...] = ("count",)
     interval: Literal["day", "hour", "week", "month"] = "day"
     by: tuple[str, ...] = ()

@@ -123,7 +123,7 @@ class MetricAggregates(Periods):
     @staticmethod
     def _record(one: Aggregate, date: str, place: int, row: _Row) -> dict[str, Any]:
         dimensions = dict(zip(one.by, row.dimensions, strict=False))
-        identity = encode([{"name": one.name, **asdict(one)}, date, row.dimensions])
+        identity = encode([asdict(one), date, row.dimensions])
         return {
             "id": hashlib.sha256(identity).hexdigest()[:32],
             "name": one.name,
