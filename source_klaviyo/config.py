@@ -18,13 +18,12 @@ from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 from source_klaviyo.api.client import HOST
 from source_klaviyo.api.errors import ConfigError
 from source_klaviyo.credentials import parse_credentials
-from source_klaviyo.sync.instants import DAY, SECOND, parse_instant
+from source_klaviyo.sync.instants import DAY, SECOND, Instant, parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from source_klaviyo.api.token_endpoint import OAuthCredentials
-    from source_klaviyo.sync.instants import Instant
 
 API_URL_VARIABLE = "KLAVIYO_API_URL"
 _THIS_MACHINE = frozenset({"localhost", "host.docker.internal", "host.containers.internal"})
@@ -141,7 +140,7 @@ def _start(value: object) -> Instant:
         raise ConfigError(
             f"The setting start_date is {preview(value)}, which lies in the future: choose an earlier date."
         )
-    return max(start, DAY)  # nothing is older, and filters before 1970 are not reliable
+    return max(start, Instant(DAY))  # nothing is older, and filters before 1970 are not reliable
 
 
 def _setting(settings: Mapping[str, Any], name: str, kind: Any, rule: str, otherwise: Any = None) -> Any:

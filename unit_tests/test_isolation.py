@@ -11,7 +11,7 @@ from airbyte_cdk.models import Type
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_klaviyo.partitions.isolation import unreadable_second
+from source_klaviyo.partitions.isolation import find_unreadable_second
 from source_klaviyo.sync.instants import DAY, SECOND, for_filter
 from unit_tests.fake_api import HOST, NOW, FakeKlaviyo, Output, Request, error, sync
 
@@ -51,7 +51,7 @@ def test_the_second_of_the_record_is_found_in_few_steps(start: int, ahead: int, 
         asked.append(instant)
         return instant > record
 
-    assert unreadable_second(can_be_read, start * SECOND, record + behind * SECOND) == record
+    assert find_unreadable_second(can_be_read, start * SECOND, record + behind * SECOND) == record
     assert len(asked) <= 50
 
 
@@ -178,6 +178,6 @@ def test_a_page_comes_once_though_the_one_behind_the_end_of_its_window_cannot_be
     ids = fill(klaviyo, "lists", 40)
     klaviyo.poisoned = {ids[25]}
     bounds = iter([[START + 14 * 3600 * SECOND + SECOND]])
-    monkeypatch.setattr("source_klaviyo.sync.splitting.WindowPlan.bounds", lambda *_: next(bounds, []))
+    monkeypatch.setattr("source_klaviyo.sync.splitting.WindowPlan.split_after", lambda *_: next(bounds, []))
     output = sync("lists", num_workers=1)
     assert Counter(output.ids()) == Counter([*ids[:25], *ids[26:]])

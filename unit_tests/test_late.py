@@ -13,8 +13,8 @@ from airbyte_cdk.models import Type
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from source_klaviyo.sync.instants import DAY, SECOND, for_filter, parse_instant
-from source_klaviyo.sync.recent_hours import HOUR, RecentHours, hour_of
+from source_klaviyo.sync.instants import DAY, HOUR, SECOND, floor, for_filter, parse_instant
+from source_klaviyo.sync.recent_hours import RecentHours
 from source_klaviyo.sync.state import StoredState
 from unit_tests.fake_api import NOW, FakeKlaviyo, error, sync
 
@@ -104,7 +104,7 @@ def test_only_hours_that_changed_are_emitted_again(account: Account) -> None:
     again = account.sync(after=DAY)
     rows = {row["id"]: parse_instant(row["attributes"]["datetime"]) for row in account.klaviyo.rows["events"]}
     assert event in again
-    assert {hour_of(rows[one]) for one in again} == {hour_of(rows[event])}
+    assert {floor(rows[one], HOUR) for one in again} == {floor(rows[event], HOUR)}
     assert len(again) > 1
 
 
@@ -210,7 +210,7 @@ def test_a_lookback_reads_again_without_confusing_the_hours(klaviyo: FakeKlaviyo
     for _ in range(10):
         position = klaviyo.now - 5 * SECOND
         again = account.sync(after=3 * HOUR)
-        assert all(rows[one] >= hour_of(position - DAY) for one in again)
+        assert all(rows[one] >= floor(position - DAY, HOUR) for one in again)
 
 
 @pytest.mark.parametrize("moved", [-30 * HOUR, -17 * MINUTE, 17 * MINUTE])
@@ -225,7 +225,7 @@ def test_a_position_that_someone_has_moved_is_obeyed(klaviyo: FakeKlaviyo, moved
     rows = {row["id"]: parse_instant(row["attributes"]["datetime"]) for row in klaviyo.rows["events"]}
     again = account.sync()
     assert {one for one in rows if rows[one] >= NOW - 5 * SECOND + moved} <= set(again)
-    assert all(rows[one] >= hour_of(NOW - 5 * SECOND + moved) for one in again)
+    assert all(rows[one] >= floor(NOW - 5 * SECOND + moved, HOUR) for one in again)
     for _ in range(8):
         assert account.sync(after=DAY) == []
 
@@ -319,5 +319,5 @@ def assert_counted(account: Account) -> None:
     assert memory.since <= memory.until
     assert max(memory.until, memory.looked) <= account.klaviyo.now
     for hour, (count, _) in memory.hours.items():
-        within = [one for one in emitted if hour_of(one) == hour and memory.since <= one < memory.until]
+        within = [one for one in emitted if floor(one, HOUR) == hour and memory.since <= one < memory.until]
         assert count <= len(within)

@@ -877,7 +877,7 @@ def test_records_of_one_second_come_once_though_page_cursors_expire(klaviyo: Fak
 def test_pages_without_a_record_and_without_an_end_are_noticed(
     klaviyo: FakeKlaviyo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("source_klaviyo.streams.slice_pages.EMPTY_PAGES", 20)
+    monkeypatch.setattr("source_klaviyo.streams.slice_pages.MAX_EMPTY_PAGES", 20)
 
     def page(_: Request) -> tuple[int, bytes]:
         link = f"{HOST}/api/events?page%5Bcursor%5D={len(klaviyo.requests)}"
@@ -1012,7 +1012,7 @@ def test_what_comes_late_behind_the_place_of_a_split_is_read(
             return divided
         return []
 
-    monkeypatch.setattr("source_klaviyo.sync.splitting.WindowPlan.bounds", divide_once)
+    monkeypatch.setattr("source_klaviyo.sync.splitting.WindowPlan.split_after", divide_once)
     late_by(klaviyo, ids[54], late)
     output = sync(stream, num_workers=1)
     assert divided

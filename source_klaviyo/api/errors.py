@@ -40,6 +40,8 @@ from source_klaviyo.api.redaction import redact_pii
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from source_klaviyo.sync.instants import Instant
+
 Failure = Literal["config", "transient", "system"]
 
 
@@ -113,7 +115,7 @@ class ServerError(TransientError):
 class UnreadableDetail(ServerError):
     """A request about one record fails; `second` is the second of the record's cursor, if known."""
 
-    def __init__(self, message: str, second: int | None) -> None:
+    def __init__(self, message: str, second: Instant | None) -> None:
         super().__init__(message)
         self.second = second
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from airbyte_cdk.models import AirbyteMessage, AirbyteRecordMessage, Type
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -101,17 +102,21 @@ class BatchQueue(Queue[Any]):
 
     # the hooks of the standard library's queue for other ways to count; it calls them under its lock
 
+    @override
     def _init(self, maxsize: int) -> None:
         super()._init(maxsize)
         self._bytes = 0
 
+    @override
     def _qsize(self) -> int:
         return self._bytes
 
+    @override
     def _put(self, item: Any) -> None:
         super()._put(item)
         self._bytes += self._weight(item)
 
+    @override
     def _get(self) -> Any:
         item = super()._get()
         self._bytes -= self._weight(item)

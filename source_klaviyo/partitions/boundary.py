@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from source_klaviyo.sync.instants import whole_second
+from source_klaviyo.sync.instants import SECOND, floor
 from source_klaviyo.sync.selection import instant_of
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class BoundaryDeduplicator:
 
     def advance(self, page: Page, last: Instant) -> None:
         """Take over a page that has been read, in order, up to its last record."""
-        second = whole_second(last)
+        second = floor(last, SECOND)
         if second != self._second:
             self._second, self._known, self._is_restarted, self._too_many = second, set(), False, False
         if self._too_many:

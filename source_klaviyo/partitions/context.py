@@ -18,8 +18,8 @@ from airbyte_cdk.models import (
 
 from source_klaviyo.api.errors import ConfigError, DailyQuotaExceeded, TransientError, UnreadableRecord
 from source_klaviyo.partitions.failures import as_traced, stream_error
-from source_klaviyo.sync.cursor import CONSISTENCY_LAG, WindowCursor
-from source_klaviyo.sync.instants import SECOND, whole_second
+from source_klaviyo.sync.cursor import WindowCursor, consistent_until
+from source_klaviyo.sync.instants import from_seconds
 from source_klaviyo.sync.splitting import SplitPlanner
 
 if TYPE_CHECKING:
@@ -108,15 +108,15 @@ class StreamContext:
 
     def now(self) -> Instant:
         """Return the present, by Klaviyo's clock."""
-        return int(self.stream.client.now() * SECOND)
+        return from_seconds(self.stream.client.now())
 
     def certain_now(self) -> Instant:
         """Return the present by the slower of the two clocks, the host's and Klaviyo's."""
-        return int(self.stream.client.certain_now() * SECOND)
+        return from_seconds(self.stream.client.certain_now())
 
-    def page_requested(self, instant: Instant) -> None:
+    def mark_requested(self, requested_at: Instant) -> None:
         """Record when a page was requested."""
-        latest = whole_second(instant - CONSISTENCY_LAG)
+        latest = consistent_until(requested_at)
         self.began = latest if self.began is None else min(self.began, latest)
 
     @property

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from source_klaviyo.api.errors import DamagedAnswer, ServerError, UnreadableRecord
-from source_klaviyo.sync.instants import SECOND, for_filter, whole_second
+from source_klaviyo.sync.instants import SECOND, floor, for_filter
 from source_klaviyo.sync.selection import instant_of
 
 if TYPE_CHECKING:
@@ -33,28 +33,24 @@ class RecordIsolation:
         self._stream = stream
         self._slice = stream_slice
 
-    def unreadable_second(
-        self, bounds: Mapping[str, Any], start: Instant, end: Instant | None, now: Instant
-    ) -> Instant | None:
+    def find_unreadable_second(self, start: Instant, end: Instant | None, now: Instant) -> Instant | None:
         """Return the second of a record that cannot be read; None if Klaviyo fails for another reason.
 
         Args:
-            bounds: `start` and `end` of the window as requests have them.
             start: the instant up to which all has been read.
             end: where the window ends; None if requests have no end.
             now: the present.
         """
-        if not self._can_be_read({"start": for_filter(now)}):
+        if not self._can_be_read({"start": now}):
             return None
-        second = unreadable_second(
-            lambda instant: self._can_be_read({**bounds, "start": for_filter(instant)}),
-            start,
-            now if end is None else end,
+        bounds = {} if end is None else {"end": end}
+        second = find_unreadable_second(
+            lambda instant: self._can_be_read({**bounds, "start": instant}), start, now if end is None else end
         )
         # if the second can be read after all, the failure was transient
-        return None if self._can_be_read({"start": for_filter(second)}, until=second + SECOND) else second
+        return None if self._can_be_read({"start": second}, until=second + SECOND) else second
 
-    def _can_be_read(self, bounds: Mapping[str, Any], until: Instant | None = None) -> bool:
+    def _can_be_read(self, bounds: Mapping[str, Instant], until: Instant | None = None) -> bool:
         """Return whether the first record within bounds can be read, or all records up to an instant."""
         stream_slice = {**self._slice, **bounds, "page_size": 1, "tries": MAX_ATTEMPTS}
         try:
@@ -68,8 +64,8 @@ class RecordIsolation:
 
     def error(self, stream_name: str, seconds: Iterable[Instant]) -> UnreadableRecord:
         """Return the error for the seconds that have been skipped."""
-        root = self._stream.parent_fields(self._slice)
-        where = f" of {', '.join(f'{name} {value}' for name, value in root.items())}" if root else ""
+        parent = self._stream.parent_fields(self._slice)
+        where = f" of {', '.join(f'{name} {value}' for name, value in parent.items())}" if parent else ""
         dates = ", ".join(map(for_filter, sorted(seconds)))
         return UnreadableRecord(
             f"Klaviyo fails on records of stream {stream_name}{where}, dated {dates}: all records of "
@@ -77,10 +73,10 @@ class RecordIsolation:
         )
 
 
-def unreadable_second(can_be_read: Callable[[Instant], bool], start: Instant, end: Instant) -> Instant:
+def find_unreadable_second(can_be_read: Callable[[Instant], bool], start: Instant, end: Instant) -> Instant:
     """Return a second that holds a record which cannot be read; the next one, unless readable ones lie between several.
 
-    A question from a later instant on succeeds as soon as it lies behind that record, so the second is found by steps
+    A request from a later instant on succeeds as soon as it lies behind that record, so the second is found by steps
     that double, and then by halves.
 
     Args:
@@ -93,6 +89,6 @@ def unreadable_second(can_be_read: Callable[[Instant], bool], start: Instant, en
         step *= 2
         low, high = high, min(high + step, end)
     while high - low > SECOND:
-        middle = whole_second((low + high) // 2)
+        middle = floor(low + (high - low) // 2, SECOND)
         low, high = (low, middle) if can_be_read(middle) else (middle, high)
     return low

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from source_klaviyo.api.page import Page
 from source_klaviyo.api.resource import identity
-from source_klaviyo.sync.recent_hours import HourCounts, hour_of
+from source_klaviyo.sync.instants import HOUR, floor
+from source_klaviyo.sync.recent_hours import HourCounts
 from source_klaviyo.sync.selection import instant_of
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ class LateRecords:
     Args:
         until: the position; later records are not held back.
         known: the fingerprints of what was emitted of the hours before it.
+
+    Attributes:
+        is_released: whether records are no longer held back.
     """
 
     def __init__(self, until: Instant, known: Mapping[Instant, Fingerprint]) -> None:
@@ -39,12 +43,7 @@ class LateRecords:
         self._known = known
         self._size = 0
         self._records: list[tuple[Instant, msgspec.Raw, bytes]] = []
-        self._is_released = False
-
-    @property
-    def is_released(self) -> bool:
-        """Whether records are no longer held back."""
-        return self._is_released
+        self.is_released = False
 
     def clear(self) -> None:
         """Forget the records, because they will be read again."""
@@ -53,7 +52,7 @@ class LateRecords:
 
     def hold_back(self, page: Page, keep: Sequence[int]) -> Sequence[int]:
         """Hold back records at these indexes of a page if they lie before the position; returns the other indexes."""
-        if self._is_released:
+        if self.is_released:
             return keep
         others = []
         for index in keep:
@@ -72,15 +71,16 @@ class LateRecords:
         Args:
             last: the last record of a window that is read in order; None if it is not in order.
         """
-        return not self._is_released and ((last is not None and last >= self._until) or self._size > MAX_HELD_BYTES)
+        return not self.is_released and ((last is not None and last >= self._until) or self._size > MAX_HELD_BYTES)
 
     def release(self) -> Page:
         """Return the records of the hours that have changed, or all if they are too large; hold back no more."""
-        self._is_released = True
+        self.is_released = True
         records, self._records = self._records, []
         if self._size <= MAX_HELD_BYTES:
-            tally = HourCounts(min((instant for instant, _, _ in records), default=self._until))
-            tally.count([instant for instant, _, _ in records], [identity(resource) for _, resource, _ in records])
-            tally.commit(self._until)
-            records = [one for one in records if tally.hours.get(hour_of(one[0])) != self._known.get(hour_of(one[0]))]
+            counts = HourCounts(min((instant for instant, _, _ in records), default=self._until))
+            counts.count([instant for instant, _, _ in records], [identity(resource) for _, resource, _ in records])
+            counts.commit(self._until)
+            changed = {hour for hour, found in counts.hours.items() if found != self._known.get(hour)}
+            records = [one for one in records if floor(one[0], HOUR) in changed]
         return Page([resource for _, resource, _ in records], [cursor for _, _, cursor in records])

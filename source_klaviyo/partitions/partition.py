@@ -9,6 +9,7 @@ from source_klaviyo.api.errors import DailyQuotaExceeded, KlaviyoError
 from source_klaviyo.api.page import decode_errors_as_transient
 from source_klaviyo.api.resource import identity
 from source_klaviyo.partitions.batch import RecordBatch
+from source_klaviyo.sync.instants import for_filter
 from source_klaviyo.sync.selection import instant_of
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from source_klaviyo.api.page import Page
     from source_klaviyo.partitions.context import StreamContext
+    from source_klaviyo.streams.base import Slice
     from source_klaviyo.sync.instants import Instant
 
 
@@ -35,6 +37,13 @@ class StreamPartition(ABC):
         self._holds_slot = holds_slot
 
     def to_slice(self) -> Mapping[str, Any]:
+        """Return the slice with its instants as text, for the debug log."""
+        return {
+            name: for_filter(value) if name in {"start", "end"} else value
+            for name, value in self.current_slice().items()
+        }
+
+    def current_slice(self) -> Slice:
         """Return the slice that requests are made from."""
         return self._context.slices[self._partition_index]
 
@@ -63,8 +72,16 @@ class StreamPartition(ABC):
     def _read(self) -> Iterator[RecordBatch]:
         """Yield the partition's records; report no position once the stream has ended."""
 
+    def _batches(self, page: Page, keep: Sequence[int], stream_slice: Mapping[str, Any]) -> Iterator[RecordBatch]:
+        """Yield the records at these indexes of a page; again with those that another worker left unemitted."""
+        is_queued = False
+        while not is_queued:
+            batch = self._batch(page, keep, stream_slice)
+            if batch.count:
+                yield batch
+            is_queued = self._stream.mark_batch_queued()
+
     def _batch(self, page: Page, keep: Sequence[int], stream_slice: Mapping[str, Any]) -> RecordBatch:
-        """Return the records at these indexes of a page."""
         stream = self._stream
         resources, cursors = page.resources, page.cursors or [b""] * len(page.resources)
         if len(keep) < len(resources):

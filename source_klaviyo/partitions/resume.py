@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from source_klaviyo.api.errors import ConfigError
 from source_klaviyo.partitions.failures import as_traced
-from source_klaviyo.sync.cursor import CONSISTENCY_LAG
-from source_klaviyo.sync.instants import DAY, SECOND, for_state, whole_second
+from source_klaviyo.sync.cursor import CONSISTENCY_LAG, consistent_until
+from source_klaviyo.sync.instants import DAY, HOUR, SECOND, floor, for_state, from_seconds
+from source_klaviyo.sync.position import PartitionPosition
 from source_klaviyo.sync.queries import Queries, Query
-from source_klaviyo.sync.recent_hours import HOUR, hour_of
+from source_klaviyo.sync.recent_hours import RecentHours
 from source_klaviyo.sync.state import FULL_REFRESH_DONE, GENERATION, NO_CURSOR, StoredState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from source_klaviyo.partitions.context import StreamContext
     from source_klaviyo.streams.base import KlaviyoStream, Slice
-    from source_klaviyo.sync.instants import Instant
-    from source_klaviyo.sync.recent_hours import RecentHours, Span
+    from source_klaviyo.sync.instants import Instant, Span
     from source_klaviyo.sync.state import Partition
 
 logger = logging.getLogger("airbyte")
@@ -68,17 +68,42 @@ class ResumePoints:
 
     def recent_hours(self, partition: Partition) -> RecentHours | None:
         """Return the fingerprints of a partition's recent hours; None if the state has none."""
-        return self._stored.memory(partition)
+        return self._stored.recent_hours(partition)
 
-    def position(self, partition: Partition, stream_slice: Slice) -> Instant | None:
-        """Return where a partition resumes, never in the future; None if it has not been read yet."""
-        name = stream_slice.get("query")
-        position = self._stored.query(name) if name else None
-        if position is None and name not in self._stream.new_queries:
+    def positions(self, listed: Sequence[tuple[Partition, Slice]]) -> list[PartitionPosition]:
+        """Return where each partition resumes; warn of those whose records the state may not cover."""
+        positions = [self._position(partition, stream_slice) for partition, stream_slice in listed]
+        self._warn_of_full_read(positions)
+        self._warn_of_unread_partitions(partition for partition, _ in listed)
+        return positions
+
+    def _position(self, partition: Partition, stream_slice: Slice) -> PartitionPosition:
+        context, name = self._context, stream_slice.get("query")
+        stream = self._stream.query(stream_slice)
+        resumed_from = self._resumed_from(partition, name)
+        hours = self.recent_hours(partition) if context.counts_hours else None
+        start = self._start(stream, resumed_from, hours)
+        if context.counts_hours and not (hours and self._stream.recheck_span):
+            # a stream with a visibility lag counts the hours that it reads again
+            hours = RecentHours(start, start, context.certain_now())
+        return PartitionPosition(
+            partition,
+            start,
+            resumed_from,
+            query=Query(name, stream.follows_cursor) if name else None,
+            catch_up_after=stream.catch_up_after if stream.follows_cursor else None,
+            read=self._read_ahead(partition, name),
+            recent_hours=hours,
+        )
+
+    def _resumed_from(self, partition: Partition, query: str | None) -> Instant | None:
+        """Return the position of a partition, never in the future; None if it has not been read yet."""
+        position = self._stored.queries.get(query) if query else None
+        if position is None and query not in self._stream.new_queries:
             position = self._stored.position(partition)
-        return self._clamp_to_now(position, self._stored.memory(partition))
+        return self._clamp_to_now(position, self._stored.recent_hours(partition))
 
-    def start(self, stream: KlaviyoStream, position: Instant | None, recent_hours: RecentHours | None) -> Instant:
+    def _start(self, stream: KlaviyoStream, position: Instant | None, recent_hours: RecentHours | None) -> Instant:
         """Return from when on to read: somewhat before the position, where records may be late."""
         earliest = stream.first_start()
         if position is None:
@@ -86,36 +111,34 @@ class ResumePoints:
         if not self._context.incremental:
             return max(earliest, position)
         if stream.visibility_lag:
-            return max(earliest, hour_of(position - stream.visibility_lag))
+            return max(earliest, floor(position - stream.visibility_lag, HOUR))
         start = stream.resume_from(position)
-        return max(earliest, recent_hours.resumed(start) if recent_hours else start)
+        return max(earliest, recent_hours.resume_from(start) if recent_hours else start)
+
+    def _read_ahead(self, partition: Partition, query: str | None) -> list[Span]:
+        """Return the spans that have been read; recent hours are counted as they are read, so they are read again."""
+        spans = self._stored.read_ahead(partition, query)
+        context = self._context
+        if not context.counts_hours:
+            return spans
+        counted = floor(context.certain_now() - context.recent_span, HOUR) - HOUR
+        return [(start, min(end, counted)) for start, end in spans]
 
     def milestones(self) -> list[Instant]:
         """Return the positions that thousands of partitions reach one after the other."""
         listed_at = self._stream.listed_at()
-        listed = self._context.certain_now() if listed_at is None else int(listed_at * SECOND)
+        listed = self._context.certain_now() if listed_at is None else from_seconds(listed_at)
         stopped = [] if self._stored.read_through is None else [self._stored.read_through]
-        return [*stopped, whole_second(listed - CONSISTENCY_LAG)]
-
-    def read_ahead(self, partition: Partition, stream_slice: Slice) -> list[Span]:
-        """Return the spans that have been read; recent hours are counted as they are read, so they are read again."""
-        spans = self._stored.read_ahead(partition, stream_slice.get("query"))
-        context = self._context
-        if not context.counts_hours:
-            return spans
-        counted = hour_of(context.certain_now() - context.recent_span) - HOUR
-        return [(start, min(end, counted)) for start, end in spans]
+        return [*stopped, consistent_until(listed)]
 
     def queries(self, slices: Sequence[Slice]) -> Queries | None:
-        """Return the positions of the stream's queries; None for a stream of one query."""
+        """Return the queries that make up the stream; None for a stream of one query."""
         stream = self._stream
         if not stream.queries:
             return None
-        queries = [Query(name, stream.query({"query": name}).follows_cursor) for name in stream.queries]
-        read = [next(query for query in queries if query.name == one["query"]) for one in slices]
-        unread = [query for query in queries if query not in read]
-        floor = self._clamp_to_now(self._stored.position({}))
-        return Queries(read, unread, floor, lambda: self._context.began)
+        unread = set(stream.queries) - {one["query"] for one in slices}
+        queries = [Query(name, stream.query({"query": name}).follows_cursor) for name in unread]
+        return Queries(queries, self._clamp_to_now(self._stored.position({})), lambda: self._context.began)
 
     def _clamp_to_now(self, position: Instant | None, recent_hours: RecentHours | None = None) -> Instant | None:
         """Return a position that does not lie in the future, where it would hide the changes until then.
@@ -124,14 +147,16 @@ class ResumePoints:
         read or, if nothing is, by a safe span: records that are read twice are deduplicated, lost ones are lost.
         """
         context = self._context
-        if position is not None and position > context.now() - CONSISTENCY_LAG:
+        if position is None:
+            return None
+        if position > context.now() - CONSISTENCY_LAG:
             # before the first response only the host's clock is known, which may be slow
             self._stream.shared.learn_clock()
-        if position is None or position <= context.now():
-            return position if position is None else min(position, whole_second(context.now() - CONSISTENCY_LAG))
-        latest = context.now() - CONSISTENCY_LAG
-        known = [one for one in ((recent_hours.until, recent_hours.looked) if recent_hours else ()) if one <= latest]
-        safe = max(known, default=whole_second(context.now()) - SAFE_SPAN)
+        now = context.now()
+        if position <= now:
+            return min(position, consistent_until(now))
+        known = [recent_hours.until, recent_hours.looked] if recent_hours else []
+        safe = max((one for one in known if one <= now - CONSISTENCY_LAG), default=floor(now, SECOND) - SAFE_SPAN)
         level = logging.DEBUG if self._has_warned_of_future else logging.WARNING
         self._has_warned_of_future = True
         logger.log(
@@ -141,21 +166,21 @@ class ResumePoints:
             self._stream.name,
             for_state(position),
             for_state(safe),
-            "up to which it is known to have been read" if known else "30 days ago",
+            "up to which it is known to have been read" if safe in known else "30 days ago",
         )
         return safe
 
-    def warn_of_full_read(self, positions: Sequence[Instant | None]) -> None:
+    def _warn_of_full_read(self, positions: Sequence[PartitionPosition]) -> None:
         """Warn when a state that is not empty has no usable position, since that means a full read."""
         is_not_empty = any(value for name, value in self.state.items() if name not in NO_CURSOR)
-        if is_not_empty and self._stream.cursor_attribute and all(position is None for position in positions):
+        if is_not_empty and self._stream.cursor_attribute and all(one.resumed_from is None for one in positions):
             logger.warning(
                 "The state of stream %s holds no position that is of use, so the stream is read from its start date "
                 "on. If you did not expect this, restore the connection's last good state.",
                 self._stream.name,
             )
 
-    def warn_of_unread_partitions(self, partitions: Sequence[Partition]) -> None:
+    def _warn_of_unread_partitions(self, partitions: Iterable[Partition]) -> None:
         """Warn about partitions that an earlier connector may not have read."""
         doubtful = [partition for partition in partitions if self._stored.is_inherited(partition)]
         if doubtful:

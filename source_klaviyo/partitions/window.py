@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from typing_extensions import override
 
 from source_klaviyo.api.errors import DamagedAnswer, NotFound, ServerError, UnknownMetric, UnreadableDetail
 from source_klaviyo.partitions.boundary import BoundaryDeduplicator
 from source_klaviyo.partitions.isolation import RecordIsolation
 from source_klaviyo.partitions.partition import StreamPartition, instants_and_ids
-from source_klaviyo.sync.cursor import CONSISTENCY_LAG
-from source_klaviyo.sync.instants import SECOND, for_filter, whole_second
+from source_klaviyo.sync.cursor import consistent_until
+from source_klaviyo.sync.instants import SECOND, floor, from_seconds
 from source_klaviyo.sync.selection import instant_of, select, select_spans
 from source_klaviyo.sync.splitting import WindowPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from source_klaviyo.api.page import Page
     from source_klaviyo.partitions.batch import RecordBatch
     from source_klaviyo.partitions.context import StreamContext
     from source_klaviyo.partitions.late_records import LateRecords
+    from source_klaviyo.streams.base import Slice
     from source_klaviyo.sync.instants import Instant
     from source_klaviyo.sync.selection import Selection
     from source_klaviyo.sync.timeline import Window
@@ -68,23 +71,26 @@ class WindowPartition(StreamPartition):
         self._reached_present: Instant | None = None
         self._plan = WindowPlan(context.planner, id(self), ends=self._stream.supports_upper_bound)
 
-    def to_slice(self) -> Mapping[str, Any]:
+    @override
+    def current_slice(self) -> Slice:
         """Return the slice that requests are made from: what is still to be read of the window."""
         window = self._window
-        bounds = {"start": for_filter(window.position if self._is_sorted else window.start)}
+        bounds = {"start": floor(window.position if self._is_sorted else window.start, SECOND)}
         if window.end is not None and window.end <= self._context.certain_now():
-            bounds["end"] = for_filter(window.end)  # Klaviyo rejects an end in the future
-        return {**super().to_slice(), **bounds}
+            bounds["end"] = window.end  # Klaviyo rejects an end in the future
+        return {**super().current_slice(), **bounds}
 
+    @override
     def _read(self) -> Iterator[RecordBatch]:
-        isolation = RecordIsolation(self._stream, super().to_slice())
+        isolation = RecordIsolation(self._stream, super().current_slice())
         skipped: set[Instant] = set()
         while True:
             try:
-                yield from self._read_window()
+                while (yield from self._read_until_split()):
+                    pass
                 break
             except (DamagedAnswer, ServerError) as error:
-                second = self._unreadable_second(error, isolation)
+                second = self._find_unreadable_second(error, isolation)
             if second is None:  # Klaviyo fails altogether, perhaps only for a while
                 self._max_attempts = None
                 continue
@@ -99,10 +105,6 @@ class WindowPartition(StreamPartition):
         if skipped:
             raise isolation.error(self._context.stream.name, skipped)
 
-    def _read_window(self) -> Iterator[RecordBatch]:
-        while (yield from self._read_until_split()):
-            pass
-
     def _close(self) -> None:
         """Report the window as read; its partition may have one more, up to the present."""
         context, window = self._context, self._window
@@ -115,29 +117,26 @@ class WindowPartition(StreamPartition):
     def _enqueue(self, window: Window, expected_pages: float = 0.0) -> None:
         self._context.enqueue(WindowPartition(self._context, self._partition_index, window), expected_pages)
 
-    def _unreadable_second(self, error: DamagedAnswer | ServerError, isolation: RecordIsolation) -> Instant | None:
+    def _find_unreadable_second(self, error: DamagedAnswer | ServerError, isolation: RecordIsolation) -> Instant | None:
         """Return the second of a record that Klaviyo cannot return; None if it fails altogether.
 
         Raises:
             KlaviyoError: the error itself if no record can be skipped, or all attempts have been made.
         """
-        stream = self._stream
-        if (
-            isinstance(error, UnreadableDetail)
-            and error.second is not None
-            and stream.lower_bound_operator
-            and self._is_sorted
-        ):
+        can_resume_behind = self._stream.lower_bound_operator and self._is_sorted
+        if isinstance(error, UnreadableDetail) and error.second is not None and can_resume_behind:
             return error.second
         if self._max_attempts is None:
             raise error
-        bounds = self.to_slice()
-        return isolation.unreadable_second(
-            bounds,
+        return isolation.find_unreadable_second(
             start=max(self._furthest, self._window.position),
-            end=self._window.end if "end" in bounds and stream.supports_upper_bound else None,
-            now=whole_second(self._context.certain_now() - CONSISTENCY_LAG),
+            end=self._requested_end(self.current_slice()),
+            now=consistent_until(self._context.certain_now()),
         )
+
+    def _requested_end(self, stream_slice: Slice) -> Instant | None:
+        """Return the end that requests for a slice have; None if they have none."""
+        return stream_slice.get("end") if self._stream.supports_upper_bound else None
 
     def _skip(self, second: Instant) -> bool:
         """Skip a second of the window and let another worker read what follows it.
@@ -150,7 +149,7 @@ class WindowPartition(StreamPartition):
         """
         if self._window.end is not None and second >= self._window.end:
             return False
-        for window in self._context.cursor.divide(self._partition_index, self._window, [second, second + SECOND]):
+        for window in self._context.cursor.split(self._partition_index, self._window, [second, second + SECOND]):
             if window.start > second:
                 self._enqueue(window, 1.0)
         return self._window.end == second
@@ -165,19 +164,19 @@ class WindowPartition(StreamPartition):
         Returns:
             Whether to request the rest of the window.
         """
-        stream_slice = self.to_slice()
-        requested_end = self._window.end if self._stream.supports_upper_bound and "end" in stream_slice else None
+        stream_slice = self.current_slice()
+        requested_end = self._requested_end(stream_slice)
         has_read_one_more = False
         for page in self._pages():
-            requested_at = int(page.asked_at * SECOND)
-            self._context.page_requested(requested_at)
+            requested_at = from_seconds(page.asked_at)
+            self._context.mark_requested(requested_at)
             if self._context.has_ended:
                 return False
             keep, is_past_end = self._select_new(page, stream_slice)
             yield from self._batches(page, keep, stream_slice)
             if self._late_records and self._late_records.is_ready(self._last if self._is_sorted else None):
                 yield from self._release_late_records()
-            self._complete_until = self._known_complete(requested_at) if page.reached is None else page.reached
+            self._complete_until = self._note_request(requested_at) if page.reached is None else page.reached
             if is_past_end and not has_read_one_more and self._window.end != requested_end:
                 has_read_one_more = True
                 continue
@@ -195,16 +194,7 @@ class WindowPartition(StreamPartition):
         has_new_size = self._page_size.is_outdated and self._stream.lower_bound_operator
         return bool(has_new_end or has_new_size) and self._is_sorted and self._boundary.has_few_duplicates(page)
 
-    def _batches(self, page: Page, keep: Sequence[int], stream_slice: Mapping[str, Any]) -> Iterator[RecordBatch]:
-        """Yield the records at these indexes of a page; again with those that another worker left unemitted."""
-        is_queued = False
-        while not is_queued:
-            batch = self._batch(page, keep, stream_slice)
-            if batch.count:
-                yield batch
-            is_queued = self._stream.batch_queued()
-
-    def _select_new(self, page: Page, stream_slice: Mapping[str, Any]) -> tuple[Sequence[int], bool]:
+    def _select_new(self, page: Page, stream_slice: Slice) -> tuple[Sequence[int], bool]:
         """Return the indexes of a page's records that belong to the window and were not read before.
 
         Returns:
@@ -216,7 +206,7 @@ class WindowPartition(StreamPartition):
         self._last = self._last if selection.last is None else selection.last
         self._note_order(is_sorted=selection.ordered)
         if self._is_sorted and self._last is not None:
-            self._furthest = max(self._furthest, whole_second(self._last))
+            self._furthest = max(self._furthest, floor(self._last, SECOND))
         keep = self._boundary.new_records(page, selection.keep)
         self._count_recent(page, keep, selection)
         keep = self._late_records.hold_back(page, keep) if self._late_records else keep
@@ -230,23 +220,21 @@ class WindowPartition(StreamPartition):
         """Emit the records that were held back and have changed, before their position is reported."""
         if self._late_records and not self._late_records.is_released:
             page = self._late_records.release()
-            batch = self._batch(page, range(len(page.resources)), self.to_slice())
-            if batch.count:
-                yield batch
+            yield from self._batches(page, range(len(page.resources)), self.current_slice())
 
     def _select(self, page: Page) -> Selection:
         if self._stream.follows_cursor:
             return select(page.dates or page.cursors, self._window.start, self._end(), self._last)
         return select_spans(page.spans, self._window.start, self._end(), self._last)
 
-    def _known_complete(self, requested_at: Instant) -> Instant:
-        """Return until when the pages so far are known to be complete, given when the last one was requested.
+    def _note_request(self, requested_at: Instant) -> Instant:
+        """Note when the last page was requested, and return until when the pages so far are known to be complete.
 
         Klaviyo needs a moment to show what was written. If records are sorted, those that change while a window is
         read move to its end, so the last page counts; otherwise the first one does. The last page counts only if it
         was requested before the window reached the present: what appears after that is missed.
         """
-        latest = whole_second(requested_at - CONSISTENCY_LAG)
+        latest = consistent_until(requested_at)
         if not self._stream.follows_cursor:
             # a record that changes after it was read does not move to the end here
             return latest if self._context.began is None else self._context.began
@@ -261,25 +249,24 @@ class WindowPartition(StreamPartition):
     def _pages(self) -> Iterator[Page]:
         """Yield the window's pages; none if its parent has been deleted in the meantime."""
         try:
-            yield from self._stream.pages(self._current_slice, self._page_size, self._max_attempts)
+            yield from self._stream.pages(self._restart, self._page_size, self._max_attempts)
         except (NotFound, UnknownMetric) as error:
-            if not self._stream.parent_fields(self.to_slice()):
+            if not self._stream.parent_fields(self.current_slice()):
                 raise
             level = logging.INFO if isinstance(error, NotFound) else logging.WARNING
             logger.log(level, "%s Stream %s goes on with the next one.", error, self._stream.name)
 
-    def _current_slice(self) -> Mapping[str, Any]:
+    def _restart(self) -> Slice:
         """Prepare for a request for the rest of the window; returns its slice."""
         self._last = self._first_request = self._reached_present = None
-        self._is_sorted = (
-            self._is_sorted and self._stream.is_sorted_reliably
-        )  # a rejected parameter may have changed it
+        # a rejected parameter may have changed it
+        self._is_sorted = self._is_sorted and self._stream.is_sorted_reliably
         if self._late_records:
             self._late_records.clear()
         knows_duplicates = self._boundary.restart_from(self._window.position if self._is_sorted else None)
-        if self._window.tally and not knows_duplicates:
-            self._window.tally.forget(all_of_it=not self._is_sorted)
-        return self.to_slice()
+        if self._window.hour_counts and not knows_duplicates:
+            self._window.hour_counts.forget(all_of_it=not self._is_sorted)
+        return self.current_slice()
 
     def _end(self) -> Instant | None:
         """Return where the window ends; only the first window that reaches the present reads future-dated records."""
@@ -290,10 +277,10 @@ class WindowPartition(StreamPartition):
         return window.end
 
     def _count_recent(self, page: Page, keep: Sequence[int], selection: Selection) -> None:
-        tally = self._window.tally
+        counts = self._window.hour_counts
         # most events of a first sync are too old to be counted
-        if tally and selection.last is not None and (selection.last >= tally.since or not selection.ordered):
-            tally.count(*instants_and_ids(page, keep, page.dates))
+        if counts and selection.last is not None and (selection.last >= counts.since or not selection.ordered):
+            counts.count(*instants_and_ids(page, keep, page.dates))
 
     def _note_order(self, *, is_sorted: bool) -> None:
         """Stop using records as checkpoints once they have come out of order."""
@@ -315,10 +302,10 @@ class WindowPartition(StreamPartition):
             self._report(page, self._complete_until, is_last=True)
         elif self._is_sorted and self._last is not None:
             self._boundary.advance(page, self._last)
-            position = min(whole_second(self._last), self._complete_until)
+            position = min(floor(self._last, SECOND), self._complete_until)
             self._report(page, position, is_last=is_past_end or page.next is None)
         elif not page.resources:
-            self._context.planner.page_read(id(self), page.latency, 0.0, fill=0.0)
+            self._plan.note_last_page(page.latency, fill=0.0)
 
     def _report(self, page: Page, position: Instant, *, is_last: bool) -> None:
         """Report how far the window has been read, and split the rest of it if more workers save time."""
@@ -327,25 +314,28 @@ class WindowPartition(StreamPartition):
             return
         context.cursor.advance(self._partition_index, window, position)
         if is_last or self._reached_present is not None or not page.resources:
-            context.planner.page_read(id(self), page.latency, 0.0, self._fill(page))
+            self._plan.note_last_page(page.latency, self._fill(page))
             return  # past the present there is nothing to split
-        end = whole_second(context.certain_now() - CONSISTENCY_LAG) if window.end is None else window.end
-        bounds = self._plan.bounds(*self._first_and_last(page), end, page.latency, context.cursor.open_count)
+        now = consistent_until(context.certain_now())
+        end = now if window.end is None else window.end
+        last = window.position if self._last is None else self._last
+        first = self._first_instant(page, last)
+        bounds = self._plan.split_after(first, last, end, page.latency, context.cursor.open_count)
         if not bounds or not self._stream.lower_bound_operator:
             return
-        for later in context.cursor.divide(self._partition_index, window, bounds):
-            self._enqueue(later, self._plan.expected(later.start, end if later.end is None else later.end))
-        self._plan.ends_at(window.position, end if window.end is None else window.end)
+        for later in context.cursor.split(self._partition_index, window, bounds):
+            self._enqueue(later, self._plan.expected(later.start, now if later.end is None else later.end))
+        self._plan.note_end(window.position, end if window.end is None else window.end)
 
     def _fill(self, page: Page) -> float:
         """Return how full a page is, from 0 to 1; one with a successor is as full as Klaviyo makes them."""
         count = len(page.resources)
         return 1.0 if page.next is not None else min(count / (self._stream.page_size or count or 1), 1.0)
 
-    def _first_and_last(self, page: Page) -> tuple[Instant, Instant]:
-        """Return the instants of the first and the last record of a page that came in order."""
-        last = self._last if self._last is not None else self._window.position
+    @staticmethod
+    def _first_instant(page: Page, last: Instant) -> Instant:
+        """Return the instant of the first record of a page that came in order; that of the last if none has one."""
         if page.spans:
-            return min((min(span) for span in page.spans if span), default=last), last
+            return min((min(span) for span in page.spans if span), default=last)
         found = (instant_of(cursor) for cursor in page.dates or page.cursors)
-        return next((instant for instant in found if instant is not None), last), last
+        return next((instant for instant in found if instant is not None), last)

@@ -15,7 +15,7 @@ from source_klaviyo.api.page import NULL, Page, cursors_of, decode_document
 from source_klaviyo.api.resource import identity
 from source_klaviyo.streams.base import KlaviyoStream, Snapshot, Unfiltered
 from source_klaviyo.streams.children import Child
-from source_klaviyo.sync.instants import SECOND, parse_instant, whole_second
+from source_klaviyo.sync.instants import SECOND, floor
 from source_klaviyo.sync.selection import instant_of
 
 if TYPE_CHECKING:
@@ -95,11 +95,11 @@ class BillingUsage(Unfiltered):
             yield from super().read_pages(stream_slice)
             return
         page = self._readings[stream_slice["usage"]]
-        start, reading = parse_instant(stream_slice["start"]), instant_of(page.cursors[0])
+        start, reading = stream_slice["start"], instant_of(page.cursors[0])
         if reading is None:
             yield replace(page, reached=start)
         elif reading >= start:
-            yield replace(page, reached=whole_second(reading) + SECOND)
+            yield replace(page, reached=floor(reading, SECOND) + SECOND)
 
 
 class TrackingSettings(Snapshot):

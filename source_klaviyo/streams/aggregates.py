@@ -15,15 +15,15 @@ from typing_extensions import override
 from source_klaviyo.api.budget import S
 from source_klaviyo.api.page import Linked, decode_document
 from source_klaviyo.api.resource import encode
-from source_klaviyo.streams.periods import ENDED, Period, Periods, Row, chunks, iso, midnight, within
-from source_klaviyo.sync.instants import DAY, SECOND, for_filter, parse_instant
+from source_klaviyo.streams.periods import ENDED, Periods, Row, chunks, iso, within
+from source_klaviyo.sync.instants import DAY, floor, for_filter, from_seconds, parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from source_klaviyo.config import Aggregate
     from source_klaviyo.streams.base import Slice
-    from source_klaviyo.sync.instants import Instant
+    from source_klaviyo.sync.instants import Instant, Span
     from source_klaviyo.sync.state import Partition
 
 WEEK = 7 * DAY
@@ -77,7 +77,7 @@ class MetricAggregates(Periods):
         ]
 
     @override
-    def periods(self, stream_slice: Mapping[str, Any], start: Instant, end: Instant) -> Iterator[Period]:
+    def periods(self, stream_slice: Mapping[str, Any], start: Instant, end: Instant) -> Iterator[Span]:
         """Whole hours, days, weeks (from Monday) or months only."""
         interval = stream_slice["aggregate"].interval
         if interval == "month":
@@ -90,7 +90,7 @@ class MetricAggregates(Periods):
     def last_midnight(self) -> Instant:
         """Return the end of the last day, in UTC."""
         self.shared.learn_clock()
-        return midnight(int((self.client.certain_now() - ENDED) * SECOND))
+        return floor(from_seconds(self.client.certain_now() - ENDED), DAY)
 
     @override
     def question(self, stream_slice: Mapping[str, Any], start: Instant, end: Instant) -> dict[str, Any]:

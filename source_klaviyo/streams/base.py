@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 from airbyte_cdk.sources.streams.http import HttpStream
+from typing_extensions import override
 
 from source_klaviyo.api.body import MAX_ANSWER_BYTES, MAX_PAGE_BYTES
 from source_klaviyo.api.budget import Limit
@@ -19,7 +20,7 @@ from source_klaviyo.api.page import decode_page
 from source_klaviyo.api.page_size import PageSize
 from source_klaviyo.api.request import Request
 from source_klaviyo.streams.slice_pages import SlicePages
-from source_klaviyo.sync.instants import SECOND, for_filter, parse_instant
+from source_klaviyo.sync.instants import SECOND, for_filter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from source_klaviyo.sync.state import Partition
 
 Slice = dict[str, Any]
-"""The partition's values, and `start` and `end` of the window as for_filter writes them (`end` may be absent)."""
+"""The partition's values, and the instants `start` and `end` of the window, as whole seconds (`end` may be absent)."""
 
 
 class KlaviyoStream(HttpStream, ABC):
@@ -120,16 +121,19 @@ class KlaviyoStream(HttpStream, ABC):
         self._sizes = PageSize()
 
     @property
+    @override
     def url_base(self) -> str:
         """Return the URL that all paths are relative to."""
         return f"{self.config.api_url}/api/"
 
     @property
+    @override
     def cursor_field(self) -> str | list[str]:
         """Return the top-level copy of the cursor attribute; an empty list if there is none."""
         return self.cursor_attribute or []
 
     @property
+    @override
     def is_resumable(self) -> bool:
         """Whether an interrupted full refresh can resume: records are sorted by a date that can be filtered by."""
         return self.cursor_attribute is not None and self.is_sorted_reliably and self.lower_bound_operator is not None
@@ -182,7 +186,7 @@ class KlaviyoStream(HttpStream, ABC):
 
     def probe_slice(self) -> Slice:
         """Return a slice whose first page shows whether the key may read the stream."""
-        return {**self.list_partitions(resuming=False)[0][1], "start": for_filter(self.first_start())}
+        return {**self.list_partitions(resuming=False)[0][1], "start": self.first_start()}
 
     def has_cursor(self, stream_slice: Mapping[str, Any]) -> bool:
         """Whether the records of a slice have a cursor that tells which window they belong to."""
@@ -192,6 +196,7 @@ class KlaviyoStream(HttpStream, ABC):
         """Return the fields that name the parent of each record of a slice, for its top level."""
         return {}
 
+    @override
     def path(
         self,
         stream_state: Mapping[str, Any] | None = None,
@@ -202,6 +207,7 @@ class KlaviyoStream(HttpStream, ABC):
         values = {name: quote(str(value), safe="") for name, value in (stream_slice or {}).items()}
         return self.resource.format(**values)
 
+    @override
     def request_params(
         self,
         stream_state: Mapping[str, Any] | None = None,
@@ -225,16 +231,15 @@ class KlaviyoStream(HttpStream, ABC):
         """Return the conditions of the filter, in Klaviyo's syntax."""
         return self.bounds(stream_slice.get("start"), stream_slice.get("end"))
 
-    def bounds(self, start: str | None, end: str | None) -> list[str]:
+    def bounds(self, start: Instant | None, end: Instant | None) -> list[str]:
         """Return the window as filter conditions, as far as the endpoint supports them; records outside are dropped."""
         bounds = []
-        if start and self.lower_bound_operator == "greater-than":
-            # this operator excludes its bound, and `start` itself belongs to the window
-            start = for_filter(parse_instant(start) - SECOND)
-        if start and self.lower_bound_operator:
-            bounds.append(f"{self.lower_bound_operator}({self.cursor_attribute},{start})")
-        if end and self.supports_upper_bound:
-            bounds.append(f"less-than({self.cursor_attribute},{end})")
+        if start is not None and self.lower_bound_operator:
+            # greater-than excludes its bound, and `start` itself belongs to the window
+            bound = start - SECOND if self.lower_bound_operator == "greater-than" else start
+            bounds.append(f"{self.lower_bound_operator}({self.cursor_attribute},{for_filter(bound)})")
+        if end is not None and self.supports_upper_bound:
+            bounds.append(f"less-than({self.cursor_attribute},{for_filter(end)})")
         return bounds
 
     def decode(self, body: bytes) -> Page:
@@ -277,10 +282,10 @@ class KlaviyoStream(HttpStream, ABC):
         self._sizes = sizes
 
     def pages(
-        self, rest: Callable[[], Mapping[str, Any]], sizes: PageSize | None = None, tries: int | None = None
+        self, restart: Callable[[], Slice], sizes: PageSize | None = None, tries: int | None = None
     ) -> Iterator[Page]:
         """Return the pages of a slice; for the arguments and errors see `SlicePages`."""
-        return iter(SlicePages(self, rest, sizes or self.page_sizes(), tries))
+        return iter(SlicePages(self, restart, sizes or self.page_sizes(), tries))
 
     def fall_back_once(self, refusal: KlaviyoError, fallbacks: int) -> bool:
         """Change the stream's requests once for all workers whose requests were rejected.
@@ -344,23 +349,26 @@ class KlaviyoStream(HttpStream, ABC):
             return resources  # most streams emit thousands of records unchanged
         return (self.transform(resource, stream_slice) for resource in resources)
 
-    def batch_queued(self) -> bool:
+    def mark_batch_queued(self) -> bool:
         """Note that this thread's last batch is on the queue; False if it must be rebuilt, as others left records."""
         return True
 
     # The methods below are the CDK's interface of a stream, used without the concurrent engine only.
 
+    @override
     def next_page_token(self, response: requests.Response) -> Mapping[str, Any] | None:
         """Return the URL of the next page."""
         following = self.decode(response.content).next
         return {"next": following} if following else None
 
+    @override
     def parse_response(
         self, response: requests.Response, *, stream_slice: Mapping[str, Any] | None = None, **_: Any
     ) -> Iterable[Mapping[str, Any]]:
         """Yield the records of a response."""
         return self._records(self.decode(response.content), stream_slice or {})
 
+    @override
     def read_records(
         self,
         sync_mode: SyncMode,
@@ -371,7 +379,7 @@ class KlaviyoStream(HttpStream, ABC):
         """Yield the records of a slice; without one, those of all partitions from the start date on."""
         slices = [stream_slice] if stream_slice else [part for _, part in self.list_partitions(resuming=False)]
         for one in slices:
-            wanted = {"start": for_filter(self.first_start()), **one} if self.cursor_attribute else one
+            wanted = {"start": self.first_start(), **one} if self.cursor_attribute else one
             query = self.query(wanted)
             for page in query.read_pages(wanted):
                 yield from query._records(page, wanted)  # noqa: SLF001 - one of the stream's own queries

@@ -7,13 +7,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
+from typing_extensions import override
 
 from source_klaviyo.api.errors import NotFound
 from source_klaviyo.api.page import Linked, Page, cursors_of, decode_document
 from source_klaviyo.api.resource import Identifier, encode, identity, with_members
 from source_klaviyo.streams.base import KlaviyoStream, Unfiltered
 from source_klaviyo.streams.detailed import Detailed
-from source_klaviyo.sync.recent_hours import HOUR
+from source_klaviyo.sync.instants import HOUR
 from source_klaviyo.sync.selection import instant_of
 
 if TYPE_CHECKING:
@@ -40,18 +41,22 @@ class Child(KlaviyoStream, ABC):
     parent: ClassVar[type[KlaviyoStream]]
     key: ClassVar[str]
 
+    @override
     def list_partitions(self, *, resuming: bool) -> list[tuple[Partition, Slice]]:
         """One part for each parent."""
         return [({self.key: parent}, {self.key: parent}) for parent in self.shared.ids(self.parent)]
 
+    @override
     def listed_at(self) -> float | None:
         """Return when the parents were listed."""
         return self.shared.listed_at(self.parent)
 
+    @override
     def probe_slice(self) -> Slice:
         """No parent is read for it: that there is none of this id shows as well whether one may ask."""
         return {self.key: "0"}
 
+    @override
     def parent_fields(self, stream_slice: Mapping[str, Any]) -> Mapping[str, str]:
         """The parent's id."""
         return {self.key: stream_slice[self.key]}
@@ -76,6 +81,7 @@ class OfChanged(Detailed, ABC):
     def _below(self) -> Child:
         return self.children(self.config, self.client, self.shared)
 
+    @override
     def transform(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw:
         """Return the children of a resource as an array; an empty one if it has been deleted in the meantime."""
         part = {self.children.key: identity(resource)}
@@ -85,6 +91,7 @@ class OfChanged(Detailed, ABC):
         except NotFound:
             return encode([])
 
+    @override
     def transform_page(
         self, resources: Sequence[msgspec.Raw], cursors: Sequence[bytes], stream_slice: Mapping[str, Any]
     ) -> Iterable[tuple[msgspec.Raw | None, bytes]]:
@@ -106,6 +113,7 @@ class Members(Child, ABC):
     fallback_page_size = 20
     params = {"fields[profile]": "joined_group_at"}
 
+    @override
     def transform(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw:
         """The pair of ids; all else about a profile is in the stream profiles."""
         return encode({"profile_id": identity(resource)})
@@ -150,6 +158,7 @@ class Included(Unfiltered, ABC):
     relationship: ClassVar[str]
     key: ClassVar[str]
 
+    @override
     def decode(self, body: bytes) -> Page:
         """The included resources, each with its parent's id."""
         document = decode_document(body, _Document)

@@ -8,13 +8,15 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import quote
 
+from typing_extensions import override
+
 from source_klaviyo.api.errors import DamagedAnswer, NotFound, ServerError, UnreadableDetail
 from source_klaviyo.api.page import cursors_of, decode_item
 from source_klaviyo.api.request import Request
 from source_klaviyo.api.resource import identity
 from source_klaviyo.api.worker_pool import WorkerPool
 from source_klaviyo.streams.base import KlaviyoStream
-from source_klaviyo.sync.instants import whole_second
+from source_klaviyo.sync.instants import SECOND, floor
 from source_klaviyo.sync.selection import instant_of
 
 if TYPE_CHECKING:
@@ -40,10 +42,12 @@ class Detailed(KlaviyoStream, ABC):
     detail_limits: ClassVar[tuple[Limit, ...]] = ()
 
     @contextmanager
+    @override
     def _page(self, address: str, params: Mapping[str, str] | None, asked: int, tries: int | None) -> Iterator[Page]:
         # a page that may be held for minutes does not count against the pages in memory
         yield self.client.get(Request(address, params, self.limits, self.decode, tries=tries))
 
+    @override
     def transform_all(
         self, resources: Sequence[msgspec.Raw], stream_slice: Mapping[str, Any]
     ) -> Iterable[msgspec.Raw | None]:
@@ -57,7 +61,7 @@ class Detailed(KlaviyoStream, ABC):
         except (DamagedAnswer, ServerError) as error:
             (cursor,) = cursors_of([resource], self.cursor_attribute) or (b"",)
             instant = instant_of(cursor)
-            raise UnreadableDetail(str(error), None if instant is None else whole_second(instant)) from None
+            raise UnreadableDetail(str(error), None if instant is None else floor(instant, SECOND)) from None
 
 
 class ReadById(Detailed, ABC):

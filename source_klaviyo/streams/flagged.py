@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from typing_extensions import override
+
 from source_klaviyo.api.errors import BadRequest
 from source_klaviyo.api.page import NULL
 from source_klaviyo.api.resource import members
@@ -35,16 +37,19 @@ class Flagged(KlaviyoStream, ABC):
     flags: ClassVar[Mapping[str, str]]
     _filters_flag = True
 
+    @override
     def conditions(self, stream_slice: Mapping[str, Any]) -> list[str]:
         """Return the conditions for the attribute and the window."""
         flag = [f"equals({self.flag},{self.flags[stream_slice['query']]})"] if self._filters_flag else []
         return [*flag, *super().conditions(stream_slice)]
 
+    @override
     def read_pages(self, stream_slice: Mapping[str, Any]) -> Iterator[Page]:
         """The pages of a query; none but the first query has any where Klaviyo refuses the filter."""
         if self._filters_flag or stream_slice["query"] == self.queries[0]:
             yield from super().read_pages(stream_slice)
 
+    @override
     def fall_back(self, refusal: KlaviyoError) -> bool:
         """Or do without the filter."""
         if self._filters_flag and isinstance(refusal, BadRequest) and self.flag in refusal.parameter:
@@ -58,6 +63,7 @@ class Flagged(KlaviyoStream, ABC):
             return True
         return super().fall_back(refusal)
 
+    @override
     def transform(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw | None:
         """Leave a record to the query that it belongs to, should Klaviyo accept the filter and not apply it."""
         value: msgspec.Raw = members(resource).get("attributes", NULL)

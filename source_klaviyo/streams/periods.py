@@ -9,23 +9,22 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
+from typing_extensions import override
 
 from source_klaviyo.api.errors import InvalidCursor
 from source_klaviyo.api.page import Page
 from source_klaviyo.api.request import Request
 from source_klaviyo.streams.base import KlaviyoStream
-from source_klaviyo.sync.instants import DAY, SECOND, for_filter, parse_instant
+from source_klaviyo.sync.instants import DAY, SECOND, floor, for_filter, parse_instant, steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from source_klaviyo.sync.instants import Instant
+    from source_klaviyo.sync.instants import Instant, Span
 
 ENDED = 3600
 """Seconds for which a day has to be over before it is asked for."""
 
-Period = tuple["Instant", "Instant"]
-"""The first midnight, and the one that ends the last day."""
 Row = tuple[msgspec.Raw, str]
 """A record and its date."""
 
@@ -44,6 +43,7 @@ class Periods(KlaviyoStream, ABC):
     longest: ClassVar[int]
 
     @property
+    @override
     def is_resumable(self) -> bool:
         """Each answer is a checkpoint."""
         return True
@@ -63,6 +63,7 @@ class Periods(KlaviyoStream, ABC):
     ) -> tuple[list[Row], str | None]:
         """Return the records of a response, each with its date, and the URL of the next page if there is one."""
 
+    @override
     def read_pages(self, stream_slice: Mapping[str, Any]) -> Iterator[Page]:
         """Yield a page for each period that is over.
 
@@ -70,15 +71,16 @@ class Periods(KlaviyoStream, ABC):
             KlaviyoError: the request failed for good.
         """
         # connectors before 3.0 left states at the last second of a day, which is read
-        start, end = midnight(parse_instant(stream_slice["start"]) + SECOND), self.last_midnight()
+        start, end = floor(stream_slice["start"] + SECOND, DAY), self.last_midnight()
         for period in self.periods(stream_slice, start, end):
             yield self._answer(stream_slice, *period)
 
+    @override
     def resume_from(self, position: Instant) -> Instant:
         """Return where to resume: days that settle are read again once a day, not in every sync."""
         return position if position >= self.last_midnight() else super().resume_from(position)
 
-    def periods(self, stream_slice: Mapping[str, Any], start: Instant, end: Instant) -> Iterator[Period]:
+    def periods(self, stream_slice: Mapping[str, Any], start: Instant, end: Instant) -> Iterator[Span]:
         """Yield the days in `[start, end)`, divided into requests."""
         return chunks(start, end, self.longest * DAY)
 
@@ -124,14 +126,9 @@ class Periods(KlaviyoStream, ABC):
         return Page([], next=following)
 
 
-def midnight(instant: Instant) -> Instant:
-    """The beginning of the day."""
-    return instant - instant % DAY
-
-
-def chunks(start: Instant, end: Instant, longest: int) -> Iterator[Period]:
+def chunks(start: Instant, end: Instant, longest: int) -> Iterator[Span]:
     """The time cut into periods of at most `longest` microseconds."""
-    for begin in range(start, end, longest):
+    for begin in steps(start, end, longest):
         yield begin, min(begin + longest, end)
 
 

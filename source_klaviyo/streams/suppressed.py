@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from typing_extensions import override
 
 from source_klaviyo.api.budget import L
 from source_klaviyo.api.errors import BadRequest
@@ -102,44 +103,53 @@ class SuppressedProfiles(KlaviyoStream):
         super().__init__(stream.config, stream.client, stream.shared)
 
     @property
+    @override
     def name(self) -> str:
         """The name of the stream whose records these are."""
         return self._of.name
 
     @property
+    @override
     def revision(self) -> str:  # type: ignore[override]
         """The stream's own."""
         return self._of.revision
 
     @property
+    @override
     def lower_bound_operator(self) -> str | None:  # type: ignore[override]
         """There is no lower bound where all profiles have to be read."""
         return "greater-or-equal" if self._filters else None
 
     @property
+    @override
     def is_sorted_reliably(self) -> bool:  # type: ignore[override]
         """All profiles come in another order."""
         return self._filters
 
     @property
+    @override
     def params(self) -> Mapping[str, str]:  # type: ignore[override]
         """Return the parameters of the stream."""
         return self._of.params
 
     @property
+    @override
     def failure_hint(self) -> str:  # type: ignore[override]
         """Return the stream's hint."""
         return self._of.failure_hint
 
     @property
+    @override
     def limits(self) -> tuple[Limit, ...]:
         """The quotas that the stream draws on."""
         return self._of.limits
 
+    @override
     def first_start(self) -> Instant:
         """Return the start of the stream."""
         return self._of.first_start()
 
+    @override
     def request_params(
         self,
         stream_state: Mapping[str, Any] | None = None,
@@ -150,18 +160,21 @@ class SuppressedProfiles(KlaviyoStream):
         params = super().request_params(stream_state, stream_slice, next_page_token)
         return params if self._filters or next_page_token else {**params, "sort": "updated"}
 
-    def bounds(self, start: str | None, end: str | None) -> list[str]:
+    @override
+    def bounds(self, start: Instant | None, end: Instant | None) -> list[str]:
         """Suppressed since a time; or, as the last resort, all profiles."""
         if self._filters:
-            return [f"greater-or-equal({SUPPRESSED_AT},{start or for_filter(SINCE_EVER)})"]
+            return [f"greater-or-equal({SUPPRESSED_AT},{for_filter(SINCE_EVER if start is None else start)})"]
         return [f"greater-than(updated,{for_filter(SINCE_EVER)})"]
 
+    @override
     def decode(self, body: bytes) -> Page:
         """Decode a page, with the times of the suppressions of each profile."""
         document = decode_document(body, _Document)
         spans = [_decode_profile(resource).suppressions for resource in document.data]
         return Page(document.data, cursors_of(document.data, self.cursor_attribute), document.next_link, spans=spans)
 
+    @override
     def fall_back(self, refusal: KlaviyoError) -> bool:
         """Or read all profiles, if Klaviyo refuses the filter."""
         if super().fall_back(refusal):
@@ -177,6 +190,7 @@ class SuppressedProfiles(KlaviyoStream):
         )
         return True
 
+    @override
     def transform(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw | None:
         """Return the stream's record, unless another query or window finds the same profile."""
         profile = _decode_profile(resource)
@@ -188,6 +202,7 @@ class SuppressedProfiles(KlaviyoStream):
         key = hash((profile.id, *suppressions)) if len(suppressions) > 1 else None
         return self._of.transform(resource, stream_slice) if self._found.take(key) else None
 
+    @override
     def transform_all(
         self, resources: Sequence[msgspec.Raw], stream_slice: Mapping[str, Any]
     ) -> Iterable[msgspec.Raw | None]:
@@ -195,9 +210,10 @@ class SuppressedProfiles(KlaviyoStream):
         self._found.begin_batch()
         return super().transform_all(resources, stream_slice)
 
-    def batch_queued(self) -> bool:
+    @override
+    def mark_batch_queued(self) -> bool:
         """Let other windows leave out what this one found: no state comes before it any more."""
-        return self._found.batch_queued()
+        return self._found.mark_batch_queued()
 
 
 class _Batch(threading.local):
@@ -246,7 +262,7 @@ class _Found:
             batch.own.add(key)
             return True
 
-    def batch_queued(self) -> bool:
+    def mark_batch_queued(self) -> bool:
         """Note that this thread's batch is on the queue, and wait for those of others that it has left records to.
 
         Returns:

@@ -13,6 +13,7 @@ parents were listed, since a parent that is younger holds nothing older.
 from __future__ import annotations
 
 import json
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from source_klaviyo.sync.instants import for_state
@@ -22,10 +23,15 @@ if TYPE_CHECKING:
 
     from source_klaviyo.sync.instants import Instant
 
-MOST_PARTITIONS = 5_000
+MAX_LISTED_PARTITIONS = 5_000
 """Partitions whose positions a state lists: Airbyte stores a few megabytes at most."""
 READ_THROUGH = "read_through"
 """The key of a state that says how far a sync has come with the partitions, in the order of their names."""
+
+
+def is_compact(partitions: Sequence[object]) -> bool:
+    """Whether a stream has so many partitions that its state does not list them."""
+    return len(partitions) > MAX_LISTED_PARTITIONS
 
 
 def name_of(partition: Mapping[str, Any]) -> str:
@@ -33,40 +39,25 @@ def name_of(partition: Mapping[str, Any]) -> str:
     return json.dumps(partition, sort_keys=True)
 
 
-def in_order(partitions: Sequence[Mapping[str, Any]]) -> list[int]:
-    """Return the numbers of the partitions, in the order of their names."""
-    return sorted(range(len(partitions)), key=lambda number: name_of(partitions[number]))
-
-
 def compact_state(
-    cursor_field: str,
-    partitions: Sequence[Mapping[str, Any]],
-    positions: Sequence[Instant],
-    order: Sequence[int],
-    milestones: Sequence[Instant],
+    cursor_field: str, positions: Sequence[tuple[Mapping[str, Any], Instant]], milestones: Sequence[Instant]
 ) -> dict[str, Any]:
-    """Return the state when each partition has been emitted up to its position.
+    """Return the state which says that each partition has been emitted up to its position.
 
     Args:
         cursor_field: the field that a state names.
-        partitions: the partitions.
-        positions: for each partition where it stands.
-        order: the numbers of the partitions, in the order of their names.
+        positions: each partition with its position, in the order of their names.
         milestones: what all partitions come to one after the other: where a sync that was stopped had brought some of
             them (if it was), and when they were listed by this one; those that appear later hold nothing older.
     """
-    lowest = min(positions)
+    lowest = min(position for _, position in positions)
     milestone = next((one for one in milestones if one > lowest), milestones[-1])
-    through = None
-    for number in order:
-        if positions[number] < milestone:
-            break
-        through = number
+    reached = [partition for partition, _ in takewhile(lambda one: one[1] >= milestone, positions)]
     state: dict[str, Any] = {
         "use_global_cursor": True,
         "state": {cursor_field: for_state(min(lowest, milestones[-1]))},
         "lookback_window": 0,
     }
-    if through is not None and lowest < milestone:
-        state[READ_THROUGH] = {"partition": partitions[through], "cursor": {cursor_field: for_state(milestone)}}
+    if reached and lowest < milestone:
+        state[READ_THROUGH] = {"partition": reached[-1], "cursor": {cursor_field: for_state(milestone)}}
     return state

@@ -1,24 +1,45 @@
-"""Instants: microseconds since 1970-01-01T00:00:00Z, as plain integers.
+"""Instants: microseconds since 1970-01-01T00:00:00Z.
 
-Integers compare and subtract exactly and at once; text is parsed only where it enters
-and written only where it leaves.
+They are integers, which compare and subtract exactly and fast. For the type checker they are a type of their own, so
+that none is confused with a duration. Text is parsed where it enters and written where it leaves.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import re
+from typing import TYPE_CHECKING, overload
 
-Instant = int
-"""Microseconds since the epoch, UTC."""
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from typing_extensions import override
+
+    class Instant(int):
+        """Microseconds since the epoch, UTC; the difference of two is a duration, in microseconds."""
+
+        @override
+        def __add__(self, microseconds: int, /) -> Instant: ...
+        @overload
+        def __sub__(self, other: Instant, /) -> int: ...  # type: ignore[overload-overlap]
+        @overload
+        def __sub__(self, microseconds: int, /) -> Instant: ...
+        @override
+        def __sub__(self, other: int, /) -> int: ...
+else:
+    Instant = int
+
+Span = tuple[Instant, Instant]
+"""A half-open span of time."""
 
 SECOND = 1_000_000
-DAY = 86_400 * SECOND
+HOUR = 3_600 * SECOND
+DAY = 24 * HOUR
 
 _NONE = dt.timedelta()
 _MICROSECOND = dt.timedelta(microseconds=1)
 _EPOCH = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - all here is UTC
-# the standard library reads more forms, such as weeks, some of them only since Python 3.11
+# the library takes other forms as well, such as the number of a week
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?", re.ASCII)
 
 
@@ -28,13 +49,40 @@ def parse_instant(text: str) -> Instant:
     Raises:
         ValueError: it is no date, or one beyond the calendar.
     """
-    if not _DATE.fullmatch(text.strip()):
+    text = text.strip()
+    if not _DATE.fullmatch(text):
         raise ValueError(f"{text!r} is not a date")
     try:
-        parsed = dt.datetime.fromisoformat(text.strip())
-        return ((parsed.replace(tzinfo=None) - (parsed.utcoffset() or _NONE)) - _EPOCH) // _MICROSECOND
+        parsed = dt.datetime.fromisoformat(text)
+        return Instant(((parsed.replace(tzinfo=None) - (parsed.utcoffset() or _NONE)) - _EPOCH) // _MICROSECOND)
     except (OverflowError, ValueError) as error:
         raise ValueError(f"{text!r} is not a date") from error
+
+
+def from_seconds(seconds: float) -> Instant:
+    """Return the instant that a clock shows in seconds since the epoch."""
+    return Instant(seconds * SECOND)
+
+
+def floor(instant: Instant, unit: int) -> Instant:
+    """Return the start of the second, hour or day that contains an instant."""
+    return instant - instant % unit
+
+
+def steps(start: Instant, end: Instant, length: int) -> Iterator[Instant]:
+    """Yield `start` and what follows it in steps of so many microseconds, up to `end`."""
+    return map(Instant, range(start, end, length))
+
+
+def merged_spans(spans: Iterable[Span]) -> list[Span]:
+    """Return the same time as spans in order that do not touch; empty ones are left out."""
+    merged: list[Span] = []
+    for start, end in sorted(span for span in spans if span[0] < span[1]):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(merged[-1][1], end)
+        else:
+            merged.append((start, end))
+    return merged
 
 
 def _second(instant: Instant) -> str:
@@ -42,15 +90,10 @@ def _second(instant: Instant) -> str:
 
 
 def for_filter(instant: Instant) -> str:
-    """The whole second, as Klaviyo's filters take it: `2026-11-20T10:00:00Z`."""
+    """Write the whole second as Klaviyo's filters take it: `2026-11-20T10:00:00Z`."""
     return f"{_second(instant)}Z"
 
 
 def for_state(instant: Instant) -> str:
-    """The whole second, as Airbyte's connector writes it into states: `2026-11-20T10:00:00+0000`."""
+    """Write the whole second as Airbyte's connector writes it into states: `2026-11-20T10:00:00+0000`."""
     return f"{_second(instant)}+0000"
-
-
-def whole_second(instant: Instant) -> Instant:
-    """The start of the second that holds the instant: Klaviyo's filters know nothing finer."""
-    return instant - instant % SECOND

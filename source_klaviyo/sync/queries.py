@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from source_klaviyo.sync.instants import Instant
-    from source_klaviyo.sync.timeline import Timeline
+    from source_klaviyo.sync.position import PartitionPosition
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,54 +37,35 @@ class Query:
     follows_cursor: bool = True
 
 
+@dataclass(frozen=True, slots=True)
 class Queries:
-    """The positions of a stream's queries in one sync.
+    """What a sync knows of a stream's queries beside the positions of those that it reads.
 
-    Args:
-        read: the queries that are read, in the order of their timelines.
-        unread: the others; the first sync reads them as part of the rest, up to its beginning.
+    Attributes:
+        unread: the other queries; the first sync reads their records as part of the rest, up to its beginning.
         floor: the cursor of the incoming state, below which that of a later state never falls; None for none.
         began: returns when the first request of this sync was made, or None before.
     """
 
-    def __init__(
-        self,
-        read: Sequence[Query],
-        unread: Sequence[Query],
-        floor: Instant | None,
-        began: Callable[[], Instant | None],
-    ) -> None:
-        self._read = read
-        self._unread = unread
-        self._floor = floor
-        self._began = began
+    unread: Sequence[Query]
+    floor: Instant | None
+    began: Callable[[], Instant | None]
 
-    @property
-    def names(self) -> list[str]:
-        """The names of the queries that are read, in the order of their timelines."""
-        return [query.name for query in self._read]
-
-    def state(self, cursor_field: str, positions: Sequence[Instant], timelines: Sequence[Timeline]) -> dict[str, Any]:
+    def state(self, cursor_field: str, positions: Sequence[PartitionPosition]) -> dict[str, Any]:
         """Return the state when the queries that are read have come to their positions."""
-        began = self._began()
-        unread = {} if began is None else {query.name: began for query in self._unread}
-        reached = {query.name: position for query, position in zip(self._read, positions, strict=True)} | unread
-        return {
-            cursor_field: for_state(self._cursor(positions, timelines, began)),
-            QUERIES: {name: for_state(position) for name, position in sorted(reached.items())},
-        }
-
-    def _cursor(self, positions: Sequence[Instant], timelines: Sequence[Timeline], began: Instant | None) -> Instant:
-        """Return how far the stream has come in terms of its cursor.
-
-        What another date finds may carry any cursor, so it counts as unread until it is all there.
-        """
-        found = [
-            position if query.follows_cursor else line.start
-            for query, position, line in zip(self._read, positions, timelines, strict=True)
-            if query.follows_cursor or line.open_windows
+        began = self.began()
+        reached = {one.query.name: one.checkpointed for one in positions if one.query}
+        # what another date finds may carry any cursor, so it counts as unread until it is all there
+        covered = [
+            one.checkpointed if one.query.follows_cursor else one.start
+            for one in positions
+            if one.query and (one.query.follows_cursor or one.timeline.open_windows)
         ]
         if began is not None:
-            found += [began for query in self._unread if query.follows_cursor]
-        smallest = min(found, default=max(positions))
-        return smallest if self._floor is None else max(smallest, self._floor)
+            reached |= {query.name: began for query in self.unread}
+            covered += [began for query in self.unread if query.follows_cursor]
+        cursor = min(covered, default=max(one.checkpointed for one in positions))
+        return {
+            cursor_field: for_state(cursor if self.floor is None else max(cursor, self.floor)),
+            QUERIES: {name: for_state(position) for name, position in sorted(reached.items())},
+        }

@@ -14,37 +14,29 @@ In a state, for each partition (hours without events are left out):
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-from source_klaviyo.sync.instants import DAY, SECOND, for_state, parse_instant, whole_second
+from source_klaviyo.sync.instants import DAY, HOUR, SECOND, floor, for_state, merged_spans, parse_instant, steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from source_klaviyo.sync.instants import Instant
+    from source_klaviyo.sync.instants import Instant, Span
 
-HOUR = 3600 * SECOND
 AGES = (HOUR, DAY, 7 * DAY, 30 * DAY)
 """Ages at which an hour is rechecked, as far as they are below the horizon; and once more at the horizon."""
-EVENTS_A_LOOK = 20_000
+MAX_EVENTS_PER_RECHECK = 20_000
 """Events of consecutive hours that are rechecked by one worker; further hours are rechecked concurrently."""
 _CHECKSUMS = 1 << 32
 
 Fingerprint = tuple[int, int]
 """The number of events, and the sum of the checksums of their IDs."""
-Span = tuple["Instant", "Instant"]
-"""A half-open span of time."""
-
-
-def hour_of(instant: Instant) -> Instant:
-    """Return the start of the hour that contains an instant."""
-    return instant - instant % HOUR
+NO_EVENTS: Fingerprint = (0, 0)
 
 
 def _add(sums: dict[Instant, Fingerprint], key: Instant, count: int, checksum: int) -> None:
-    before = sums.get(key, (0, 0))
+    before = sums.get(key, NO_EVENTS)
     sums[key] = before[0] + count, (before[1] + checksum) % _CHECKSUMS
 
 
@@ -67,12 +59,12 @@ class HourCounts:
         """Count events by their instants and IDs; those without an instant belong to no hour."""
         for instant, identity in zip(instants, ids, strict=True):
             if instant is not None and instant >= self.since:
-                _add(self._seconds, whole_second(instant), 1, crc32(identity.encode()))
+                _add(self._seconds, floor(instant, SECOND), 1, crc32(identity.encode()))
 
     def commit(self, position: Instant) -> None:
         """Commit what has been counted before a position, which will not be read again."""
         for second in [second for second in self._seconds if second < position]:
-            _add(self.hours, hour_of(second), *self._seconds.pop(second))
+            _add(self.hours, floor(second, HOUR), *self._seconds.pop(second))
 
     def forget(self, *, all_of_it: bool = False) -> None:
         """Drop what has not been committed, or everything, because it will be read again."""
@@ -81,11 +73,11 @@ class HourCounts:
             self.hours.clear()
 
 
-def merged_hours(tallies: Iterable[Mapping[Instant, Fingerprint]]) -> dict[Instant, Fingerprint]:
+def merged_hours(counts: Iterable[Mapping[Instant, Fingerprint]]) -> dict[Instant, Fingerprint]:
     """Add up the fingerprints of hours that several workers have read parts of."""
     hours: dict[Instant, Fingerprint] = {}
-    for tally in tallies:
-        for hour, fingerprint in tally.items():
+    for one in counts:
+        for hour, fingerprint in one.items():
             _add(hours, hour, *fingerprint)
     return hours
 
@@ -133,23 +125,20 @@ class RecentHours:
             "hours": {
                 for_state(hour)[:13]: list(fingerprint)
                 for hour, fingerprint in sorted(self.hours.items())
-                if hour >= hour_of(since) and fingerprint[0]
+                if hour >= floor(since, HOUR) and fingerprint[0]
             },
         }
 
-    def resumed(self, start: Instant) -> Instant:
+    def resume_from(self, start: Instant) -> Instant:
         """Return where to resume instead of at `start`, so that only whole hours are read and counted again."""
         # a sync with a lookback that was killed has counted up to an hour before the position of its state
-        return (
-            hour_of(start)
-            if start != self.until and self.since <= hour_of(start) <= self.until
-            else whole_second(start)
-        )
+        hour = floor(start, HOUR)
+        return hour if start != self.until and self.since <= hour <= self.until else floor(start, SECOND)
 
     def cut(self, start: Instant) -> None:
         """Forget fingerprints from `start` on, because those hours are re-read; forget all if there is a gap."""
-        whole = start in (self.until, hour_of(start))
-        if not (self.since <= start <= self.until and whole):
+        is_whole = start in (self.until, floor(start, HOUR))
+        if not (self.since <= start <= self.until and is_whole):
             self.since, self.hours = start, {}
         self.hours = {hour: found for hour, found in self.hours.items() if hour < start}
         self.until = start
@@ -158,41 +147,39 @@ class RecentHours:
         """Return the hours that are due for a recheck, with consecutive ones as one span."""
         ages = [age for age in AGES if age < horizon] + [horizon]
         first = max(self.since, settled_from(self.looked, horizon))
-        hours = [
-            hour
-            for hour in range(hour_of(first), self.until, HOUR)
-            if any(self.looked < hour + HOUR + age <= now for age in ages)
-        ]
-        spans: list[list[Instant]] = []
+        spans: list[Span] = []
         events = 0
-        for hour in hours:
-            count = self.hours.get(hour, (0, 0))[0]
-            if spans and spans[-1][1] == hour and events + count <= EVENTS_A_LOOK:
-                spans[-1][1] += HOUR
+        for hour in steps(floor(first, HOUR), self.until, HOUR):
+            if not any(self.looked < hour + HOUR + age <= now for age in ages):
+                continue
+            count, _ = self.hours.get(hour, NO_EVENTS)
+            if spans and spans[-1][1] == hour and events + count <= MAX_EVENTS_PER_RECHECK:
+                spans[-1] = spans[-1][0], hour + HOUR
                 events += count
             else:
-                spans.append([hour, hour + HOUR])
+                spans.append((hour, hour + HOUR))
                 events = count
-        within = ((max(start, first), min(end, self.until)) for start, end in spans)
-        return [(start, end) for start, end in within if start < end]
+        return _within(spans, (first, self.until))
 
     def changed(self, span: Span, found: Mapping[Instant, Fingerprint]) -> list[Span]:
         """Return the hours of a span whose fingerprint has changed, with consecutive ones as one span."""
-        start, end = span
-        hours = [
-            hour for hour in range(hour_of(start), end, HOUR) if found.get(hour, (0, 0)) != self.hours.get(hour, (0, 0))
-        ]
-        edges = [number for number, (one, other) in enumerate(pairwise(hours), 1) if other != one + HOUR]
-        runs = [hours[first:last] for first, last in pairwise([0, *edges, len(hours)])] if hours else []
-        return [(max(run[0], start), min(run[-1] + HOUR, end)) for run in runs]
+        hours = steps(floor(span[0], HOUR), span[1], HOUR)
+        changed = [hour for hour in hours if found.get(hour, NO_EVENTS) != self.hours.get(hour, NO_EVENTS)]
+        return _within(merged_spans((hour, hour + HOUR) for hour in changed), span)
 
     def replace(self, span: Span, found: Mapping[Instant, Fingerprint]) -> None:
         """Replace the fingerprints of a span that has been emitted again."""
         start, end = span
-        kept = {hour: known for hour, known in self.hours.items() if not hour_of(start) <= hour < end}
+        kept = {hour: known for hour, known in self.hours.items() if not floor(start, HOUR) <= hour < end}
         self.hours = kept | dict(found)
+
+
+def _within(spans: Iterable[Span], whole: Span) -> list[Span]:
+    """Return the parts of spans that lie within another one."""
+    parts = ((max(start, whole[0]), min(end, whole[1])) for start, end in spans)
+    return [(start, end) for start, end in parts if start < end]
 
 
 def settled_from(looked: Instant, horizon: int) -> Instant:
     """Return the start of the first hour that is not settled, once the rechecks due at `looked` are done."""
-    return hour_of(looked - horizon)
+    return floor(looked - horizon, HOUR)

@@ -1,10 +1,10 @@
-"""Decide the concurrency of a read: split the rest of windows among workers while they read.
+"""Decide the concurrency of a read: whether, where and into how many windows to split what is left.
 
-A read takes as long as its slowest window, so a window that would take longer than all the rest is divided. How many
-pages it still holds is an estimate: its pages so far tell how much time a page covers. Each window ends with a page
-that is not full, which costs half a request; so requests are spent to save time where the minute's quota is not the
-limit, and hardly any where it is. The constants come from `unit_tests/sync/test_splitting.py`, which simulates reads of
-many shapes and sizes.
+A read takes as long as its slowest window, so a window that would take longer than all the rest is split among workers
+while it is read. How many pages it still holds is an estimate: its pages so far tell how much time a page covers. Each
+window ends with a page that is not full, which costs half a request; so requests are spent to save time where the
+minute's quota is not the limit, and hardly any where it is. The constants come from
+`unit_tests/sync/test_splitting.py`, which simulates reads of many shapes and sizes.
 """
 
 from __future__ import annotations
@@ -13,17 +13,16 @@ import math
 import threading
 import time
 from collections import deque
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from source_klaviyo.sync.instants import SECOND, whole_second
+from source_klaviyo.sync.instants import HOUR, SECOND, Instant, floor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from source_klaviyo.sync.instants import Instant
-
 MINUTE_SECONDS = 60.0
-YOUNGEST_WINDOW = 3 * 3600 * SECOND
+YOUNGEST_WINDOW = 3 * HOUR
 """The age at which the youngest of the first windows begins."""
 MAX_OPENING_WINDOWS = 14
 OPENING_SHARE = 0.01
@@ -31,9 +30,8 @@ OPENING_SHARE = 0.01
 
 MIN_PAGES = 0.8
 """Pages. A window that seems to hold fewer is left to its reader."""
-MIN_PAGES_IF_SCARCE, ENOUGH_PAGES_IF_SCARCE, NEAR_LARGEST = 6.0, 40.0, 0.6
-"""Where the minute's quota decides, only a window is divided that seems to hold the first number of pages, and the
-second or nearly as many as the largest."""
+MIN_PAGES_IF_SCARCE = 6.0
+"""The same if the minute's quota is the limit."""
 LONG_PAGES = 4.0
 """Pages. A window that seems to hold as many may cost more than the usual share of requests, while they are plenty."""
 
@@ -47,12 +45,11 @@ WASTE_IF_SCARCE = 0.025
 """Requests that may be spent on pages that are not full, for each page, where the minute's quota decides."""
 WASTE, WASTE_AT_ONCE, WASTE_OF_MINUTE = 0.25, 16, 0.02
 """The same if it does not: for each page, and in advance, but at most this share of the minute's quota."""
-SMALL_QUOTA, WASTE_OF_SMALL_QUOTA = 500, 0.06
-"""Requests a minute; of such a quota no larger share is spent on pages that are not full."""
 WASTE_FOR_LONG = 0.4
 """Additional requests that may be spent, for each page, on windows of many pages."""
-MOSTLY, WASTE_IF_IDLE = 0.5, 0.02
-"""If most readers are idle, this much is spent in addition: one of them reads a long window alone."""
+MOSTLY, WASTE_IF_IDLE, MIN_WASTE_IF_IDLE = 0.5, 0.02, 0.025
+"""If most readers are idle, this much is spent in addition, and no less than the last share of the window's own pages:
+one of them reads a long window alone."""
 RELIABLE = 3.0
 """An estimate so many times as high as what is believed says nothing of how the records are spread."""
 GROWTH = 2.5
@@ -84,7 +81,7 @@ class Load:
 
 
 class SplitPlanner:
-    """Decide into how many windows to divide what a reader has left.
+    """The estimates for all windows of a stream, and how many requests may be spent on splitting them.
 
     Args:
         burst: requests that Klaviyo takes in a second.
@@ -105,16 +102,24 @@ class SplitPlanner:
         self._pages = 0.0
         self._wasted = 0.0
 
-    def opening_windows(self, partitions: int, *, ends: bool = True) -> int:
-        """Return how many windows to begin each partition of a first read with.
+    def opening_bounds(self, start: Instant, now: Instant, partitions: int = 1, *, ends: bool = True) -> list[Instant]:
+        """Return where to split the time of a partition at a first read: the older a window, the longer.
 
         Args:
-            partitions: how many there are.
+            start: where the read begins.
+            now: where it ends.
+            partitions: how many partitions are read.
             ends: whether the server takes the end of a window.
         """
         share = int(OPENING_SHARE * self._steady) + 1
         most = min(self._max_readers, self._burst, share, MAX_OPENING_WINDOWS)
-        return max(1, (most if ends else most // 2) // max(partitions, 1))
+        count = (most if ends else most // 2) // max(partitions, 1)
+        span = now - start
+        if count < 2 or span <= 2 * YOUNGEST_WINDOW:
+            return []
+        growth = (span / YOUNGEST_WINDOW) ** (1 / (count - 1))
+        bounds = {floor(now - int(YOUNGEST_WINDOW * growth**number), SECOND) for number in range(count - 1)}
+        return sorted(bound for bound in bounds if bound > start)
 
     def opened(self, reader: int) -> None:
         """Note one of the first windows: before each has shown a page, little is known of where the records lie."""
@@ -155,7 +160,7 @@ class SplitPlanner:
             return sum(self._expected.values())
 
     def windows(self, reader: int, open_windows: int, cost: float = PARTIAL_PAGE) -> tuple[int, float]:
-        """Return into how many windows to divide what a reader has left, and how many pages of it are believed in.
+        """Return into how many windows to split what a reader has left, and how many pages of it are believed in.
 
         Args:
             reader: the worker that asks.
@@ -165,34 +170,31 @@ class SplitPlanner:
         with self._lock:
             own = self._expected.get(reader, 0.0)
             expected = max(sum(self._expected.values()), own)
-            if self._opening or own < MIN_PAGES or self._load() > BUSY:
+            believed = self._believed(expected)
+            is_scarce = self._pages + believed > self._steady
+            min_pages = MIN_PAGES_IF_SCARCE if is_scarce else MIN_PAGES
+            if self._opening or own < min_pages or self._load() > BUSY:
                 return 1, own
-            believed = min(expected, PAGES_BELIEVED * self._pages)
-            scarce = self._pages + believed > self._steady
-            if scarce and own < max(
-                MIN_PAGES_IF_SCARCE, min(ENOUGH_PAGES_IF_SCARCE, NEAR_LARGEST * max(self._expected.values()))
-            ):
-                return 1, own
-            rate = self._steady / MINUTE_SECONDS if scarce else float(self._burst)
+            rate = self._steady / MINUTE_SECONDS if is_scarce else float(self._burst)
             latency = min(self._latencies, default=0.0)
             readers = min(self._max_readers, SPARE_READERS + READERS_PER_REQUEST * rate * latency)
             # useful is what makes no window take longer than all the rest, and leaves no slot unused
             as_long_as_the_rest = own * latency / max(expected / rate, latency, 1e-9)
             idle = max(readers - open_windows, 0.0)
-            affordable = self._affordable(own, expected, believed) - cost * open_windows
             share = own / expected
+            affordable = self._affordable(own, expected) - cost * open_windows
             if idle > MOSTLY * readers:
                 affordable += WASTE_IF_IDLE * (self._pages + believed)
-                affordable = max(affordable, cost * believed * share / ENOUGH_PAGES_IF_SCARCE)
+                affordable = max(affordable, MIN_WASTE_IF_IDLE * cost * believed * share)
             count = min(
                 max(math.ceil(as_long_as_the_rest), math.ceil(1 + idle * share)),
                 1 + self._max_readers - open_windows,
                 1 + int(affordable / cost),
-                int(believed * share / (MIN_PAGES_IF_SCARCE / 2 if scarce else MIN_PAGES)),
+                int(believed * share / (MIN_PAGES_IF_SCARCE / 2 if is_scarce else MIN_PAGES)),
             )
             return max(1, count), believed * share
 
-    def leaves_room(self, open_windows: int, cost: float = PARTIAL_PAGE) -> bool:
+    def has_room(self, open_windows: int, cost: float = PARTIAL_PAGE) -> bool:
         """Return whether one more window may be read, although nobody knows what it holds.
 
         Args:
@@ -200,18 +202,17 @@ class SplitPlanner:
             cost: requests that a window costs in addition to its pages.
         """
         with self._lock:
-            expected = sum(self._expected.values())
-            believed = min(expected, PAGES_BELIEVED * self._pages)
-            affordable = self._affordable(0.0, expected, believed) - cost * open_windows
+            affordable = self._affordable(0.0, sum(self._expected.values())) - cost * open_windows
             return open_windows < self._max_readers and affordable >= cost and self._load() <= BUSY
 
-    def _affordable(self, own: float, expected: float, believed: float) -> float:
+    def _believed(self, expected: float) -> float:
+        return min(expected, PAGES_BELIEVED * self._pages)
+
+    def _affordable(self, own: float, expected: float) -> float:
         """Return how many requests may be spent on pages that are not full."""
-        total = self._pages + believed
+        total = self._pages + self._believed(expected)
         left = 0.97 * self._steady - total
         plenty = min(WASTE * total + min(WASTE_AT_ONCE, WASTE_OF_MINUTE * self._steady), left)
-        if self._steady < SMALL_QUOTA:
-            plenty = min(plenty, WASTE_OF_SMALL_QUOTA * self._steady)
         seems_scarce = self._pages + expected > self._steady
         if seems_scarce and total <= self._steady:
             plenty = min(plenty, WASTE_IF_SCARCE / 2 * self._steady + 0.1 * self._pages)
@@ -227,11 +228,11 @@ class PageTime:
     """
 
     def __init__(self) -> None:
-        self._covered: deque[Instant] = deque(maxlen=PAGES_OF_DENSITY)
+        self._covered: deque[int] = deque(maxlen=PAGES_OF_DENSITY)
 
     def add(self, first: Instant, last: Instant) -> None:
         """Note a page by its first and its last record."""
-        if whole_second(first) != whole_second(last):
+        if floor(first, SECOND) != floor(last, SECOND):
             self._covered.append(max(last - first, SECOND))
 
     @property
@@ -255,66 +256,60 @@ class WindowPlan:
         ends: whether the server takes the end of a window.
     """
 
-    def __init__(self, planner: SplitPlanner, reader: int, *, ends: bool) -> None:
-        self._cost = PARTIAL_PAGE if ends else PARTIAL_PAGE + PAGE_BEYOND
+    def __init__(self, planner: SplitPlanner, reader: int, *, ends: bool = True) -> None:
         self._planner = planner
         self._reader = reader
+        self._cost = PARTIAL_PAGE if ends else PARTIAL_PAGE + PAGE_BEYOND
         self._page_time = PageTime()
         self._dense: Instant | None = None
 
-    def bounds(self, first: Instant, last: Instant, end: Instant, latency: float, open_windows: int) -> list[Instant]:
-        """Note a page that another one follows, and return where to divide what is left of the window.
+    def split_after(
+        self, first: Instant, last: Instant, end: Instant, latency: float, open_windows: int
+    ) -> list[Instant]:
+        """Note a page that another one follows, and return where to split what is left of the window.
 
         Args:
             first: the instant of the page's first record.
             last: that of its last record.
             end: where the window ends.
-            latency: seconds from the request to the answer.
+            latency: seconds from the request to the response.
             open_windows: windows being read or waiting to be.
         """
-        position = whole_second(last)
+        position = floor(last, SECOND)
         self._page_time.add(first, last)
         expected = self.expected(position, end)
         self._planner.page_read(self._reader, latency, expected)
-        if whole_second(first) == position:
+        if floor(first, SECOND) == position:
             return self._behind(position, end, open_windows)
         count, believed = self._planner.windows(self._reader, open_windows, self._cost)
-        if count < 2:
-            return []
         return cuts(position, end, self._page_time.microseconds or SECOND, expected, believed, count)
+
+    def note_last_page(self, latency: float, fill: float) -> None:
+        """Note a page behind which there is nothing to split, and how full it is, from 0 to 1."""
+        self._planner.page_read(self._reader, latency, 0.0, fill)
+
+    def note_end(self, position: Instant, end: Instant) -> None:
+        """Note the new end of the window, now that it has been split."""
+        self._planner.expect(self._reader, self.expected(position, end))
 
     def expected(self, start: Instant, end: Instant) -> float:
         """Return how many pages a part of the window seems to hold."""
         page = self._page_time.microseconds
         return max(end - start, 0) / page if page else 1.0
 
-    def ends_at(self, position: Instant, end: Instant) -> None:
-        """Note the new end of the window, now that it has been divided."""
-        self._planner.expect(self._reader, self.expected(position, end))
-
     def _behind(self, second: Instant, end: Instant, open_windows: int) -> list[Instant]:
-        """Return where a second ends that fills pages, and that nobody can divide: the rest is for someone else."""
+        """Return the end of a second that fills pages, and that nobody can split: the rest is for another worker."""
         bound = second + SECOND
-        if self._dense == second or end - bound <= SECOND or not self._planner.leaves_room(open_windows, self._cost):
+        if self._dense == second or end - bound <= SECOND or not self._planner.has_room(open_windows, self._cost):
             return []
         self._dense = second
         return [bound]
 
 
-def opening_bounds(start: Instant, now: Instant, count: int) -> list[Instant]:
-    """Return where to divide the time of a first read into `count` windows: the older, the longer."""
-    span = now - start
-    if count < 2 or span <= 2 * YOUNGEST_WINDOW:
-        return []
-    growth = (span / YOUNGEST_WINDOW) ** (1 / (count - 1))
-    bounds = {whole_second(now - int(YOUNGEST_WINDOW * growth**number)) for number in range(count - 1)}
-    return sorted(bound for bound in bounds if bound > start)
-
-
 def cuts(position: Instant, end: Instant, page: int, expected: float, believed: float, count: int) -> list[Instant]:
-    """Return where to divide what is left of a window into `count` windows, or fewer.
+    """Return where to split what is left of a window into `count` windows, or fewer.
 
-    Records that are spread evenly are divided evenly. If the estimate is far higher than what can be believed, a reader
+    Records that are spread evenly are split evenly. If the estimate is far higher than what can be believed, a reader
     has come among many records in little time, and nobody knows how far they reach: then each window is longer than the
     one before.
 
@@ -326,17 +321,16 @@ def cuts(position: Instant, end: Instant, page: int, expected: float, believed: 
         believed: how many of them are believed in.
         count: how many windows, at most.
     """
+    if count < 2:
+        return []
     rest = end - position
     lengths = [rest / count] * count
     first = max(1.0, believed / count) * page
     if expected > RELIABLE * believed and first * count < rest:
         needed = 1 + math.ceil(math.log(max(rest / first, 2.0), GROWTH))
         lengths = _growing(first, rest, min(count, needed))
-    bounds, at = [], float(position)
-    for length in lengths[:-1]:
-        at += length
-        bounds.append(whole_second(int(at)))
-    return sorted({bound for bound in bounds if position + SECOND < bound < end})
+    bounds = {floor(Instant(at), SECOND) for at in accumulate(lengths[:-1], initial=float(position))}
+    return sorted(bound for bound in bounds if position + SECOND < bound < end)
 
 
 def _growing(first: float, rest: float, count: int) -> list[float]:

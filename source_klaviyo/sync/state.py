@@ -20,21 +20,21 @@ cursor has not been read.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airbyte_cdk.utils.airbyte_secrets_utils import filter_secrets
 
 from source_klaviyo.api.errors import ConfigError
 from source_klaviyo.sync.compact import READ_THROUGH, name_of
-from source_klaviyo.sync.instants import SECOND, for_state, parse_instant
+from source_klaviyo.sync.instants import SECOND, Instant, for_state, from_seconds, parse_instant
 from source_klaviyo.sync.recent_hours import RecentHours
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from source_klaviyo.sync.instants import Instant
-    from source_klaviyo.sync.recent_hours import Span
+    from source_klaviyo.sync.instants import Span
 
+T = TypeVar("T")
 Partition = dict[str, Any]
 """The key of a partition of a stream, such as {"archived": "true"}; empty for the only one.
 
@@ -43,8 +43,7 @@ Values that are not text are ignored when read, but written, because Airbyte's c
 
 _Entry = tuple["Mapping[str, Any]", "Instant | None"]
 _LEGACY_KEYS = ("timestamp", "created")
-_LONGEST_LOOKBACK = 366 * 86_400
-
+_MAX_LOOKBACK_SECONDS = 366 * 86_400
 
 RECENT_HOURS = "recent_hours"
 """The key of a state under which the fingerprints of recent hours stand."""
@@ -53,7 +52,7 @@ QUERIES = "queries"
 READ_AHEAD = "read_ahead"
 """The key of a state with the spans of time that were read behind its positions, for a sync that resumes."""
 NOT_AN_OBJECT = "not an object"
-"""The key under which a state stands that is something else than an object, for the stream itself to complain of."""
+"""The key of a state that is something else than an object; the stream itself reports the error."""
 GENERATION = "generation_id"
 """The key of a state of a full refresh: the generation of the destination's table that its records belong to."""
 FULL_REFRESH_DONE = "__ab_full_refresh_sync_complete"
@@ -63,20 +62,17 @@ NO_CURSOR = {"__ab_no_cursor_state_message": True}
 """The state that the CDK writes for a stream without a cursor."""
 
 
-def write_state(
-    cursor_field: str | None, partitions: Sequence[Partition], positions: Sequence[Instant]
-) -> dict[str, Any]:
-    """The state which says that each partition has been emitted up to its position."""
+def write_state(cursor_field: str | None, positions: Sequence[tuple[Partition, Instant]]) -> dict[str, Any]:
+    """Return the state which says that each partition has been emitted up to its position."""
     if cursor_field is None:
         return dict(NO_CURSOR)
-    smallest = {cursor_field: for_state(min(positions))} if positions else {}
-    if partitions and not any(partitions):
+    smallest = {cursor_field: for_state(min(position for _, position in positions))} if positions else {}
+    if positions and not any(partition for partition, _ in positions):
         return smallest
     return {
         "use_global_cursor": False,
         "states": [
-            {"partition": partition, "cursor": {cursor_field: for_state(position)}}
-            for partition, position in zip(partitions, positions, strict=True)
+            {"partition": partition, "cursor": {cursor_field: for_state(position)}} for partition, position in positions
         ],
         "state": smallest,
         "lookback_window": 0,
@@ -92,6 +88,7 @@ class StoredState:
         cursor_field: the field that holds its cursor.
 
     Attributes:
+        queries: the position of each query that makes up the stream, as far as the state names them.
         read_through: of a state of thousands of partitions, where a sync that was stopped had brought the first ones.
 
     Raises:
@@ -103,66 +100,60 @@ class StoredState:
         self._cursor_field = cursor_field
         if NOT_AN_OBJECT in state:
             raise self._unusable(state[NOT_AN_OBJECT])
-        self._common = self._smallest([self._cursor(state), self._global(state)])
-        self._memories = dict(self._remembered(entry) for entry in self._list(state, RECENT_HOURS))
-        self._queries = {name: self._instant(value) for name, value in self._part(state, QUERIES).items()}
-        self._read_ahead = dict(self._spans(entry) for entry in self._list(state, READ_AHEAD))
-        through = self._part(state, READ_THROUGH)
-        self._through = name_of(self._part(through, "partition")) if through else None
-        self.read_through = self._cursor(self._part(through, "cursor"))
+        self._common = _smallest(self._cursor(state), self._global(state))
+        self._recent_hours = dict(self._hours(entry) for entry in self._objects(state, RECENT_HOURS))
+        self.queries = {name: self._instant(value) for name, value in self._get(state, QUERIES, dict).items()}
+        self._read_ahead = dict(self._spans(entry) for entry in self._objects(state, READ_AHEAD))
+        through = self._get(state, READ_THROUGH, dict)
+        self._through = name_of(self._get(through, "partition", dict)) if through else None
+        self.read_through = self._cursor(self._get(through, "cursor", dict))
         self._listed = list(self._entries(state))
         # a sync that was stopped has not got to all parents, and says nothing of all of them together
-        unsaid = self._common is None and "state" not in state
-        self._may_lack = unsaid and any("id" in key for key, _ in self._listed)
+        is_partial = self._common is None and "state" not in state
+        self._may_lack = is_partial and any("id" in key for key, _ in self._listed)
         self._index: dict[tuple[str, str], list[_Entry]] = {}
         for entry in self._listed:
             for name, value in entry[0].items():
                 self._index.setdefault((name, str(value).lower()), []).append(entry)
-        self._archived = self._cursor(self._part(state, "archived"))
+        self._archived = self._cursor(self._get(state, "archived", dict))
 
-    def memory(self, partition: Partition) -> RecentHours | None:
+    def recent_hours(self, partition: Partition) -> RecentHours | None:
         """Return the fingerprints of a partition's recent hours; None if there are none."""
-        return self._memories.get(name_of(partition))
+        return self._recent_hours.get(name_of(partition))
 
     def read_ahead(self, partition: Partition, query: str | None = None) -> list[Span]:
         """Return the spans of time behind the position of a partition (or query) that have been read."""
         return self._read_ahead.get(name_of({"partition": partition, "query": query}), [])
 
-    def query(self, name: str) -> Instant | None:
-        """Return the position of one of the queries that make up the stream; None if the state does not name it."""
-        return self._queries.get(name)
-
-    @property
-    def names_queries(self) -> bool:
-        """Whether the state was written by a version that knew of queries."""
-        return bool(self._queries)
-
     def position(self, partition: Partition) -> Instant | None:
         """Return where a partition resumes; None if it has not been read yet."""
-        own = [position for key, position in self._candidates(partition) if self._same(key, partition)]
+        own = self._own_positions(partition)
         if None in own or (self._may_lack and not partition):
             return None
         if partition.get("archived") == "true":
-            own += [self._archived]
+            own.append(self._archived)
         if self._through is not None and name_of(partition) <= self._through:
             return self.read_through
-        return self._smallest([self._common, *own])
+        return _smallest(self._common, *own)
 
     def is_inherited(self, partition: Partition) -> bool:
-        """Whether a partition goes on from what was said of the whole stream, which may never have held its records.
+        """Whether a partition resumes from the position of the whole stream, which may not cover its records.
 
         Earlier connectors read archived records in a second pass, and not all channels of campaigns.
         """
-        own = any(self._same(key, partition) for key, _ in self._candidates(partition))
-        archived = partition.get("archived") == "true" and self._archived is not None
-        return "archived" in partition and self._common is not None and not own and not archived
+        is_listed = bool(self._own_positions(partition))
+        is_archived = partition.get("archived") == "true" and self._archived is not None
+        return "archived" in partition and self._common is not None and not is_listed and not is_archived
 
-    def _candidates(self, partition: Partition) -> list[_Entry]:
-        """The entries that could be about a partition, without looking at those of thousands of others."""
-        for name, value in partition.items():
-            return [*self._index.get((name, str(value).lower()), ()), *self._index.get((name, ""), ())]
-        # what has been read in other parts counts for the whole, unless these were events of some metrics only
-        return [entry for entry in self._listed if not entry[0].get("event_metric_id")]
+    def _own_positions(self, partition: Partition) -> list[Instant | None]:
+        """Return the positions of the entries about a partition; only candidates are compared, not thousands."""
+        if partition:
+            name, value = next(iter(partition.items()))
+            candidates = [*self._index.get((name, str(value).lower()), ()), *self._index.get((name, ""), ())]
+        else:
+            # what has been read in other parts counts for the whole, unless these were events of some metrics only
+            candidates = [entry for entry in self._listed if not entry[0].get("event_metric_id")]
+        return [position for key, position in candidates if self._same(key, partition)]
 
     @staticmethod
     def _same(key: Mapping[str, Any], partition: Partition) -> bool:
@@ -173,94 +164,89 @@ class StoredState:
             if isinstance(value, str)
         )
 
-    @staticmethod
-    def _smallest(positions: Iterable[Instant | None]) -> Instant | None:
-        return min((position for position in positions if position is not None), default=None)
-
     def _cursor(self, state: Mapping[str, Any]) -> Instant | None:
-        return self._smallest([self._flat(state), self._date_range(state)])
+        return _smallest(self._flat(state), self._date_range(state))
 
     def _flat(self, state: Mapping[str, Any]) -> Instant | None:
         names = (self._cursor_field,) if state.get(self._cursor_field) is not None else _LEGACY_KEYS
-        return self._smallest([self._instant(state[name]) for name in names if state.get(name) is not None])
+        return _smallest(*(self._instant(state[name]) for name in names if state.get(name) is not None))
 
     def _date_range(self, state: Mapping[str, Any]) -> Instant | None:
-        """The end of the first slice: what lies beyond it may have gaps."""
-        slices = [self._mapping(item, "slices") for item in self._list(state, "slices")]
+        """Return the end of the first slice: there may be gaps behind it."""
+        slices = self._objects(state, "slices")
         if not slices:
-            return self._flat(self._part(state, "legacy"))
+            return self._flat(self._get(state, "legacy", dict))
         first = min(slices, key=lambda item: self._instant(item.get("start", item.get("end"))))
         ends = [first[name] for name in ("most_recent_cursor_value", "end") if first.get(name) is not None]
-        return self._smallest([self._instant(end) for end in ends])
+        return _smallest(*map(self._instant, ends))
 
     def _global(self, state: Mapping[str, Any]) -> Instant | None:
-        """The CDK's cursor of all partitions together, where it stands for each of them."""
-        if not self._is_global(state) and self._list(state, "states"):
+        """Return the CDK's cursor of all partitions together, if it stands for each of them."""
+        if not self._is_global(state) and self._get(state, "states", list):
             return None
-        position = self._cursor(self._part(state, "state"))
-        if position is None:
-            return None
+        position = self._cursor(self._get(state, "state", dict))
         lookback = state.get("lookback_window")
-        usable = isinstance(lookback, int) and 0 <= lookback <= _LONGEST_LOOKBACK
-        return position - (lookback * SECOND if usable else 0)  # type: ignore[operator]
+        if position is None or not isinstance(lookback, int) or not 0 <= lookback <= _MAX_LOOKBACK_SECONDS:
+            return position
+        return position - lookback * SECOND
 
     def _entries(self, state: Mapping[str, Any]) -> Iterable[_Entry]:
         if self._is_global(state):
             return
-        for item in self._list(state, "states"):
-            entry = self._mapping(item, "states")
-            yield self._part(entry, "partition"), self._cursor(self._part(entry, "cursor"))
+        for entry in self._objects(state, "states"):
+            yield self._get(entry, "partition", dict), self._cursor(self._get(entry, "cursor", dict))
 
     def _is_global(self, state: Mapping[str, Any]) -> bool:
-        """Whether one cursor speaks for all partitions; a text such as "false" would speak for what it must not."""
+        """Whether one cursor speaks for all partitions; a text such as "false" is an error."""
         flag = state.get("use_global_cursor")
         if flag is None or isinstance(flag, bool):
             return bool(flag)
         raise self._unusable({"use_global_cursor": flag})
 
     def _instant(self, value: object) -> Instant:
-        """A cursor: text of any ISO form, or seconds since the epoch (the API before JSON:API)."""
+        """Read a cursor: text of any ISO form, or seconds since the epoch (the API before JSON:API)."""
         try:
             if isinstance(value, str) and not re.fullmatch(r"\d{9,11}", value):
                 return parse_instant(value)
             if isinstance(value, str):
                 value = int(value)
             if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e11:
-                return int(value * SECOND)
+                return from_seconds(value)
         except ValueError:
             pass
         raise self._unusable(value)
 
-    def _remembered(self, entry: object) -> tuple[str, RecentHours]:
-        found = self._mapping(entry, RECENT_HOURS)
+    def _hours(self, entry: Mapping[str, Any]) -> tuple[str, RecentHours]:
+        if not isinstance(entry.get("partition"), dict):
+            raise self._unusable({"partition": entry.get("partition")})
         try:
-            return name_of(self._mapping(found.get("partition"), "partition")), RecentHours.read(found)
+            return name_of(entry["partition"]), RecentHours.read(entry)
         except ValueError:
             raise self._unusable({RECENT_HOURS: entry}) from None
 
-    def _spans(self, entry: object) -> tuple[str, list[Span]]:
-        found = self._mapping(entry, READ_AHEAD)
-        key = name_of({"partition": self._part(found, "partition"), "query": found.get("query")})
+    def _spans(self, entry: Mapping[str, Any]) -> tuple[str, list[Span]]:
+        key = name_of({"partition": self._get(entry, "partition", dict), "query": entry.get("query")})
         try:
-            return key, [(self._instant(start), self._instant(end)) for start, end in self._list(found, "spans")]
+            return key, [(self._instant(start), self._instant(end)) for start, end in self._get(entry, "spans", list)]
         except (TypeError, ValueError):
             raise self._unusable({READ_AHEAD: entry}) from None
 
-    def _mapping(self, value: object, name: str) -> Mapping[str, Any]:
-        if isinstance(value, dict):
+    def _get(self, state: Mapping[str, Any], name: str, kind: type[T]) -> T:
+        """Return the object or list under a name; an empty one if it is null or missing."""
+        value = state.get(name)
+        if value is None:
+            return kind()
+        if isinstance(value, kind):
             return value
         raise self._unusable({name: value})
 
-    def _part(self, state: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-        """Return the object under a name; empty if it is null."""
-        value = state.get(name)
-        return {} if value is None else self._mapping(value, name)
-
-    def _list(self, state: Mapping[str, Any], name: str) -> list[Any]:
-        value = state.get(name)
-        if value is None or isinstance(value, list):
-            return value or []
-        raise self._unusable({name: value})
+    def _objects(self, state: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+        """Return the list of objects under a name."""
+        found: list[Mapping[str, Any]] = self._get(state, name, list)
+        for value in found:
+            if not isinstance(value, dict):
+                raise self._unusable({name: value})
+        return found
 
     def _unusable(self, value: object) -> ConfigError:
         text = filter_secrets(repr(value))
@@ -268,3 +254,7 @@ class StoredState:
             f"The state of stream {self._stream} holds {text[:80]}, which cannot be read: "
             "restore the connection's last good state, or clear the stream to read it from the start."
         )
+
+
+def _smallest(*positions: Instant | None) -> Instant | None:
+    return min((position for position in positions if position is not None), default=None)

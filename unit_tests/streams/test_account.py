@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from source_klaviyo.sync.instants import DAY, SECOND, for_filter
-from source_klaviyo.sync.recent_hours import HOUR
+from source_klaviyo.sync.instants import DAY, HOUR, SECOND, for_filter
 from unit_tests.fake_api import FakeKlaviyo, Output, error, sync
 from unit_tests.streams.documents import GONE, answers, item, page
 

@@ -16,6 +16,7 @@ from source_klaviyo.streams.base import Snapshot
 from source_klaviyo.streams.children import Child, Included, OfChanged
 from source_klaviyo.streams.marketing import EmailTemplates
 from source_klaviyo.streams.suppressed import SuppressedProfiles
+from source_klaviyo.sync.instants import parse_instant
 from tools.facts.model import facts, revisions
 from tools.streams import described, facts_of, path_of, streams
 from unit_tests.fake_api import CONFIG
@@ -23,7 +24,7 @@ from unit_tests.fake_api import CONFIG
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SLICE = {"start": "2024-01-01T00:00:00Z", "end": "2024-02-01T00:00:00Z"}
+SLICE = {"start": parse_instant("2024-01-01"), "end": parse_instant("2024-02-01")}
 METRIC = {"metric_aggregates": [{"metric_id": "M1"}], "event_metric_ids": "M1", "metric_ids": "M1"}
 
 

@@ -10,6 +10,7 @@ from airbyte_cdk.models import SyncMode
 from airbyte_cdk.sources.streams.http import HttpStream
 
 from source_klaviyo.config import Config
+from source_klaviyo.sync.instants import Instant, parse_instant
 from tools.streams import by_name
 from unit_tests.fake_api import CONFIG, HOST, Client, FakeKlaviyo
 
@@ -66,5 +67,5 @@ def test_records_can_be_read_without_the_concurrent_engine(klaviyo: FakeKlaviyo,
     assert klaviyo.questions()[0] == stream.query(first).request_params(stream_slice=first)
 
 
-def first_start(name: str) -> str:
-    return "2000-01-01T00:00:00Z" if name == "global_exclusions" else CONFIG["start_date"]
+def first_start(name: str) -> Instant:
+    return parse_instant("2000-01-01" if name == "global_exclusions" else CONFIG["start_date"])

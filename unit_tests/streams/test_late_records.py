@@ -10,8 +10,7 @@ import pytest
 
 from source_klaviyo.partitions.late_records import MAX_HELD_BYTES
 from source_klaviyo.streams.children import VISIBILITY_LAG
-from source_klaviyo.sync.instants import SECOND, Instant, for_filter, parse_instant
-from source_klaviyo.sync.recent_hours import HOUR
+from source_klaviyo.sync.instants import HOUR, SECOND, Instant, for_filter, parse_instant
 from unit_tests.fake_api import FakeKlaviyo, Output, sync
 
 if TYPE_CHECKING:

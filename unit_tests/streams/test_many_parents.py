@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from source_klaviyo.sync.compact import MOST_PARTITIONS, compact_state, in_order
+from source_klaviyo.sync.compact import MAX_LISTED_PARTITIONS, compact_state
 from source_klaviyo.sync.instants import DAY, SECOND, for_filter, for_state, parse_instant
 from source_klaviyo.sync.state import StoredState
 from unit_tests.fake_api import NOW, FakeKlaviyo, Output, sync
@@ -52,7 +52,7 @@ def pairs(output: Output) -> set[tuple[str, str]]:
 @pytest.fixture
 def lists(klaviyo: FakeKlaviyo, monkeypatch: pytest.MonkeyPatch) -> Lists:
     """Thousands of lists are five here."""
-    monkeypatch.setattr("source_klaviyo.sync.cursor.MOST_PARTITIONS", 4)
+    monkeypatch.setattr("source_klaviyo.sync.compact.MAX_LISTED_PARTITIONS", 4)
     found = Lists(klaviyo)
     for number in range(9):
         found.members[f"L{number * 2}"] = [(f"P{number}{day}", NOW - day * DAY) for day in (90, 40, 2)]
@@ -98,14 +98,14 @@ def test_a_sync_of_thousands_of_parents_resumes_from_where_it_was_stopped(
 def test_a_state_of_a_hundred_thousand_parents_takes_less_than_a_kilobyte() -> None:
     partitions = [{"list_id": f"L{number:06}"} for number in range(100_000)]
     positions = [NOW if number < 30_000 else NOW - DAY for number in range(100_000)]
-    state = compact_state("joined_group_at", partitions, positions, in_order(partitions), [NOW])
+    state = compact_state("joined_group_at", list(zip(partitions, positions, strict=True)), [NOW])
     assert len(json.dumps(state)) < 1_000
     stored = StoredState(state, STREAM, "joined_group_at")
     assert [stored.position({"list_id": one}) for one in ("L000000", "L029999", "L030000")] == [NOW, NOW, NOW - DAY]
-    assert MOST_PARTITIONS < 100_000
+    assert MAX_LISTED_PARTITIONS < 100_000
 
 
 def test_a_parent_that_is_new_is_read_from_before_it_was_listed() -> None:
     partitions = [{"list_id": "A"}, {"list_id": "B"}]
-    state = compact_state("joined_group_at", partitions, [NOW, NOW], [0, 1], [NOW - 60 * SECOND])
+    state = compact_state("joined_group_at", [(one, NOW) for one in partitions], [NOW - 60 * SECOND])
     assert state["state"] == {"joined_group_at": for_state(NOW - 60 * SECOND)}

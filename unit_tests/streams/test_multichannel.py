@@ -10,8 +10,7 @@ import pytest
 from airbyte_cdk.models import SyncMode
 
 from source_klaviyo.source import SourceKlaviyo
-from source_klaviyo.sync.instants import SECOND, Instant, for_filter, parse_instant
-from source_klaviyo.sync.recent_hours import HOUR
+from source_klaviyo.sync.instants import HOUR, SECOND, Instant, for_filter, parse_instant
 from unit_tests.fake_api import CONFIG, FakeKlaviyo, Output, Refused, sync
 from unit_tests.streams.documents import GONE, page
 

@@ -177,10 +177,10 @@ def test_a_profile_is_left_to_another_window_only_when_that_one_has_emitted_it(k
     with ThreadPoolExecutor(1) as another:
         assert emits(row, row, alone) == [True, False, True]
         assert another.submit(emits, row, alone).result() == [False, True]
-        waiting = another.submit(window.batch_queued)
+        waiting = another.submit(window.mark_batch_queued)
         with pytest.raises(NotYetError):
             waiting.result(0.2)
-        assert window.batch_queued()
+        assert window.mark_batch_queued()
         assert waiting.result(10)
         assert another.submit(emits, row).result(10) == [False]
 
@@ -197,7 +197,7 @@ def test_a_profile_that_another_window_does_not_emit_after_all_is_emitted_alone(
     with ThreadPoolExecutor(1) as another:
         assert another.submit(emits, row).result() == [True]  # and then that reader fails
     assert emits(row, alone) == [False, True]
-    assert not window.batch_queued()
+    assert not window.mark_batch_queued()
     assert emits(row, alone) == [True, False]
-    assert window.batch_queued()
+    assert window.mark_batch_queued()
     assert emits(row, alone) == [False, True]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from source_klaviyo.sync.instants import parse_instant
 from tools.streams import by_name
 from unit_tests.fake_api import HOST, FakeKlaviyo, sync
 from unit_tests.fake_endpoints import SUPPRESSED_AT
@@ -223,12 +224,13 @@ def test_a_window_is_requested_with_the_bounds_that_the_endpoint_supports(
     stream: str, part: Mapping[str, str], filters: str | None
 ) -> None:
     asked = by_name()[stream].query(part)
-    assert asked.request_params(stream_slice={**part, "start": SINCE, "end": END}).get("filter") == filters
+    bounds = {"start": parse_instant(SINCE), "end": parse_instant(END)}
+    assert asked.request_params(stream_slice={**part, **bounds}).get("filter") == filters
 
 
 @pytest.mark.parametrize("stream", NAMES)
 def test_a_later_page_has_no_parameters_of_its_own(stream: str) -> None:
-    params = by_name()[stream].request_params(stream_slice={"start": SINCE}, next_page_token={"next": "https://x"})
+    params = by_name()[stream].request_params(stream_slice={"start": parse_instant(SINCE)}, next_page_token={"next": "https://x"})
     assert params == {}
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from hypothesis import strategies as st
 
-from source_klaviyo.sync.instants import SECOND, parse_instant, whole_second
+from source_klaviyo.sync.instants import SECOND, floor, parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +35,7 @@ steps = st.lists(
 def middle(window: Window, now: Instant) -> Instant | None:
     """Where to divide what is left of a window in two: a whole second inside of it, or None."""
     end = now if window.end is None else window.end
-    found = whole_second(window.position + (end - window.position) // 2)
+    found = floor(window.position + (end - window.position) // 2, SECOND)
     return found if window.position + SECOND < found < end else None
 
 
@@ -118,7 +118,7 @@ class Sync:
         self.emitted.update(page)
         if page:
             reader.after = page[-1]
-            self.line.advance(reader.window, whole_second(page[-1].updated))
+            self.line.advance(reader.window, floor(page[-1].updated, SECOND))
         if is_last:
             self.readers.remove(reader)
             self._begin(self.line.close(reader.window, asked))

@@ -11,13 +11,13 @@ import heapq
 import math
 from collections import deque
 from dataclasses import dataclass
-from itertools import count, pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import count
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 
-from source_klaviyo.sync.instants import DAY, SECOND, parse_instant, whole_second
-from source_klaviyo.sync.splitting import SplitPlanner, WindowPlan, opening_bounds
+from source_klaviyo.sync.instants import DAY, SECOND, Instant, floor, parse_instant
+from source_klaviyo.sync.splitting import SplitPlanner, WindowPlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ class Tier(NamedTuple):
 
 TIERS = {"M": Tier(10, 150), "L": Tier(75, 750), "XL": Tier(350, 3500)}
 
-Instants = "np.ndarray[tuple[int], np.dtype[np.int64]]"
+Instants: TypeAlias = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
 class Limits:
@@ -72,8 +72,8 @@ class Window:
     """A window, how far its reader has come, and what that tells."""
 
     number: int
-    start: int
-    end: int | None
+    start: Instant
+    end: Instant | None
     place: int
     plan: WindowPlan
 
@@ -88,7 +88,13 @@ class Read:
 
 
 def read(
-    instants: Instants, tier: Tier, *, latency: float = 0.3, first: bool = True, start: int = START, ends: bool = True
+    instants: Instants,
+    tier: Tier,
+    *,
+    latency: float = 0.3,
+    first: bool = True,
+    start: Instant = START,
+    ends: bool = True,
 ) -> Read:
     """Read records that carry these dates, in order, from `start` to the present; `ends`: the server takes an end."""
     return _Reading(instants, tier, latency, ends=ends).run(start, first=first)
@@ -105,11 +111,10 @@ class _Reading:
         self._waiting: deque[Window] = deque()
         self._open = 0
 
-    def run(self, start: int, *, first: bool) -> Read:
-        opening = self._planner.opening_windows(1, ends=self._ends) if first else 1
-        bounds = [start, *opening_bounds(start, NOW, opening), None]
-        for begin, end in pairwise(bounds):
-            self._planner.opened(self._add(begin or start, end).number)
+    def run(self, start: Instant, *, first: bool) -> Read:
+        bounds = self._planner.opening_bounds(start, NOW, ends=self._ends) if first else []
+        for begin, end in zip([start, *bounds], [*bounds, None], strict=True):
+            self._planner.opened(self._add(begin, end).number)
         now, requests, read_records = 0.0, 0, 0
         answers: list[tuple[float, int, Window]] = []
         while self._waiting or answers:
@@ -130,7 +135,7 @@ class _Reading:
         assert read_records == len(self._instants)
         return Read(now, requests, round(now / self._latency))
 
-    def _add(self, start: int, end: int | None) -> Window:
+    def _add(self, start: Instant, end: Instant | None) -> Window:
         number = next(self._numbers)
         place = int(np.searchsorted(self._instants, start))
         window = Window(number, start, end, place, WindowPlan(self._planner, number, ends=self._ends))
@@ -146,19 +151,21 @@ class _Reading:
         page = sent[: max(stop - window.place, 0)]
         window.place += len(page)
         if len(page) < len(sent) or window.place >= (stop if self._ends else total):
-            self._planner.page_read(window.number, self._latency, 0.0, len(page) / PAGE)
+            window.plan.note_last_page(self._latency, len(page) / PAGE)
             self._planner.window_done(window.number)
             self._open -= 1
             return len(page)
         end = NOW if window.end is None else window.end
-        bounds = window.plan.bounds(int(page[0]), int(page[-1]), end, self._latency, self._open)
-        bounds = [bound for bound in bounds if whole_second(int(page[-1])) < bound < end]
+        first, last = Instant(page[0]), Instant(page[-1])
+        position = floor(last, SECOND)
+        bounds = window.plan.split_after(first, last, end, self._latency, self._open)
+        bounds = [bound for bound in bounds if position < bound < end]
         if bounds:
             for begin, until in zip(bounds, [*bounds[1:], window.end], strict=True):
                 new = self._add(begin, until)
                 self._planner.expect(new.number, window.plan.expected(begin, NOW if until is None else until))
             window.end = bounds[0]
-            window.plan.ends_at(whole_second(int(page[-1])), window.end)
+            window.plan.note_end(position, window.end)
         self._waiting.append(window)
         return len(page)
 

@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 
 from source_klaviyo.sync import cursor as module
 from source_klaviyo.sync.cursor import CONSISTENCY_LAG, WindowCursor
-from source_klaviyo.sync.instants import DAY, SECOND, for_state, parse_instant, whole_second
+from source_klaviyo.sync.instants import DAY, SECOND, floor, for_state, parse_instant
+from source_klaviyo.sync.position import PartitionPosition
 from source_klaviyo.sync.state import StoredState
 from unit_tests.sync.model import START, Account, Sync, Version, middle, offsets, steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from source_klaviyo.sync.instants import Instant
-    from source_klaviyo.sync.recent_hours import Span
+    from source_klaviyo.sync.instants import Instant, Span
     from source_klaviyo.sync.state import Partition
     from source_klaviyo.sync.timeline import Window
 
@@ -32,7 +32,7 @@ NOW = START + 1000 * SECOND
 def divide(cursor: WindowCursor, number: int, window: Window, now: Instant = NOW - CONSISTENCY_LAG) -> Window | None:
     """Divide what is left of a window in two; returns the later one."""
     at = middle(window, now)
-    return next(iter(cursor.divide(number, window, [] if at is None else [at])), None)
+    return next(iter(cursor.split(number, window, [] if at is None else [at])), None)
 
 
 class Stage:
@@ -48,11 +48,8 @@ class Stage:
         self.now = NOW
         self.states: list[Mapping[str, Any]] = []
         self.cursor = WindowCursor("updated", now=lambda: self.now, publish=self.states.append)
-        self.cursor.begin(
-            partitions,
-            starts=starts or (START,) * len(partitions),
-            positions=positions or starts or (START,) * len(partitions),
-        )
+        starts = starts or (START,) * len(partitions)
+        self.cursor.begin(list(map(PartitionPosition, partitions, starts, positions or starts)))
 
     def window(self, number: int = 0) -> Window:
         """The first open window of a partition."""
@@ -234,14 +231,14 @@ def test_a_window_is_divided_inside_of_what_is_left_only() -> None:
     window = stage.window()
     stage.cursor.advance(0, window, START + 100 * SECOND)
     bounds = [START + second * SECOND for second in (0, 100, 200, 300)]
-    later = stage.cursor.divide(0, window, bounds)
+    later = stage.cursor.split(0, window, bounds)
     assert [(one.start, one.end) for one in (window, *later)] == [
         (START, START + 200 * SECOND),
         (START + 200 * SECOND, START + 300 * SECOND),
         (START + 300 * SECOND, None),
     ]
     assert stage.cursor.open_count == 3
-    assert stage.cursor.divide(0, window, [START + 200 * SECOND, START + 250 * SECOND]) == []
+    assert stage.cursor.split(0, window, [START + 200 * SECOND, START + 250 * SECOND]) == []
 
 
 def test_the_stream_is_done_when_all_windows_of_all_partitions_are_closed() -> None:
@@ -307,7 +304,7 @@ class CursorOf:
         self.sync: Sync | None = None
         self.states: list[Instant] = []
         self.cursor = WindowCursor("updated", lambda: account.now, self.publish)
-        self.cursor.begin([{}], [START], [position])
+        self.cursor.begin([PartitionPosition({}, START, position)])
 
     def publish(self, state: Mapping[str, Any]) -> None:
         promised = parse_instant(state["updated"])
@@ -414,10 +411,10 @@ class Shop:
         self.cursor = WindowCursor("updated", lambda: self.now, self.publish)
         starts = [max(START, position - lookback * SECOND) for position in self.positions()]
         stopped = StoredState(json.loads(self.text), "stream", "updated").read_through
-        milestones = [*([] if stopped is None else [stopped]), whole_second(self.now - CONSISTENCY_LAG)]
-        self.cursor.begin(
-            self.partitions, starts, self.positions(), read_ahead=self.read_ahead(), milestones=milestones
-        )
+        milestones = [*([] if stopped is None else [stopped]), floor(self.now - CONSISTENCY_LAG, SECOND)]
+        found = zip(self.partitions, starts, self.positions(), self.read_ahead(), strict=True)
+        begun = [PartitionPosition(one, start, position, read=read) for one, start, position, read in found]
+        self.cursor.begin(begun, milestones=milestones)
         self.syncs = [Sync(account, PartOf(self.cursor, number)) for number, account in enumerate(self.accounts)]
         for sync, known in zip(self.syncs, self.emitted, strict=True):
             sync.emitted = known
@@ -464,7 +461,7 @@ def test_however_often_it_is_killed_the_next_sync_goes_on_from_the_text_of_the_s
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "STATE_INTERVAL", interval)
-        patch.setattr(module, "MOST_PARTITIONS", listed)
+        patch.setattr("source_klaviyo.sync.compact.MAX_LISTED_PARTITIONS", listed)
         for each in killed:
             shop.sync(each, lookback=lookback, to_its_end=False)
         shop.sync(life, lookback=lookback, to_its_end=True)
@@ -535,7 +532,7 @@ def test_nothing_is_reached_before_the_first_page() -> None:
 def test_what_is_reached_is_what_all_partitions_have_reached_and_each_adds_to_what_is_covered() -> None:
     stage = Stage({"archived": "true"}, {"archived": "false"})
     window = stage.window(1)
-    stage.cursor.divide(1, window, [window.position + 600 * SECOND])
+    stage.cursor.split(1, window, [window.position + 600 * SECOND])
     stage.cursor.advance(1, window, START + 400 * SECOND)
     assert (stage.cursor.reached, stage.cursor.covered) == (None, pytest.approx(0.2))
 
@@ -549,7 +546,7 @@ def test_what_is_reached_is_what_all_partitions_have_reached_and_each_adds_to_wh
 
 def test_a_stream_without_a_cursor_has_no_position() -> None:
     cursor = WindowCursor(None, now=lambda: NOW, publish=lambda _: None)
-    cursor.begin([{}], starts=[START], positions=[START])
+    cursor.begin([PartitionPosition({}, START)])
     cursor.close(0, cursor.open_windows[0][1], NOW)
 
     assert (cursor.reached, cursor.partition_counts, cursor.covered) == (None, (1, 1), 1.0)
@@ -563,7 +560,7 @@ def test_who_makes_room_for_a_state_can_ask_how_far_it_has_come() -> None:
         assert asked.wait(10), "the question waits for what waits for whoever asks"
 
     cursor = WindowCursor("updated", now=lambda: NOW, publish=publish)
-    cursor.begin([{}], starts=[START], positions=[START])
+    cursor.begin([PartitionPosition({}, START)])
     window = cursor.open_windows[0][1]
     thread = threading.Thread(target=cursor.advance, args=(0, window, START + SECOND))
     thread.start()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_klaviyo.sync.instants import DAY, SECOND, for_filter, for_state, parse_instant, whole_second
+from source_klaviyo.sync.instants import DAY, SECOND, floor, for_filter, for_state, parse_instant
 
 TEN = 1_795_168_800 * SECOND
 """2026-11-20T10:00:00Z."""
@@ -33,7 +33,6 @@ def instant_of(moment: dt.datetime) -> int:
         ("  2026-11-20T10:00:00Z\n", TEN),
         ("2026-11-20T12:30:00+02:30", TEN),
         ("2026-11-20T04:00:00-0600", TEN),
-        ("2026-11-20T12:00:00+02", TEN),
         ("2026-11-20T10:00Z", TEN),
         ("2026-11-20T10:00:00.5Z", TEN + 500_000),
         ("2026-11-20T10:00:00.123456+00:00", TEN + 123_456),
@@ -104,15 +103,15 @@ def test_every_offset_and_separator_means_the_same_instant(moment: dt.datetime, 
 @given(moments)
 def test_an_instant_is_written_and_read_again_to_the_second(moment: dt.datetime) -> None:
     instant = instant_of(moment)
-    second = whole_second(instant)
+    second = floor(instant, SECOND)
     assert parse_instant(for_filter(instant)) == parse_instant(for_state(instant)) == second
 
 
 @given(moments)
 def test_the_whole_second_is_at_most_a_second_before(moment: dt.datetime) -> None:
     instant = instant_of(moment)
-    assert whole_second(instant) % SECOND == 0
-    assert 0 <= instant - whole_second(instant) < SECOND
+    assert floor(instant, SECOND) % SECOND == 0
+    assert 0 <= instant - floor(instant, SECOND) < SECOND
 
 
 @given(moments, moments)

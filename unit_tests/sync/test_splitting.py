@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,6 @@ from source_klaviyo.sync.splitting import (
     SplitPlanner,
     WindowPlan,
     cuts,
-    opening_bounds,
 )
 from unit_tests.sync.reads import NOW, PAGE, SHAPES, START, TIERS, bound, dates, read, sequence
 
@@ -136,14 +134,19 @@ def planner(*, load: float = 0.0, most: int = 64) -> SplitPlanner:
     return made
 
 
+def first_windows(planner: SplitPlanner, partitions: int = 1) -> int:
+    """How many windows each partition of a first read begins with."""
+    return len(planner.opening_bounds(START, NOW, partitions)) + 1
+
+
 def test_the_first_windows_are_within_what_a_second_takes() -> None:
-    assert SplitPlanner(350, 3500, 64).opening_windows(1) == 14
-    assert SplitPlanner(75, 750, 64).opening_windows(1) == 8
-    assert SplitPlanner(10, 150, 64).opening_windows(1) == 2
-    assert SplitPlanner(1, 15, 64).opening_windows(1) == 1
-    assert SplitPlanner(350, 3500, 64).opening_windows(6) == 2
-    assert SplitPlanner(350, 3500, 64).opening_windows(5_000) == 1
-    assert SplitPlanner(350, 3500, 3).opening_windows(1) == 3
+    assert first_windows(SplitPlanner(350, 3500, 64)) == 14
+    assert first_windows(SplitPlanner(75, 750, 64)) == 8
+    assert first_windows(SplitPlanner(10, 150, 64)) == 2
+    assert first_windows(SplitPlanner(1, 15, 64)) == 1
+    assert first_windows(SplitPlanner(350, 3500, 64), 6) == 2
+    assert first_windows(SplitPlanner(350, 3500, 64), 5_000) == 1
+    assert first_windows(SplitPlanner(350, 3500, 3)) == 3
 
 
 @pytest.mark.parametrize("most", [1, 2, 5])
@@ -181,17 +184,19 @@ def test_what_is_expected_is_the_sum_of_all_windows() -> None:
     assert made.expected == 7.0
 
 
-def test_the_load_is_the_processor_time_of_the_last_moments(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = {"monotonic": 100.0, "process_time": 7.0}
-    for name in clock:
-        monkeypatch.setattr(time, name, partial(clock.__getitem__, name))
+def test_the_load_is_what_this_process_has_used_of_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, processor = [100.0], [7.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "process_time", lambda: processor[0])
     load = Load()
-    clock.update(monotonic=100 + LOAD_SECONDS * 2, process_time=7 + LOAD_SECONDS * 3)
-    assert load() == pytest.approx(1.5)
-    clock.update(monotonic=100 + LOAD_SECONDS * 2.5, process_time=7 + LOAD_SECONDS * 4)
-    assert load() == pytest.approx(1.5)
-    clock.update(monotonic=100 + LOAD_SECONDS * 4, process_time=7 + LOAD_SECONDS * 4)
+    assert load() == 0.0
+    clock[0] += 2 * LOAD_SECONDS
+    processor[0] += LOAD_SECONDS
     assert load() == pytest.approx(0.5)
+    clock[0] += LOAD_SECONDS / 2  # too short to tell
+    assert load() == pytest.approx(0.5)
+    clock[0] += LOAD_SECONDS
+    assert load() == 0.0
 
 
 def test_threads_may_ask_at_the_same_time() -> None:
@@ -247,16 +252,16 @@ def test_among_dense_records_each_window_is_longer_than_the_one_before() -> None
 
 
 def test_the_first_windows_are_the_longer_the_older() -> None:
-    bounds = [START, *opening_bounds(START, NOW, 16), NOW]
+    bounds = [START, *planner().opening_bounds(START, NOW), NOW]
     lengths = [later - earlier for earlier, later in pairwise(bounds)]
-    assert len(lengths) == 16
+    assert len(lengths) == 14
     assert lengths == sorted(lengths, reverse=True)
     assert abs(lengths[-1] - YOUNGEST_WINDOW) <= SECOND
 
 
 @pytest.mark.parametrize("span", [0, 5, 3600, 7200])
 def test_a_short_time_is_begun_with_one_window(span: int) -> None:
-    assert opening_bounds(NOW - span * SECOND, NOW, 16) == []
+    assert planner().opening_bounds(NOW - span * SECOND, NOW) == []
 
 
 def test_pages_of_one_second_say_nothing_of_the_time_behind_them() -> None:
@@ -272,13 +277,13 @@ def test_pages_of_one_second_say_nothing_of_the_time_behind_them() -> None:
 def test_what_lies_behind_a_second_of_many_pages_is_left_to_another_reader(*, ends: bool) -> None:
     plan = WindowPlan(planner(), 0, ends=ends)
     end = 1_000 * SECOND
-    assert plan.bounds(5 * SECOND, 5 * SECOND + 10, end, 0.3, 1) == [6 * SECOND]
-    assert plan.bounds(5 * SECOND, 5 * SECOND + 20, 6 * SECOND, 0.3, 2) == []
+    assert plan.split_after(5 * SECOND, 5 * SECOND + 10, end, 0.3, 1) == [6 * SECOND]
+    assert plan.split_after(5 * SECOND, 5 * SECOND + 20, 6 * SECOND, 0.3, 2) == []
 
 
 def test_nothing_is_left_to_others_where_all_readers_are_at_work() -> None:
     plan = WindowPlan(planner(most=4), 0, ends=True)
-    assert plan.bounds(5 * SECOND, 5 * SECOND + 10, 1_000 * SECOND, 0.3, 4) == []
+    assert plan.split_after(5 * SECOND, 5 * SECOND + 10, 1_000 * SECOND, 0.3, 4) == []
 
 
 def test_a_page_of_denser_records_counts_more_than_those_before_it() -> None:

@@ -617,7 +617,7 @@ whole_seconds = st.integers(parse_instant("1970-01-01"), parse_instant("2100-01-
 def test_what_is_written_is_read_again_to_the_second(stream: str, data: st.DataObject) -> None:
     partitions = PARTITIONS.get(stream, ONE)
     positions = data.draw(st.lists(whole_seconds, min_size=len(partitions), max_size=len(partitions)))
-    state = json.loads(json.dumps(write_state(FIELDS[stream], partitions, positions)))
+    state = json.loads(json.dumps(write_state(FIELDS[stream], list(zip(partitions, positions, strict=True)))))
     assert read_state(state, stream, FIELDS[stream], partitions) == positions
 
 
@@ -625,17 +625,17 @@ def test_what_is_written_is_read_again_to_the_second(stream: str, data: st.DataO
 def test_what_is_written_never_promises_more_than_the_least_position_of_a_stream_without_partitions(
     positions: list[int],
 ) -> None:
-    state = write_state("updated", [{}] * len(positions), positions)
+    state = write_state("updated", [({}, position) for position in positions])
     assert parse_instant(state["updated"]) == min(positions) - min(positions) % SECOND
 
 
 def test_a_stream_of_one_partition_has_a_flat_state_as_airbytes_connector_writes_it() -> None:
-    assert write_state("updated", ONE, [parse_instant(LATE) + 999_999]) == {"updated": "2023-11-03T10:00:00+0000"}
+    assert write_state("updated", [({}, parse_instant(LATE) + 999_999)]) == {"updated": "2023-11-03T10:00:00+0000"}
 
 
 def test_a_stream_of_several_partitions_has_the_state_of_airbytes_connector() -> None:
     positions = [parse_instant(LATE), parse_instant(EARLY)]
-    assert write_state("updated", Flows.partitions, positions) == {
+    assert write_state("updated", list(zip(Flows.partitions, positions, strict=True))) == {
         "use_global_cursor": False,
         "states": [
             {"partition": {"archived": "false"}, "cursor": {"updated": "2023-11-03T10:00:00+0000"}},

@@ -9,15 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from source_klaviyo.sync.instants import SECOND, whole_second
+from source_klaviyo.sync.instants import SECOND, floor
 from source_klaviyo.sync.timeline import Timeline, Window
 from unit_tests.sync.model import START, Account, Sync, middle, offsets, steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from source_klaviyo.sync.instants import Instant
-    from source_klaviyo.sync.recent_hours import Span
+    from source_klaviyo.sync.instants import Instant, Span
 
 NOW = START + 1000 * SECOND
 CONSISTENCY_LAG = 5 * SECOND
@@ -34,25 +33,17 @@ def test_a_window_begins_unread() -> None:
 # --- splits ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("at", [START - 1, START, START + 10 * SECOND, START + 11 * SECOND])
-def test_a_window_cannot_be_cut_outside_of_what_is_left(at: Instant) -> None:
+@pytest.mark.parametrize("at", [START - 1, START, START + 2 * SECOND, START + 10 * SECOND, START + 11 * SECOND])
+def test_a_window_is_not_split_outside_of_what_is_left(at: Instant) -> None:
     line = Timeline(START)
     (window,) = line.open_windows
-    line.split(window, START + 10 * SECOND)
-    with pytest.raises(ValueError, match="cut inside"):
-        line.split(window, at)
+    line.split(window, [START + 10 * SECOND])
+    line.advance(window, START + 2 * SECOND)
+    assert line.split(window, [at]) == []
     assert [(one.start, one.end) for one in line.open_windows] == [
         (START, START + 10 * SECOND),
         (START + 10 * SECOND, None),
     ]
-
-
-def test_what_has_been_read_is_not_cut_off() -> None:
-    line = Timeline(START)
-    (window,) = line.open_windows
-    line.advance(window, START + 5 * SECOND)
-    with pytest.raises(ValueError, match="cut inside"):
-        line.split(window, START + 5 * SECOND)
 
 
 def test_what_has_been_read_stays_read() -> None:
@@ -88,7 +79,7 @@ class Chronicle:
         elif action == "split":
             at = middle(window, NOW)
             if at is not None:
-                self.generations[-1].append(self.line.split(window, at))
+                self.generations[-1] += self.line.split(window, [at])
         else:
             self.close(window, NOW + amount)
 
@@ -160,7 +151,7 @@ def test_a_catch_up_runs_from_where_the_end_was_known_to_the_present(life: list[
 def split_once() -> tuple[Timeline, Window, Window]:
     line = Timeline(START)
     (earlier,) = line.open_windows
-    return line, earlier, line.split(earlier, START + 10 * SECOND)
+    return line, earlier, *line.split(earlier, [START + 10 * SECOND])
 
 
 def test_a_single_window_needs_no_catching_up() -> None:
@@ -193,7 +184,7 @@ def test_a_catch_up_that_is_split_may_need_another() -> None:
     line.close(later, NOW)
     catch_up = line.close(earlier, NOW)
     assert catch_up is not None
-    rest = line.split(catch_up, NOW + 10 * SECOND)
+    (rest,) = line.split(catch_up, [NOW + 10 * SECOND])
     assert rest.catches_up
     assert line.close(rest, NOW + 20 * SECOND) is None
     another = line.close(catch_up, NOW + 30 * SECOND)
@@ -235,7 +226,7 @@ class TimelineOf:
 
     def split(self, window: Window) -> Window | None:
         at = middle(window, self.account.now - CONSISTENCY_LAG)
-        return None if at is None else self.line.split(window, at)
+        return None if at is None else self.line.split(window, [at])[0]
 
     def close(self, window: Window, asked: Instant) -> Window | None:
         return self.line.close(window, asked - CONSISTENCY_LAG)
@@ -295,10 +286,10 @@ class Resumable:
 
     def split(self, window: Window) -> Window | None:
         cut = middle(window, self.account.now - CONSISTENCY_LAG)
-        return None if cut is None else self.line.split(window, cut)
+        return None if cut is None else self.line.split(window, [cut])[0]
 
     def close(self, window: Window, asked: Instant) -> Window | None:
-        return self.line.close(window, whole_second(asked - CONSISTENCY_LAG))
+        return self.line.close(window, floor(asked - CONSISTENCY_LAG, SECOND))
 
 
 @given(instants=st.lists(offsets, max_size=30), before=steps, after=steps)
@@ -351,7 +342,7 @@ def test_the_end_is_read_once_more_if_the_rest_took_as_long_as_that(
 ) -> None:
     line = Timeline(START, catch_up_after=None if after is None else after * SECOND)
     (window,) = line.open_windows
-    later = line.split(window, START + 50 * SECOND)
+    (later,) = line.split(window, [START + 50 * SECOND])
     assert line.close(later, NOW) is None
     assert (line.close(window, NOW, NOW + seconds * SECOND) is not None) == due
     assert line.low_water >= NOW
