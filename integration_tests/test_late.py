@@ -13,8 +13,7 @@ from integration_tests.test_kill import read_and_stop
 from integration_tests.test_sync import assert_sound
 from integration_tests.truth import expected
 from klaviyo_simulator import Simulator
-from source_klaviyo.sync.instants import DAY, SECOND, for_state, parse_instant
-from source_klaviyo.sync.recent_hours import hour_of
+from source_klaviyo.sync.instants import DAY, HOUR, SECOND, floor, for_state, parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +42,7 @@ def aged(states: list[dict[str, Any]], days: int) -> list[dict[str, Any]]:
 
 def hours(output: Output, stream: str) -> set[int]:
     """The hours of the events that a sync emitted."""
-    return {hour_of(parse_instant(event["datetime"])) for event in output.records[stream]}
+    return {floor(parse_instant(event["datetime"]), HOUR) for event in output.records[stream]}
 
 
 def test_a_late_event_brings_its_hour_again_and_nothing_else(young: tuple[Simulator, Connector]) -> None:
@@ -64,8 +63,8 @@ def test_a_late_event_brings_its_hour_again_and_nothing_else(young: tuple[Simula
     assert_sound(third, shop.now())
     for stream in STREAMS:
         assert late <= {*third.ids(stream)}, stream
-        assert {hour for hour in hours(third, stream) if hour < hour_of(position)} <= {
-            hour_of(one * SECOND) for one in moments
+        assert {hour for hour in hours(third, stream) if hour < floor(position, HOUR)} <= {
+            floor(one * SECOND, HOUR) for one in moments
         }, stream
 
     fourth = connector.read(*STREAMS, state=aged(third.state(), 9))

@@ -73,7 +73,7 @@ def each_state() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("each_state")
-def test_each_advance_is_published_as_far_as_it_goes() -> None:
+def test_each_advance_is_published() -> None:
     stage = Stage()
     for second in (10, 20, 30):
         stage.cursor.advance(0, stage.window(), START + second * SECOND)
@@ -81,7 +81,7 @@ def test_each_advance_is_published_as_far_as_it_goes() -> None:
 
 
 @pytest.mark.usefixtures("each_state")
-def test_nothing_is_published_twice_in_a_row() -> None:
+def test_the_same_state_is_not_published_twice_in_a_row() -> None:
     stage = Stage()
     for _ in range(3):
         stage.cursor.advance(0, stage.window(), START + 10 * SECOND)
@@ -92,7 +92,7 @@ def test_nothing_is_published_twice_in_a_row() -> None:
 
 
 @pytest.mark.usefixtures("each_state")
-def test_a_later_window_moves_no_state_while_an_earlier_one_is_unread() -> None:
+def test_a_later_window_moves_no_state_while_an_earlier_one_is_open() -> None:
     stage = Stage()
     earlier = stage.window()
     later = divide(stage.cursor, 0, earlier)
@@ -105,7 +105,7 @@ def test_a_later_window_moves_no_state_while_an_earlier_one_is_unread() -> None:
 
 
 @pytest.mark.usefixtures("each_state")
-def test_what_a_later_window_has_read_is_named_until_the_earlier_ones_have_caught_up() -> None:
+def test_spans_that_later_windows_have_read_stand_in_the_state_as_read_ahead() -> None:
     stage = Stage()
     earlier = stage.window()
     later = divide(stage.cursor, 0, earlier)
@@ -120,14 +120,14 @@ def test_what_a_later_window_has_read_is_named_until_the_earlier_ones_have_caugh
 
 @pytest.mark.usefixtures("each_state")
 @pytest.mark.parametrize("position", [NOW - 4 * SECOND, NOW, NOW + DAY, NOW + 400 * DAY])
-def test_no_date_of_a_record_moves_a_state_beyond_the_present(position: Instant) -> None:
+def test_no_date_of_a_record_moves_a_state_past_the_present(position: Instant) -> None:
     stage = Stage()
     stage.cursor.advance(0, stage.window(), position)
     assert stage.seconds == [995]
 
 
 @pytest.mark.usefixtures("each_state")
-def test_the_present_is_that_of_the_last_question_when_a_window_is_closed() -> None:
+def test_a_closed_window_is_complete_until_its_last_request() -> None:
     stage = Stage()
     stage.now = NOW + 60 * SECOND
     stage.cursor.close(0, stage.window(), NOW - CONSISTENCY_LAG)
@@ -135,7 +135,7 @@ def test_the_present_is_that_of_the_last_question_when_a_window_is_closed() -> N
 
 
 @pytest.mark.usefixtures("each_state")
-def test_a_clock_that_goes_back_takes_no_promise_back() -> None:
+def test_a_clock_that_goes_back_moves_no_state_back() -> None:
     stage = Stage()
     stage.cursor.advance(0, stage.window(), NOW)
     stage.now -= 100 * SECOND
@@ -145,7 +145,7 @@ def test_a_clock_that_goes_back_takes_no_promise_back() -> None:
 
 
 @pytest.mark.usefixtures("each_state")
-def test_a_lookback_reads_again_without_taking_back_what_was_promised() -> None:
+def test_a_lookback_moves_no_state_back() -> None:
     stage = Stage(starts=(START,), positions=(START + 100 * SECOND,))
     for second in (50, 99, 101):
         stage.cursor.advance(0, stage.window(), START + second * SECOND)
@@ -153,20 +153,20 @@ def test_a_lookback_reads_again_without_taking_back_what_was_promised() -> None:
     assert stage.window().start == START
 
 
-def test_an_end_without_any_record_still_has_a_state() -> None:
+def test_a_stream_without_records_has_a_state() -> None:
     stage = Stage()
     stage.cursor.close(0, stage.window(), NOW)
     stage.cursor.ensure_at_least_one_state_emitted()
     assert stage.states == [{"updated": "2024-03-01T00:16:35+0000"}]
 
 
-def test_a_stream_that_ends_early_says_where_it_stands() -> None:
+def test_a_stream_that_ends_early_has_a_state() -> None:
     stage = Stage()
     stage.cursor.ensure_at_least_one_state_emitted()
     assert stage.seconds == [0]
 
 
-def test_the_notes_are_part_of_each_state() -> None:
+def test_extra_state_is_part_of_each_state() -> None:
     stage = Stage()
     stage.cursor.extra_state["future_is_read"] = True
     stage.cursor.close(0, stage.window(), NOW)
@@ -185,7 +185,7 @@ def test_states_are_no_more_frequent_than_the_interval(monkeypatch: pytest.Monke
     assert stage.seconds == [1, 11, 21, 31]
 
 
-def test_after_many_pages_a_state_comes_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_many_pages_a_state_is_published_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module.time, "monotonic", lambda: clock)
     stage = Stage()
     for page in range(1, 101):
@@ -194,7 +194,7 @@ def test_after_many_pages_a_state_comes_sooner(monkeypatch: pytest.MonkeyPatch) 
     assert stage.seconds == [1, *range(11, 101, module.PAGES_A_STATE)]
 
 
-def test_a_state_that_takes_long_to_make_comes_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_state_that_takes_long_to_make_is_published_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
     """One of half a second each ten seconds, so that the making takes a twentieth of the time."""
     now = [100.0]
     stage = Stage()
@@ -226,7 +226,7 @@ def test_the_last_state_is_published_whatever_the_interval(monkeypatch: pytest.M
 # --- windows --------------------------------------------------------------------------------------------
 
 
-def test_a_window_is_divided_inside_of_what_is_left_only() -> None:
+def test_a_window_is_split_only_inside_of_what_is_left() -> None:
     stage = Stage()
     window = stage.window()
     stage.cursor.advance(0, window, START + 100 * SECOND)
@@ -269,7 +269,7 @@ def test_a_catch_up_keeps_the_stream_open() -> None:
 
 
 @pytest.mark.usefixtures("each_state")
-def test_each_partition_has_its_own_position_and_the_stream_the_least() -> None:
+def test_each_partition_has_its_own_position_and_the_stream_the_smallest() -> None:
     stage = Stage({"archived": "false"}, {"archived": "true"})
     stage.cursor.advance(1, stage.window(1), START + 60 * SECOND)
     stage.cursor.close(0, stage.window(0), NOW)
@@ -285,7 +285,7 @@ def test_each_partition_has_its_own_position_and_the_stream_the_least() -> None:
 
 
 @pytest.mark.usefixtures("each_state")
-def test_parts_without_a_name_share_the_least_position() -> None:
+def test_partitions_without_a_name_share_the_smallest_position() -> None:
     stage = Stage({}, {})
     stage.cursor.advance(0, stage.window(0), START + 60 * SECOND)
     stage.cursor.advance(1, stage.window(1), START + 30 * SECOND)
@@ -330,7 +330,7 @@ class CursorOf:
 @pytest.mark.parametrize("interval", [0.0, 1e9])
 @settings(deadline=None, max_examples=150)
 @given(instants=st.lists(offsets, max_size=30), life=steps)
-def test_whatever_happens_states_grow_and_follow_what_they_cover(
+def test_states_grow_and_follow_the_records_that_they_cover_whatever_happens(
     interval: float, instants: list[Instant], life: list[tuple[str, int]]
 ) -> None:
     account = Account([START + instant for instant in instants])
@@ -451,7 +451,7 @@ lives = st.lists(
 @pytest.mark.parametrize("listed", [5_000, 0], ids=["each listed", "compact"])
 @settings(deadline=None, max_examples=150)
 @given(shops, st.lists(lives, max_size=2), lives, st.sampled_from([0, 30]))
-def test_however_often_it_is_killed_the_next_sync_goes_on_from_the_text_of_the_state(
+def test_however_often_a_sync_is_killed_the_next_one_resumes_from_its_last_state(
     interval: float,
     listed: int,
     shop: Shop,
@@ -480,7 +480,7 @@ def account_time(life: list[tuple[str, int, int]]) -> Instant:
 
 
 @pytest.mark.usefixtures("each_state")
-def test_threads_that_read_split_and_close_at_once_leave_one_growing_line_of_states() -> None:
+def test_states_grow_while_threads_advance_split_and_close_windows() -> None:
     stage = Stage({"shard": "0"}, {"shard": "1"}, {"shard": "2"})
     barrier = threading.Barrier(3)
     read: list[list[tuple[Instant, Instant]]] = [[], [], []]
@@ -521,7 +521,7 @@ def test_threads_that_read_split_and_close_at_once_leave_one_growing_line_of_sta
 # --- how far it has come --------------------------------------------------------------------------------
 
 
-def test_nothing_is_reached_before_the_first_page() -> None:
+def test_before_the_first_page_nothing_is_reached() -> None:
     cursor = WindowCursor("updated", now=lambda: NOW, publish=lambda _: None)
     assert (cursor.reached, cursor.partition_counts, cursor.covered) == (None, (0, 0), 0.0)
 
@@ -529,7 +529,7 @@ def test_nothing_is_reached_before_the_first_page() -> None:
     assert (stage.cursor.reached, stage.cursor.partition_counts, stage.cursor.covered) == (None, (0, 1), 0.0)
 
 
-def test_what_is_reached_is_what_all_partitions_have_reached_and_each_adds_to_what_is_covered() -> None:
+def test_reached_is_the_smallest_position_and_covered_counts_all_partitions() -> None:
     stage = Stage({"archived": "true"}, {"archived": "false"})
     window = stage.window(1)
     stage.cursor.split(1, window, [window.position + 600 * SECOND])
@@ -552,7 +552,7 @@ def test_a_stream_without_a_cursor_has_no_position() -> None:
     assert (cursor.reached, cursor.partition_counts, cursor.covered) == (None, (1, 1), 1.0)
 
 
-def test_who_makes_room_for_a_state_can_ask_how_far_it_has_come() -> None:
+def test_progress_can_be_asked_for_while_a_state_waits_for_the_queue() -> None:
     publishing, asked = threading.Event(), threading.Event()
 
     def publish(_: Mapping[str, Any]) -> None:

@@ -74,7 +74,7 @@ def test_a_date_is_read(text: str, instant: int) -> None:
     ],
     ids=repr,
 )
-def test_what_is_no_date_is_a_value_error(text: str) -> None:
+def test_a_text_that_is_no_date_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError, match="is not a date"):
         parse_instant(text)
 
@@ -108,7 +108,7 @@ def test_an_instant_is_written_and_read_again_to_the_second(moment: dt.datetime)
 
 
 @given(moments)
-def test_the_whole_second_is_at_most_a_second_before(moment: dt.datetime) -> None:
+def test_the_floor_of_an_instant_is_the_whole_second_before_it(moment: dt.datetime) -> None:
     instant = instant_of(moment)
     assert floor(instant, SECOND) % SECOND == 0
     assert 0 <= instant - floor(instant, SECOND) < SECOND
@@ -130,5 +130,5 @@ def test_texts_sort_as_the_instants_do(one: dt.datetime, other: dt.datetime) -> 
         (parse_instant("0900-01-01"), "0900-01-01T00:00:00Z", "0900-01-01T00:00:00+0000"),
     ],
 )
-def test_filters_and_states_have_their_own_form(instant: int, filtered: str, stated: str) -> None:
+def test_filters_and_states_have_their_own_text_form(instant: int, filtered: str, stated: str) -> None:
     assert (for_filter(instant), for_state(instant)) == (filtered, stated)

@@ -93,7 +93,7 @@ def test_a_page_is_sorted_as_if_each_date_were_parsed(
 
 
 @given(one_form, bounds, st.data())
-def test_one_record_in_another_form_is_noticed(page: list[bytes], end: int | None, data: st.DataObject) -> None:
+def test_one_date_in_another_form_is_noticed(page: list[bytes], end: int | None, data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(page)))
     page = [*page[:place], data.draw(anything), *page[place:]]
     assert same(select(page, BASE, end), naive(page, BASE, end, None))
@@ -114,7 +114,7 @@ def test_the_start_belongs_to_the_window_and_the_end_does_not() -> None:
     assert chosen.beyond
 
 
-def test_what_has_no_date_is_kept_and_says_nothing_of_the_order() -> None:
+def test_records_without_a_date_are_kept_and_do_not_count_for_the_order() -> None:
     page = [b"null", at(3), b'"soon"', at(4), b"null"]
     assert same(
         select(page, BASE, BASE + 10 * SECOND),
@@ -159,7 +159,7 @@ def test_an_empty_page_is_in_order() -> None:
         "offsets",
     ],
 )
-def test_disorder_is_noticed_in_instants_not_in_texts(page: list[bytes], before: int | None, ordered: bool) -> None:
+def test_the_order_is_that_of_instants_not_of_texts(page: list[bytes], before: int | None, ordered: bool) -> None:
     assert select(page, BASE, None, before).ordered is ordered
 
 
@@ -201,7 +201,7 @@ spans = st.lists(st.integers(0, 60), min_size=1, max_size=4)
     st.integers(1, 4),
     st.booleans(),
 )
-def test_windows_find_every_record_whichever_of_its_instants_the_server_goes_by(
+def test_windows_find_every_record_whichever_of_its_instants_the_server_sorts_by(
     records: list[tuple[int, list[int]]], cuts: list[int], size: int, filters_any: bool
 ) -> None:
     bounds = [0, *cuts, None]
@@ -215,7 +215,7 @@ def test_windows_find_every_record_whichever_of_its_instants_the_server_goes_by(
     assert all(emitted.count(number) == 1 for number in single)
 
 
-def test_a_record_that_belongs_nowhere_is_left_out_and_one_without_a_date_is_kept() -> None:
+def test_a_record_without_spans_is_left_out_and_one_with_unknown_spans_is_kept() -> None:
     assert list(select_spans([[], None, [5], [1]], 2, 9).keep) == [1, 2]
 
 
@@ -228,7 +228,7 @@ def test_spans_are_out_of_order_if_no_choice_of_instants_puts_them_in_order(
     assert select_spans(spans, 0, None).ordered is ordered
 
 
-def test_the_last_instant_of_spans_is_one_behind_which_nothing_is_to_come() -> None:
+def test_the_last_instant_of_spans_is_one_before_which_no_record_follows() -> None:
     assert select_spans([[1], [2, 9], [3, 5]], 0, None).last == 3
     assert select_spans([[1]], 0, None, before=4).last == 4
 

@@ -42,7 +42,7 @@ def fits(pages: int, tier: Tier) -> bool:
 
 @pytest.mark.parametrize("shape", EVEN)
 @pytest.mark.parametrize(("name", "pages"), [one for one in SIZES if fits(one[1], TIERS[one[0]])])
-def test_a_read_that_fits_into_a_minute_takes_about_twice_the_least_time(name: str, pages: int, shape: str) -> None:
+def test_a_read_within_the_minutes_quota_takes_about_twice_the_least_time(name: str, pages: int, shape: str) -> None:
     found = [read(dates(shape, pages, seed), TIERS[name]) for seed in range(3)]
     assert min(one.seconds for one in found) <= 2.0 * bound(pages, TIERS[name])
     assert max(one.seconds for one in found) <= 2.3 * bound(pages, TIERS[name])
@@ -51,7 +51,7 @@ def test_a_read_that_fits_into_a_minute_takes_about_twice_the_least_time(name: s
 @pytest.mark.parametrize("ends", [True, False])
 @pytest.mark.parametrize("shape", SKEWED)
 @pytest.mark.parametrize(("name", "pages"), [one for one in SIZES if fits(one[1], TIERS[one[0]])])
-def test_a_read_of_skewed_records_takes_little_more(name: str, pages: int, shape: str, *, ends: bool) -> None:
+def test_a_read_of_skewed_records_takes_little_longer(name: str, pages: int, shape: str, *, ends: bool) -> None:
     tier = TIERS[name]
     seconds = sorted(read(dates(shape, pages, seed), tier, ends=ends).seconds for seed in range(3))
     # endpoints of the largest tier take an end, all but one
@@ -62,14 +62,14 @@ def test_a_read_of_skewed_records_takes_little_more(name: str, pages: int, shape
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize(("name", "pages"), [one for one in SIZES if fits(one[1], TIERS[one[0]])])
-def test_where_requests_are_plenty_few_more_than_pages_are_made(name: str, pages: int, shape: str) -> None:
+def test_within_the_minutes_quota_there_are_few_more_requests_than_pages(name: str, pages: int, shape: str) -> None:
     most = 1.25 * pages + 16 if shape in EVEN else 1.35 * pages + 24
     assert min(read(dates(shape, pages, seed), TIERS[name]).requests for seed in range(3)) <= most
 
 
 @pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape != "last hour"])
 @pytest.mark.parametrize(("name", "pages"), [("M", 1_000), ("L", 3_000), ("XL", 12_000)])
-def test_where_the_minutes_quota_decides_it_is_used_and_hardly_a_request_is_wasted(
+def test_beyond_the_minutes_quota_it_is_used_up_and_hardly_a_request_is_wasted(
     name: str, pages: int, shape: str
 ) -> None:
     tier = TIERS[name]
@@ -82,7 +82,7 @@ def test_where_the_minutes_quota_decides_it_is_used_and_hardly_a_request_is_wast
 
 
 @pytest.mark.parametrize("pages", [3_000, 6_000, 12_000])
-def test_where_a_page_covers_less_than_seconds_there_is_little_to_divide(pages: int) -> None:
+def test_pages_of_less_than_a_few_seconds_are_hardly_split(pages: int) -> None:
     found = read(dates("last hour", pages, 1), TIERS["XL"])
     assert found.requests <= max(1.05 * pages, 3500)
     assert found.seconds <= 2.5 * max(bound(pages, TIERS["XL"]), 60 * found.requests / 3500 * (pages > 3500))
@@ -96,21 +96,21 @@ def test_a_read_of_a_hundred_thousand_pages_keeps_the_limit_busy() -> None:
 
 @pytest.mark.parametrize("tier", TIERS)
 @pytest.mark.parametrize("pages", [0, 1])
-def test_a_small_read_costs_no_more_than_the_first_windows(tier: str, pages: int) -> None:
+def test_a_small_read_needs_only_the_first_windows(tier: str, pages: int) -> None:
     found = read(dates("even", pages, 1), TIERS[tier])
     assert found.rounds <= 2
     assert found.requests <= 17
 
 
 @pytest.mark.parametrize(("pages", "requests"), [(0, 1), (1, 1)])
-def test_an_increment_of_a_page_costs_one_request(pages: int, requests: int) -> None:
+def test_an_incremental_read_of_one_page_needs_one_request(pages: int, requests: int) -> None:
     start = NOW - DAY
     records = dates("last hour", pages, 1)[: PAGE - 1 if pages else 0]
     assert read(records, TIERS["XL"], first=False, start=start).requests == requests
 
 
 @pytest.mark.parametrize("pages", [20, 70, 300])
-def test_an_increment_of_many_pages_is_divided_from_its_first_page_on(pages: int) -> None:
+def test_an_incremental_read_of_many_pages_is_split_after_its_first_page(pages: int) -> None:
     found = read(dates("last hour", pages, 1), TIERS["XL"], first=False, start=NOW - 3600 * SECOND)
     assert found.seconds <= 2.5 * bound(pages, TIERS["XL"])
 
@@ -139,7 +139,7 @@ def first_windows(planner: SplitPlanner, partitions: int = 1) -> int:
     return len(planner.opening_bounds(START, NOW, partitions)) + 1
 
 
-def test_the_first_windows_are_within_what_a_second_takes() -> None:
+def test_the_first_windows_are_no_more_than_the_rate_limit_allows() -> None:
     assert first_windows(SplitPlanner(350, 3500, 64)) == 14
     assert first_windows(SplitPlanner(75, 750, 64)) == 8
     assert first_windows(SplitPlanner(10, 150, 64)) == 2
@@ -150,17 +150,17 @@ def test_the_first_windows_are_within_what_a_second_takes() -> None:
 
 
 @pytest.mark.parametrize("most", [1, 2, 5])
-def test_never_more_readers_than_the_user_allows(most: int) -> None:
+def test_there_are_never_more_readers_than_the_user_allows(most: int) -> None:
     assert planner(most=most).windows(0, most)[0] == 1
     assert planner(most=most).windows(0, 1)[0] <= most
 
 
-def test_if_the_processor_is_busy_one_more_reader_is_of_no_use() -> None:
+def test_nothing_is_split_while_the_processor_is_busy() -> None:
     assert planner(load=BUSY + 0.1).windows(0, 1)[0] == 1
     assert planner(load=BUSY).windows(0, 1)[0] > 1
 
 
-def test_nothing_is_divided_before_each_of_the_first_windows_has_shown_a_page() -> None:
+def test_nothing_is_split_before_each_of_the_first_windows_has_shown_a_page() -> None:
     made = planner()
     made.opened(7)
     assert made.windows(0, 2)[0] == 1
@@ -168,14 +168,14 @@ def test_nothing_is_divided_before_each_of_the_first_windows_has_shown_a_page() 
     assert made.windows(0, 2)[0] > 1
 
 
-def test_a_first_window_that_ends_without_a_page_is_waited_for_no_longer() -> None:
+def test_a_first_window_that_ends_without_a_page_holds_up_no_split() -> None:
     made = planner()
     made.opened(7)
     made.window_done(7)
     assert made.windows(0, 2)[0] > 1
 
 
-def test_what_is_expected_is_the_sum_of_all_windows() -> None:
+def test_expected_pages_are_the_sum_over_all_windows() -> None:
     made = SplitPlanner(350, 3500, 64)
     made.page_read(1, 0.3, 5.0)
     made.expect(2, 7.0)
@@ -184,7 +184,7 @@ def test_what_is_expected_is_the_sum_of_all_windows() -> None:
     assert made.expected == 7.0
 
 
-def test_the_load_is_what_this_process_has_used_of_late(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_load_is_the_processor_time_of_the_last_moments(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, processor = [100.0], [7.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(time, "process_time", lambda: processor[0])
@@ -199,7 +199,7 @@ def test_the_load_is_what_this_process_has_used_of_late(monkeypatch: pytest.Monk
     assert load() == 0.0
 
 
-def test_threads_may_ask_at_the_same_time() -> None:
+def test_a_planner_can_be_used_by_several_threads() -> None:
     made = planner()
     counts: list[int] = []
 
@@ -239,7 +239,7 @@ def test_cuts_are_whole_seconds_in_order_inside_of_what_is_left(
     assert len(found) < count
 
 
-def test_records_that_are_spread_evenly_are_divided_evenly() -> None:
+def test_records_that_are_spread_evenly_are_split_evenly() -> None:
     assert cuts(0, 100 * SECOND, SECOND, 100.0, 100.0, 4) == [25 * SECOND, 50 * SECOND, 75 * SECOND]
 
 
@@ -251,7 +251,7 @@ def test_among_dense_records_each_window_is_longer_than_the_one_before() -> None
     assert lengths[0] < 10 * SECOND
 
 
-def test_the_first_windows_are_the_longer_the_older() -> None:
+def test_the_older_a_first_window_is_the_longer_it_is() -> None:
     bounds = [START, *planner().opening_bounds(START, NOW), NOW]
     lengths = [later - earlier for earlier, later in pairwise(bounds)]
     assert len(lengths) == 14
@@ -260,7 +260,7 @@ def test_the_first_windows_are_the_longer_the_older() -> None:
 
 
 @pytest.mark.parametrize("span", [0, 5, 3600, 7200])
-def test_a_short_time_is_begun_with_one_window(span: int) -> None:
+def test_a_read_of_a_short_time_begins_with_one_window(span: int) -> None:
     assert planner().opening_bounds(NOW - span * SECOND, NOW) == []
 
 
@@ -274,14 +274,14 @@ def test_pages_of_one_second_say_nothing_of_the_time_behind_them() -> None:
 
 
 @pytest.mark.parametrize("ends", [True, False])
-def test_what_lies_behind_a_second_of_many_pages_is_left_to_another_reader(*, ends: bool) -> None:
+def test_the_time_behind_a_second_of_many_pages_is_split_off(*, ends: bool) -> None:
     plan = WindowPlan(planner(), 0, ends=ends)
     end = 1_000 * SECOND
     assert plan.split_after(5 * SECOND, 5 * SECOND + 10, end, 0.3, 1) == [6 * SECOND]
     assert plan.split_after(5 * SECOND, 5 * SECOND + 20, 6 * SECOND, 0.3, 2) == []
 
 
-def test_nothing_is_left_to_others_where_all_readers_are_at_work() -> None:
+def test_nothing_is_split_off_if_all_readers_are_busy() -> None:
     plan = WindowPlan(planner(most=4), 0, ends=True)
     assert plan.split_after(5 * SECOND, 5 * SECOND + 10, 1_000 * SECOND, 0.3, 4) == []
 

@@ -77,7 +77,7 @@ def streams() -> list[KlaviyoStream]:
     return [stream(config, client, None) for stream in STREAMS]  # type: ignore[arg-type]
 
 
-def test_the_tables_here_know_every_stream() -> None:
+def test_the_tables_of_this_test_agree_with_the_streams() -> None:
     made = streams()
     assert FIELDS.items() <= {stream.name: stream.cursor_attribute for stream in made}.items()
     partitions = {stream.name: tuple(stream.partitions) for stream in made}
@@ -281,20 +281,20 @@ def test_each_old_state_is_read(stream: str, state: dict[str, Any], positions: l
 
 @pytest.mark.parametrize("stream", FIELDS)
 @pytest.mark.parametrize("lookback", [None, 0, 5, 3600])
-def test_a_global_cursor_serves_all_partitions_less_its_lookback(stream: str, lookback: int | None) -> None:
+def test_a_global_cursor_is_the_position_of_all_partitions_less_its_lookback(stream: str, lookback: int | None) -> None:
     state = {"use_global_cursor": True, "state": {FIELDS[stream]: LATE}, "lookback_window": lookback, "states": []}
     found = read_state(state, stream, FIELDS[stream], PARTITIONS.get(stream, ONE))
     assert found == [parse_instant(LATE) - (lookback or 0) * SECOND] * len(PARTITIONS.get(stream, ONE))
 
 
 @pytest.mark.parametrize("lookback", ["7", -1, 1e300, 10**12, [], {}], ids=repr)
-def test_a_lookback_that_makes_no_sense_is_passed_over(lookback: object) -> None:
+def test_an_invalid_lookback_is_ignored(lookback: object) -> None:
     state = {"use_global_cursor": True, "state": {"updated": LATE}, "lookback_window": lookback}
     assert read("profiles", state) == [LATE]
 
 
 @pytest.mark.parametrize(("cursor", "replaced"), [(EARLY, LATE), (LATE, EARLY)])
-def test_a_global_cursor_speaks_for_the_states_it_has_replaced(cursor: str, replaced: str) -> None:
+def test_a_global_cursor_replaces_the_states_that_are_listed(cursor: str, replaced: str) -> None:
     states = listed("updated", ({"archived": "true"}, replaced))
     assert read("flows", {"use_global_cursor": True, "states": states, "state": {"updated": cursor}}) == [cursor] * 2
 
@@ -318,20 +318,18 @@ def part(start: str, end: str, latest: str | None = None) -> dict[str, Any]:
     ],
     ids=["one", "its last record", "a gap behind it", "in another order", "without a start"],
 )
-def test_date_ranges_are_good_up_to_the_end_of_the_first(
-    stream: str, slices: list[dict[str, Any]], position: str
-) -> None:
+def test_date_ranges_count_up_to_the_end_of_the_first(stream: str, slices: list[dict[str, Any]], position: str) -> None:
     assert read(stream, {"state_type": "date-range", "slices": slices}) == [position]
 
 
 @pytest.mark.parametrize("stream", FIELDS)
-def test_date_ranges_serve_every_partition_whatever_was_before_them(stream: str) -> None:
+def test_date_ranges_count_for_every_partition_instead_of_the_older_state(stream: str) -> None:
     state = {"state_type": "date-range", "slices": [part(EARLY, MIDDLE)], "legacy": {FIELDS[stream]: LATE}}
     assert set(read(stream, state)) == {MIDDLE}
 
 
 @pytest.mark.parametrize("stream", UNDIVIDED)
-def test_date_ranges_that_are_empty_leave_the_state_before_them(stream: str) -> None:
+def test_empty_date_ranges_leave_the_older_state(stream: str) -> None:
     legacy = {"state_type": "date-range", "slices": [], "legacy": {FIELDS[stream]: MIDDLE}}
     assert read(stream, legacy) == [MIDDLE]
 
@@ -392,7 +390,7 @@ def test_of_two_cursors_the_smaller_wins(stream: str, state: dict[str, Any], pos
     ],
     ids=lambda extra: next(iter(extra)),
 )
-def test_unknown_keys_and_nulls_are_passed_over(stream: str, extra: dict[str, Any]) -> None:
+def test_unknown_keys_and_nulls_are_ignored(stream: str, extra: dict[str, Any]) -> None:
     assert read(stream, {FIELDS[stream]: LATE, **extra}) == [LATE]
 
 
@@ -412,12 +410,12 @@ def test_unknown_keys_and_nulls_are_passed_over(stream: str, extra: dict[str, An
     ],
     ids=json.dumps,
 )
-def test_a_state_without_a_cursor_is_none(stream: str, state: dict[str, Any]) -> None:
+def test_a_state_without_a_cursor_has_no_position(stream: str, state: dict[str, Any]) -> None:
     assert set(read(stream, state)) == {None}
 
 
 @pytest.mark.parametrize("stream", FIELDS)
-def test_a_cursor_that_is_null_is_none(stream: str) -> None:
+def test_a_cursor_that_is_null_is_no_position(stream: str) -> None:
     assert set(read(stream, {FIELDS[stream]: None})) == {None}
 
 
@@ -437,16 +435,18 @@ def test_a_cursor_that_is_null_is_none(stream: str) -> None:
         ("profiles", {"updated": LATE}, ()),
     ],
 )
-def test_what_may_never_have_been_read_is_known(stream: str, state: dict[str, Any], trusted: Sequence[Any]) -> None:
+def test_partitions_that_inherit_a_position_are_known(
+    stream: str, state: dict[str, Any], trusted: Sequence[Any]
+) -> None:
     stored = StoredState(state, stream, FIELDS[stream])
     assert [one for one in PARTITIONS.get(stream, ONE) if stored.is_inherited(one)] == list(trusted)
 
 
-def test_a_partition_that_is_not_listed_begins_anew() -> None:
+def test_a_partition_that_is_not_listed_is_read_from_the_start() -> None:
     assert read("flows", {"states": listed("updated", ({"archived": "true"}, LATE))}) == [None, LATE]
 
 
-def test_a_partition_of_another_kind_serves_no_partition_of_ours() -> None:
+def test_a_partition_of_another_kind_is_ignored() -> None:
     assert read("flows", {"states": listed("updated", ({"status": "live"}, LATE))}) == [None, None]
 
 
@@ -481,7 +481,7 @@ def test_an_error_names_the_stream(stream: str) -> None:
 
 
 @pytest.mark.parametrize("value", UNUSABLE, ids=repr)
-def test_a_value_that_is_no_date_is_an_error_that_names_it_and_says_what_to_do(value: object) -> None:
+def test_an_error_about_a_value_that_is_no_date_names_it_and_the_remedy(value: object) -> None:
     with pytest.raises(ConfigError) as caught:
         read("profiles", {"updated": value})
     assert repr(value)[:60] in str(caught.value)
@@ -529,7 +529,7 @@ def test_a_long_value_is_not_repeated_in_full() -> None:
 # --- streams with details have the states of those without ---------------------------------------------------
 
 
-def test_a_stream_with_details_has_the_states_of_the_one_without() -> None:
+def test_a_detailed_stream_resumes_like_the_plain_one() -> None:
     made = {stream.name: stream for stream in streams()}
     detailed = {name for name in made if name.endswith("_detailed")}
     assert {"campaigns_detailed", "events_detailed", "lists_detailed"} <= detailed
@@ -597,7 +597,7 @@ def test_a_mixture_of_forms_gives_a_position_of_one_of_them(stream: str, data: s
 
 @pytest.mark.parametrize("stream", FIELDS)
 @given(data=st.data())
-def test_whatever_a_state_holds_it_is_read_or_refused_by_name(stream: str, data: st.DataObject) -> None:
+def test_whatever_a_state_holds_it_is_read_or_is_a_configuration_error(stream: str, data: st.DataObject) -> None:
     state = data.draw(states(FIELDS[stream], cursors | junk))
     name = data.draw(st.sampled_from([*state, "states", "x"]))
     found = outcome(stream, {**state, name: data.draw(junk)})
@@ -614,7 +614,7 @@ whole_seconds = st.integers(parse_instant("1970-01-01"), parse_instant("2100-01-
 
 @pytest.mark.parametrize("stream", FIELDS)
 @given(data=st.data())
-def test_what_is_written_is_read_again_to_the_second(stream: str, data: st.DataObject) -> None:
+def test_a_written_state_is_read_again_to_the_second(stream: str, data: st.DataObject) -> None:
     partitions = PARTITIONS.get(stream, ONE)
     positions = data.draw(st.lists(whole_seconds, min_size=len(partitions), max_size=len(partitions)))
     state = json.loads(json.dumps(write_state(FIELDS[stream], list(zip(partitions, positions, strict=True)))))
@@ -622,18 +622,18 @@ def test_what_is_written_is_read_again_to_the_second(stream: str, data: st.DataO
 
 
 @given(st.lists(st.integers(0, 10**15), min_size=1, max_size=3))
-def test_what_is_written_never_promises_more_than_the_least_position_of_a_stream_without_partitions(
+def test_a_flat_state_is_the_smallest_position(
     positions: list[int],
 ) -> None:
     state = write_state("updated", [({}, position) for position in positions])
     assert parse_instant(state["updated"]) == min(positions) - min(positions) % SECOND
 
 
-def test_a_stream_of_one_partition_has_a_flat_state_as_airbytes_connector_writes_it() -> None:
+def test_a_stream_of_one_partition_has_a_flat_state_like_airbytes_connector() -> None:
     assert write_state("updated", [({}, parse_instant(LATE) + 999_999)]) == {"updated": "2023-11-03T10:00:00+0000"}
 
 
-def test_a_stream_of_several_partitions_has_the_state_of_airbytes_connector() -> None:
+def test_a_stream_of_several_partitions_has_a_state_like_airbytes_connector() -> None:
     positions = [parse_instant(LATE), parse_instant(EARLY)]
     assert write_state("updated", list(zip(Flows.partitions, positions, strict=True))) == {
         "use_global_cursor": False,

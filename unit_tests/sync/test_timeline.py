@@ -46,7 +46,7 @@ def test_a_window_is_not_split_outside_of_what_is_left(at: Instant) -> None:
     ]
 
 
-def test_what_has_been_read_stays_read() -> None:
+def test_a_position_never_moves_back() -> None:
     line = Timeline(START)
     (window,) = line.open_windows
     for second in (10, 5, 0, 7):
@@ -54,7 +54,7 @@ def test_what_has_been_read_stays_read() -> None:
         assert line.low_water == START + 10 * SECOND
 
 
-def test_what_lies_beyond_its_end_is_not_for_a_window_to_tell() -> None:
+def test_a_window_never_advances_past_its_end() -> None:
     line, earlier, later = split_once()
     line.advance(earlier, START + 20 * SECOND)
     assert earlier.position == START + 10 * SECOND
@@ -117,7 +117,7 @@ def test_windows_tile_the_time_without_gap_or_overlap(life: list[tuple[str, int,
 
 @settings(deadline=None)
 @given(lives)
-def test_the_low_water_is_the_least_position_and_none_lies_outside_of_its_window(
+def test_the_low_water_is_the_smallest_position_and_each_lies_in_its_window(
     life: list[tuple[str, int, Instant]],
 ) -> None:
     chronicle = Chronicle()
@@ -132,7 +132,7 @@ def test_the_low_water_is_the_least_position_and_none_lies_outside_of_its_window
 
 @settings(deadline=None)
 @given(lives)
-def test_a_catch_up_runs_from_where_the_end_was_known_to_the_present(life: list[tuple[str, int, Instant]]) -> None:
+def test_a_catch_up_window_runs_from_the_former_end_to_the_present(life: list[tuple[str, int, Instant]]) -> None:
     chronicle = Chronicle()
     for step in life:
         known = len(chronicle.generations)
@@ -154,21 +154,21 @@ def split_once() -> tuple[Timeline, Window, Window]:
     return line, earlier, *line.split(earlier, [START + 10 * SECOND])
 
 
-def test_a_single_window_needs_no_catching_up() -> None:
+def test_a_single_window_needs_no_catch_up() -> None:
     line = Timeline(START)
     (window,) = line.open_windows
     assert line.close(window, NOW) is None
     assert line.low_water == NOW
 
 
-def test_an_end_that_is_read_last_needs_no_catching_up() -> None:
+def test_an_end_that_is_read_last_needs_no_catch_up() -> None:
     line, earlier, later = split_once()
     assert line.close(earlier, NOW) is None
     assert line.close(later, NOW + 1) is None
     assert line.low_water == NOW + 1
 
 
-def test_an_end_that_is_read_first_is_caught_up_with_after_the_last() -> None:
+def test_an_end_that_is_read_first_is_followed_by_a_catch_up_after_the_last_window() -> None:
     line, earlier, later = split_once()
     assert line.close(later, NOW) is None
     catch_up = line.close(earlier, NOW + 9 * SECOND)
@@ -192,14 +192,14 @@ def test_a_catch_up_that_is_split_may_need_another() -> None:
     assert another.start == NOW + 20 * SECOND
 
 
-def test_an_end_never_falls_back_behind_its_start() -> None:
+def test_the_low_water_never_lies_before_the_start() -> None:
     line = Timeline(START)
     (window,) = line.open_windows
     line.close(window, START - SECOND)  # asked for less than SETTLING after the state
     assert line.low_water == START
 
 
-def test_a_window_is_closed_once() -> None:
+def test_a_window_cannot_be_closed_twice() -> None:
     line = Timeline(START)
     (window,) = line.open_windows
     line.close(window, NOW)
@@ -239,7 +239,7 @@ class TimelineOf:
 
 @settings(deadline=None, max_examples=300)
 @given(st.lists(offsets, max_size=40), steps)
-def test_while_nothing_changes_each_record_is_emitted_exactly_once(
+def test_if_nothing_changes_each_record_is_emitted_exactly_once(
     instants: list[Instant], life: list[tuple[str, int]]
 ) -> None:
     account = Account([START + instant for instant in instants])
@@ -255,7 +255,7 @@ def test_while_nothing_changes_each_record_is_emitted_exactly_once(
 
 @settings(deadline=None, max_examples=300)
 @given(st.lists(offsets, min_size=1, max_size=40), steps)
-def test_while_records_change_no_promise_passes_one_that_is_unread_and_none_is_lost(
+def test_if_records_change_none_is_lost_and_no_position_passes_an_unread_one(
     instants: list[Instant], life: list[tuple[str, int]]
 ) -> None:
     account = Account([START + instant for instant in instants])
@@ -294,7 +294,7 @@ class Resumable:
 
 @given(instants=st.lists(offsets, max_size=30), before=steps, after=steps)
 @settings(max_examples=300)
-def test_a_sync_that_resumes_loses_nothing_and_reads_no_span_twice(
+def test_a_resumed_sync_loses_nothing_and_reads_no_span_twice(
     instants: list[Instant], before: list[tuple[str, int]], after: list[tuple[str, int]]
 ) -> None:
     account = Account([START + instant for instant in instants])
@@ -324,7 +324,7 @@ def test_a_sync_that_resumes_loses_nothing_and_reads_no_span_twice(
         ([(-10, -5), (-3, 7)], [(7, None)]),
     ],
 )
-def test_the_windows_of_a_sync_that_resumes_are_the_gaps(
+def test_the_windows_of_a_resumed_sync_are_the_gaps_that_are_left(
     read: list[tuple[int, int]], windows: list[tuple[int, int | None]]
 ) -> None:
     line = Timeline(START, read=[(START + start * SECOND, START + end * SECOND) for start, end in read])
@@ -337,9 +337,7 @@ def test_the_windows_of_a_sync_that_resumes_are_the_gaps(
 @pytest.mark.parametrize(
     ("after", "seconds", "due"), [(0, 0, True), (60, 59, False), (60, 60, True), (None, 10**6, False)]
 )
-def test_the_end_is_read_once_more_if_the_rest_took_as_long_as_that(
-    after: int | None, seconds: int, *, due: bool
-) -> None:
+def test_the_end_is_read_once_more_if_the_rest_took_long_enough(after: int | None, seconds: int, *, due: bool) -> None:
     line = Timeline(START, catch_up_after=None if after is None else after * SECOND)
     (window,) = line.open_windows
     (later,) = line.split(window, [START + 50 * SECOND])

@@ -30,17 +30,17 @@ def fill(queue: BatchQueue, item: Any) -> int:
         taken += 1
 
 
-def test_large_batches_fill_it_sooner_than_small_ones() -> None:
+def test_large_batches_fill_the_queue_sooner_than_small_ones() -> None:
     assert fill(BatchQueue(SIZE), batch(0)) == 10
     assert fill(BatchQueue(SIZE), batch(4 * BATCH_BYTES)) == 2
     assert fill(BatchQueue(SIZE), batch(100 * SIZE)) == 1
 
 
-def test_it_holds_ten_other_items() -> None:
+def test_the_queue_holds_ten_items_that_are_no_batches() -> None:
     assert fill(BatchQueue(SIZE), "a state") == OTHER_ITEMS
 
 
-def test_who_waits_for_room_goes_on_when_there_is_some() -> None:
+def test_a_worker_that_waits_for_a_full_queue_continues_when_there_is_room() -> None:
     queue = BatchQueue(SIZE)
     queue.put(batch(SIZE))
     writer = threading.Thread(target=queue.put, args=(batch(1),), daemon=True)
@@ -51,7 +51,7 @@ def test_who_waits_for_room_goes_on_when_there_is_some() -> None:
     assert queue.get(block=False).size == 1
 
 
-def test_what_comes_first_goes_first_and_an_empty_queue_is_empty() -> None:
+def test_the_queue_is_first_in_first_out() -> None:
     queue = BatchQueue(SIZE)
     items = [batch(1), "a state", batch(0)]
     for item in items:
@@ -63,7 +63,7 @@ def test_what_comes_first_goes_first_and_an_empty_queue_is_empty() -> None:
         queue.get(block=False)
 
 
-def test_lines_that_are_cleared_meanwhile_change_nothing() -> None:
+def test_clearing_the_lines_of_a_queued_batch_does_not_change_its_weight() -> None:
     queue = BatchQueue(SIZE)
     held = batch(SIZE)
     queue.put(held)
@@ -72,7 +72,7 @@ def test_lines_that_are_cleared_meanwhile_change_nothing() -> None:
     assert queue.empty()
 
 
-def test_a_batch_weighs_what_its_page_takes_or_else_its_lines() -> None:
+def test_a_batch_weighs_as_much_as_its_page_or_its_lines() -> None:
     records = [(b'{"id":"1"}', b'"x"'), (b'{"id":"2"}', b'"y"')]
     assert RecordBatch.build("s", "updated", records, size=5_000).size == 5_000
     built = RecordBatch.build("s", "updated", records)

@@ -44,7 +44,7 @@ def date(number: int, step: int = 3600 * SECOND) -> str:
 
 
 @given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(1, 10**6))
-def test_the_second_of_the_record_is_found_in_few_steps(start: int, ahead: int, behind: int) -> None:
+def test_the_second_of_an_unreadable_record_is_found_in_few_requests(start: int, ahead: int, behind: int) -> None:
     record, asked = (start + ahead) * SECOND, []
 
     def can_be_read(instant: int) -> bool:
@@ -60,7 +60,9 @@ def test_the_second_of_the_record_is_found_in_few_steps(start: int, ahead: int, 
 
 @pytest.mark.parametrize("workers", [1, 10])
 @pytest.mark.parametrize("stream", RESOURCES)
-def test_a_record_that_klaviyo_fails_on_costs_no_other(klaviyo: FakeKlaviyo, stream: str, workers: int) -> None:
+def test_one_unreadable_record_is_reported_and_all_others_are_read(
+    klaviyo: FakeKlaviyo, stream: str, workers: int
+) -> None:
     ids = fill(klaviyo, stream, 400)
     klaviyo.poisoned = {ids[170]}
     output = sync(stream, num_workers=workers)
@@ -73,7 +75,7 @@ def test_a_record_that_klaviyo_fails_on_costs_no_other(klaviyo: FakeKlaviyo, str
 
 
 @pytest.mark.parametrize("places", [(0,), (399,), (0, 1), (10, 11, 12), (5, 100, 398)])
-def test_wherever_such_records_lie_all_others_are_read(klaviyo: FakeKlaviyo, places: tuple[int, ...]) -> None:
+def test_unreadable_records_may_lie_anywhere(klaviyo: FakeKlaviyo, places: tuple[int, ...]) -> None:
     ids = fill(klaviyo, "events", 400)
     klaviyo.poisoned = {ids[place] for place in places}
     output = sync("events")
@@ -82,14 +84,14 @@ def test_wherever_such_records_lie_all_others_are_read(klaviyo: FakeKlaviyo, pla
         assert any(date(place) in message for message in said(output, "events"))
 
 
-def test_of_the_same_second_what_comes_before_is_read(klaviyo: FakeKlaviyo) -> None:
+def test_records_before_an_unreadable_one_in_its_second_are_read(klaviyo: FakeKlaviyo) -> None:
     ids = fill(klaviyo, "events", 100, step=SECOND // 4)
     klaviyo.poisoned = {ids[50]}  # the third of four
     output = sync("events")
     assert set(ids) - set(output.ids()) == {ids[50], ids[51]}
 
 
-def test_the_state_stays_before_it_and_the_next_sync_goes_on_from_there(klaviyo: FakeKlaviyo) -> None:
+def test_the_state_stays_before_an_unreadable_record_for_the_next_sync(klaviyo: FakeKlaviyo) -> None:
     ids = fill(klaviyo, "events", 400)
     klaviyo.poisoned = {ids[170]}
     state = sync("events").states("events")[-1]
@@ -102,7 +104,7 @@ def test_the_state_stays_before_it_and_the_next_sync_goes_on_from_there(klaviyo:
     assert {ids[170], *new} <= set(second.ids()) <= {*ids[169:172], *new}
 
 
-def test_a_page_that_cannot_be_decoded_is_no_other(klaviyo: FakeKlaviyo) -> None:
+def test_a_record_that_cannot_be_decoded_counts_as_unreadable(klaviyo: FakeKlaviyo) -> None:
     ids = fill(klaviyo, "profiles", 300)
     answer: Callable[[Request], dict[str, Any]] = klaviyo._collection
 
@@ -116,7 +118,7 @@ def test_a_page_that_cannot_be_decoded_is_no_other(klaviyo: FakeKlaviyo) -> None
     assert date(42) in said(output, "profiles")[0]
 
 
-def test_where_klaviyo_fails_altogether_it_is_asked_for_minutes(klaviyo: FakeKlaviyo) -> None:
+def test_if_every_request_fails_they_are_retried_for_minutes(klaviyo: FakeKlaviyo) -> None:
     fill(klaviyo, "events", 10)
     klaviyo.before = lambda _: (503, error(503, "error", "Unavailable."))
     output = sync("events")
@@ -126,7 +128,7 @@ def test_where_klaviyo_fails_altogether_it_is_asked_for_minutes(klaviyo: FakeKla
     assert sum(klaviyo.naps) > 180
 
 
-def test_an_outage_of_minutes_costs_nothing(klaviyo: FakeKlaviyo) -> None:
+def test_an_outage_of_minutes_loses_nothing(klaviyo: FakeKlaviyo) -> None:
     ids = fill(klaviyo, "events", 300)
     klaviyo.page_limit = 50
     answers = iter([(503, error(503, "error", "Unavailable."))] * 14)
@@ -136,7 +138,7 @@ def test_an_outage_of_minutes_costs_nothing(klaviyo: FakeKlaviyo) -> None:
     assert output.ids() == ids
 
 
-def test_a_detail_that_klaviyo_fails_on_costs_its_record_only(klaviyo: FakeKlaviyo) -> None:
+def test_a_detail_that_cannot_be_read_costs_only_its_record(klaviyo: FakeKlaviyo) -> None:
     ids = fill(klaviyo, "lists", 40)
 
     def before(request: Request) -> tuple[int, bytes] | None:
@@ -153,7 +155,7 @@ def test_a_detail_that_klaviyo_fails_on_costs_its_record_only(klaviyo: FakeKlavi
     assert date(7) in said(output, "lists_detailed")[0]
 
 
-def test_a_collection_that_cannot_be_asked_by_date_is_read_up_to_such_a_record(klaviyo: FakeKlaviyo) -> None:
+def test_a_collection_without_a_date_filter_fails_at_an_unreadable_record(klaviyo: FakeKlaviyo) -> None:
     rows = [{"type": "tag", "id": f"{n:03}", "attributes": {"name": "x"}} for n in range(100)]
 
     def before(request: Request) -> tuple[int, bytes]:
@@ -171,7 +173,7 @@ def test_a_collection_that_cannot_be_asked_by_date_is_read_up_to_such_a_record(k
     assert output.states("tags") == []
 
 
-def test_a_page_comes_once_though_the_one_behind_the_end_of_its_window_cannot_be_read(
+def test_a_page_is_emitted_once_although_the_page_past_the_end_of_its_window_cannot_be_read(
     klaviyo: FakeKlaviyo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the server takes no end, one page more shows that a window that was cut has ended."""

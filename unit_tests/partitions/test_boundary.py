@@ -21,21 +21,21 @@ def page(first: int, count: int, instant: int = HOUR) -> Page:
     return Page(resources, [f'"{for_filter(instant)}"'.encode()] * count)
 
 
-def test_what_is_remembered_of_a_second_does_not_grow_with_its_records() -> None:
+def test_memory_does_not_grow_with_the_records_of_a_second() -> None:
     duplicates = BoundaryDeduplicator()
     for first in range(0, 20 * boundary.MAX_KNOWN, 1_000):
         duplicates.advance(page(first, 1_000), HOUR)
     assert len(duplicates._known) <= boundary.MAX_KNOWN + 1_000
 
 
-def test_a_second_with_few_records_is_known_when_it_comes_again() -> None:
+def test_records_of_the_last_second_are_known_after_a_restart() -> None:
     duplicates = BoundaryDeduplicator()
     duplicates.advance(page(0, 3), HOUR)
     assert duplicates.restart_from(HOUR)
     assert duplicates.new_records(page(0, 5), range(5)) == [3, 4]
 
 
-def test_a_second_with_too_many_records_is_not_known_when_it_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_with_too_many_records_is_not_known_after_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(boundary, "MAX_KNOWN", 2)
     duplicates = BoundaryDeduplicator()
     duplicates.advance(page(0, 3), HOUR)
@@ -53,7 +53,7 @@ def test_the_second_behind_one_with_too_many_records_is_known_again(monkeypatch:
 
 
 @pytest.mark.parametrize(("most", "twice"), [(1_000, 0), (5, 16)])
-def test_of_a_second_with_too_many_records_none_is_lost_or_counted_twice(
+def test_records_of_a_second_with_too_many_are_neither_lost_nor_counted_twice(
     klaviyo: FakeKlaviyo, monkeypatch: pytest.MonkeyPatch, most: int, twice: int
 ) -> None:
     monkeypatch.setattr(boundary, "MAX_KNOWN", most)

@@ -102,7 +102,7 @@ def test_another_generation_is_read_from_the_beginning(
     assert attempt(stream, last(first, stream), generation).ids() == first.ids() != []
 
 
-def test_a_platform_that_names_no_generation_gets_a_state_that_nothing_goes_on_from(klaviyo: FakeKlaviyo) -> None:
+def test_without_a_generation_no_attempt_resumes(klaviyo: FakeKlaviyo) -> None:
     fill(klaviyo, "profiles", 5)
     first = attempt("profiles", generation=None)
     assert "generation_id" not in last(first, "profiles")
@@ -110,14 +110,14 @@ def test_a_platform_that_names_no_generation_gets_a_state_that_nothing_goes_on_f
     assert attempt("profiles", last(first, "profiles"), 1).ids() == first.ids()
 
 
-def test_the_state_of_an_increment_is_none_of_a_full_refresh(klaviyo: FakeKlaviyo) -> None:
+def test_a_full_refresh_does_not_resume_from_the_state_of_an_incremental_sync(klaviyo: FakeKlaviyo) -> None:
     fill(klaviyo, "profiles", 5)
     state = {"updated": for_state(NOW - DAY)}
     assert len(attempt("profiles", state).ids()) == 5
     assert sync("profiles", state={"profiles": state}).ids() == []
 
 
-def test_an_increment_goes_on_from_the_state_of_a_full_refresh(klaviyo: FakeKlaviyo) -> None:
+def test_an_incremental_sync_resumes_from_the_state_of_a_full_refresh(klaviyo: FakeKlaviyo) -> None:
     fill(klaviyo, "profiles", 5)
     first = attempt("profiles")
     klaviyo.now += DAY
@@ -128,7 +128,7 @@ def test_an_increment_goes_on_from_the_state_of_a_full_refresh(klaviyo: FakeKlav
 
 
 @pytest.mark.parametrize(("stream", "resource"), [("events", "events"), ("profiles", "profiles"), ("lists", "lists")])
-def test_an_attempt_that_is_stopped_anywhere_goes_on_with_few_pages_twice(
+def test_an_attempt_that_is_stopped_anywhere_resumes_and_repeats_few_pages(
     klaviyo: FakeKlaviyo, monkeypatch: pytest.MonkeyPatch, stream: str, resource: str
 ) -> None:
     monkeypatch.setattr("source_klaviyo.sync.cursor.STATE_INTERVAL", 0.02)
@@ -146,14 +146,14 @@ def test_an_attempt_that_is_stopped_anywhere_goes_on_with_few_pages_twice(
     assert [state for _, state in found if "read_ahead" in state]
 
 
-def test_a_stream_that_cannot_go_on_has_no_state_before_its_end(klaviyo: FakeKlaviyo) -> None:
+def test_a_stream_that_cannot_resume_has_no_state_before_its_end(klaviyo: FakeKlaviyo) -> None:
     klaviyo.page_limit = 1
     klaviyo.add("metrics", *({"updated": "2024-06-01T00:00:00Z"} for _ in range(20)))
     (state,) = attempt("metrics").states("metrics")
     assert state["__ab_full_refresh_sync_complete"] is True
 
 
-def test_a_stream_that_fails_is_not_done(klaviyo: FakeKlaviyo) -> None:
+def test_a_failed_full_refresh_is_not_marked_complete(klaviyo: FakeKlaviyo) -> None:
     klaviyo.page_limit = 5
     ids = fill(klaviyo, "profiles", 20)
 

@@ -77,7 +77,7 @@ def account(klaviyo: FakeKlaviyo, request: pytest.FixtureRequest) -> Account:
 
 
 @pytest.mark.parametrize("late", [10 * SECOND, 20 * MINUTE, 2 * HOUR, 110 * MINUTE, DAY, 4 * DAY, 6 * DAY])
-def test_an_event_that_shows_up_late_comes_within_the_window(account: Account, late: int) -> None:
+def test_a_late_event_is_emitted_within_the_setting_late_events_window(account: Account, late: int) -> None:
     account.sync(after=late)
     (event,) = account.happen(late)
     for _ in range(8):
@@ -85,21 +85,21 @@ def test_an_event_that_shows_up_late_comes_within_the_window(account: Account, l
     assert event in account.table
 
 
-def test_it_comes_an_hour_after_its_hour_or_a_day_or_a_week(account: Account) -> None:
+def test_hours_are_rechecked_after_an_hour_a_day_and_a_week(account: Account) -> None:
     for wait, late in ((2 * HOUR, 30 * MINUTE), (DAY, 5 * HOUR), (7 * DAY, 2 * DAY)):
         (event,) = account.happen(late)
         assert event not in account.sync(after=MINUTE)
         assert event in account.sync(after=wait)
 
 
-def test_an_hour_without_events_is_no_exception(klaviyo: FakeKlaviyo) -> None:
+def test_an_hour_without_events_is_rechecked_too(klaviyo: FakeKlaviyo) -> None:
     account = Account(klaviyo)
     account.sync()
     (event,) = account.happen(90 * MINUTE)
     assert account.sync(after=HOUR) == [event]
 
 
-def test_only_hours_that_changed_are_emitted_again(account: Account) -> None:
+def test_only_hours_that_have_changed_are_emitted_again(account: Account) -> None:
     (event,) = account.happen(5 * HOUR + MINUTE)
     again = account.sync(after=DAY)
     rows = {row["id"]: parse_instant(row["attributes"]["datetime"]) for row in account.klaviyo.rows["events"]}
@@ -108,20 +108,20 @@ def test_only_hours_that_changed_are_emitted_again(account: Account) -> None:
     assert len(again) > 1
 
 
-def test_what_has_been_emitted_again_is_known(account: Account) -> None:
+def test_hours_that_were_emitted_again_are_not_emitted_a_third_time(account: Account) -> None:
     account.happen(5 * HOUR)
     assert account.sync(after=DAY)
     for _ in range(8):
         assert account.sync(after=DAY) == []
 
 
-def test_an_event_that_is_deleted_leaves_its_hour_to_be_emitted_once(account: Account) -> None:
+def test_after_an_event_is_deleted_its_hour_is_emitted_once_more(account: Account) -> None:
     del account.klaviyo.rows["events"][10]
     assert {*account.sync(after=8 * DAY)} <= {row["id"] for row in account.klaviyo.rows["events"]}
     assert account.sync(after=8 * DAY) == []
 
 
-def test_each_metric_has_hours_of_its_own(klaviyo: FakeKlaviyo) -> None:
+def test_each_metric_has_its_own_recent_hours(klaviyo: FakeKlaviyo) -> None:
     account = Account(klaviyo, event_metric_ids="M1,M2")
     account.happen(*range(MINUTE, DAY, 20 * MINUTE))
     account.happen(*range(MINUTE, DAY, 20 * MINUTE), metric="M2")
@@ -136,7 +136,7 @@ def test_each_metric_has_hours_of_its_own(klaviyo: FakeKlaviyo) -> None:
 # --- what it costs --------------------------------------------------------------------------------------
 
 
-def test_a_table_that_is_appended_to_does_not_double(account: Account) -> None:
+def test_no_event_is_emitted_twice_if_none_is_late(account: Account) -> None:
     for _ in range(60):
         account.klaviyo.now += 5 * HOUR + 11 * SECOND
         account.happen(*range(10 * SECOND, 5 * HOUR, 7 * MINUTE))
@@ -147,7 +147,7 @@ def test_a_table_that_is_appended_to_does_not_double(account: Account) -> None:
     assert max(counts.values()) == 1
 
 
-def test_a_look_asks_for_dates_only_and_for_what_is_due_only(account: Account) -> None:
+def test_a_recheck_requests_only_dates_of_hours_that_are_due(account: Account) -> None:
     account.klaviyo.requests.clear()
     account.sync(after=2 * HOUR)
     looks = [params for params in account.klaviyo.questions("events") if "include" not in params]
@@ -171,7 +171,7 @@ def test_the_state_of_a_year_of_events_is_small(klaviyo: FakeKlaviyo) -> None:
     assert account.remembered[0].hours == {}
 
 
-def test_switched_off_it_leaves_no_trace(klaviyo: FakeKlaviyo) -> None:
+def test_without_rechecks_the_state_holds_no_hours(klaviyo: FakeKlaviyo) -> None:
     account = Account(klaviyo, late_events_window=0)
     account.happen(HOUR)
     account.sync()
@@ -191,7 +191,7 @@ def test_airbytes_connector_reads_the_same_position_from_the_state(account: Acco
     assert account.state["datetime"] == "2024-07-01T11:59:55+0000"
 
 
-def test_a_state_without_hours_is_watched_from_then_on(klaviyo: FakeKlaviyo) -> None:
+def test_after_a_state_without_hours_new_hours_are_rechecked(klaviyo: FakeKlaviyo) -> None:
     account = Account(klaviyo)
     account.happen(*range(MINUTE, 3 * DAY, 20 * MINUTE))
     account.state = {"datetime": for_filter(NOW - 90 * MINUTE)}
@@ -202,7 +202,7 @@ def test_a_state_without_hours_is_watched_from_then_on(klaviyo: FakeKlaviyo) -> 
     assert early not in again
 
 
-def test_a_lookback_reads_again_without_confusing_the_hours(klaviyo: FakeKlaviyo) -> None:
+def test_a_lookback_keeps_the_counts_of_hours_right(klaviyo: FakeKlaviyo) -> None:
     account = Account(klaviyo, lookback_window=1)
     account.happen(*range(MINUTE, 3 * DAY, 20 * MINUTE))
     account.sync()
@@ -214,7 +214,7 @@ def test_a_lookback_reads_again_without_confusing_the_hours(klaviyo: FakeKlaviyo
 
 
 @pytest.mark.parametrize("moved", [-30 * HOUR, -17 * MINUTE, 17 * MINUTE])
-def test_a_position_that_someone_has_moved_is_obeyed(klaviyo: FakeKlaviyo, moved: int) -> None:
+def test_a_position_that_a_user_has_edited_is_respected(klaviyo: FakeKlaviyo, moved: int) -> None:
     account = Account(klaviyo)
     account.happen(*range(MINUTE, 3 * DAY, 20 * MINUTE))
     account.sync()
@@ -252,13 +252,13 @@ def test_a_position_that_someone_has_moved_is_obeyed(klaviyo: FakeKlaviyo, moved
     ],
     ids=repr,
 )
-def test_hours_that_make_no_sense_are_the_users_to_mend(klaviyo: FakeKlaviyo, hours: object) -> None:
+def test_recent_hours_of_another_shape_are_a_configuration_error(klaviyo: FakeKlaviyo, hours: object) -> None:
     output = sync("events", state={"events": {"datetime": "2024-06-01", "recent_hours": hours}})
     assert "state of stream events holds" in output.errors("events")[0].message
     assert klaviyo.requests == []
 
 
-def test_a_look_that_fails_is_taken_again(account: Account) -> None:
+def test_a_recheck_that_fails_is_repeated_in_the_next_sync(account: Account) -> None:
     (event,) = account.happen(2 * HOUR)
     account.klaviyo.now += DAY
     account.klaviyo.before = lambda request: (
@@ -286,7 +286,7 @@ steps = st.lists(
 @settings(max_examples=40)
 @example([(1, [], None), (1, [24 * 60 + 3], None), (59, [], 2)], 1, 1)
 @given(steps, st.sampled_from([1, 3, 1000]), st.integers(0, 2))
-def test_every_event_comes_and_the_hours_are_counted_exactly(
+def test_every_event_is_emitted_and_hours_are_counted_exactly_whatever_happens(
     happenings: list[tuple[int, list[int], int | None]], page: int, lookback: int
 ) -> None:
     with requests_mock.Mocker(case_sensitive=True) as mocker, pytest.MonkeyPatch.context() as patch:
