@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from source_klaviyo.source import SourceKlaviyo
-from source_klaviyo.sync.instants import DAY, SECOND, for_filter, for_state
+from source_klaviyo.sync.instants import DAY, SECOND, Instant, for_filter, for_state
 from tools.streams import by_name, facts_of, path_of
 from unit_tests.fake_api import CONFIG, NOW, FakeKlaviyo, Output, Request, sync
 
@@ -41,9 +41,9 @@ def fill(klaviyo: FakeKlaviyo, resource: str, count: int) -> list[str]:
     chance = random.Random(1)
     cursor = "datetime" if resource == "events" else "updated"
 
-    def instant() -> int:
+    def instant() -> Instant:
         dense = chance.random() < 0.9
-        return chance.randrange(START + 100 * DAY, START + 102 * DAY if dense else NOW - DAY, SECOND)
+        return Instant(chance.randrange(START + 100 * DAY, START + 102 * DAY if dense else NOW - DAY, SECOND))
 
     return klaviyo.add(resource, *({cursor: for_filter(instant())} for _ in range(count)))
 

@@ -7,12 +7,11 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airbyte_cdk.models import Type
 from hypothesis import given
 from hypothesis import strategies as st
 
 from source_klaviyo.partitions.isolation import find_unreadable_second
-from source_klaviyo.sync.instants import DAY, SECOND, for_filter
+from source_klaviyo.sync.instants import DAY, SECOND, Instant, for_filter
 from unit_tests.fake_api import HOST, NOW, FakeKlaviyo, Output, Request, error, sync
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ def fill(klaviyo: FakeKlaviyo, stream: str, count: int, step: int = 3600 * SECON
 
 def said(output: Output, stream: str) -> list[str]:
     """What the error and the log say of a stream."""
-    logs = [one.log.message for one in output if one.type == Type.LOG]
+    logs = [one.log.message for one in output if one.log]
     return [
         *(one.message for one in output.errors(stream)),
         *(line for line in logs if line.startswith(f"Stream {stream}: Klaviyo fails")),
@@ -45,13 +44,14 @@ def date(number: int, step: int = 3600 * SECOND) -> str:
 
 @given(st.integers(0, 10**6), st.integers(0, 10**6), st.integers(1, 10**6))
 def test_the_second_of_an_unreadable_record_is_found_in_few_requests(start: int, ahead: int, behind: int) -> None:
-    record, asked = (start + ahead) * SECOND, []
+    begin, asked = Instant(start * SECOND), []
+    record = begin + ahead * SECOND
 
-    def can_be_read(instant: int) -> bool:
+    def can_be_read(instant: Instant) -> bool:
         asked.append(instant)
         return instant > record
 
-    assert find_unreadable_second(can_be_read, start * SECOND, record + behind * SECOND) == record
+    assert find_unreadable_second(can_be_read, begin, record + behind * SECOND) == record
     assert len(asked) <= 50
 
 

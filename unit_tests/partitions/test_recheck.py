@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests_mock
-from airbyte_cdk.models import Type
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +16,7 @@ from source_klaviyo.sync.instants import DAY, HOUR, SECOND, floor, for_filter, p
 from source_klaviyo.sync.recent_hours import RecentHours
 from source_klaviyo.sync.state import StoredState
 from unit_tests.fake_api import NOW, FakeKlaviyo, error, sync
+from unit_tests.partitions.syncs import record_of, state_of
 
 if TYPE_CHECKING:
     from unit_tests.fake_api import Output
@@ -50,10 +50,10 @@ class Account:
         assert output.raised is None
         appended = []
         for message in output[:upto]:
-            if message.type == Type.RECORD:
-                appended.append(message.record.data["id"])
-            elif message.type == Type.STATE:
-                self.state = json.loads(json.dumps(message.state.stream.stream_state.__dict__))
+            record = record_of(message)
+            if record:
+                appended.append(record["id"])
+            self.state = state_of(message) or self.state
         self.table += appended
         return appended
 

@@ -230,7 +230,9 @@ def test_a_window_is_requested_with_the_bounds_that_the_endpoint_supports(
 
 @pytest.mark.parametrize("stream", NAMES)
 def test_a_later_page_has_no_parameters_of_its_own(stream: str) -> None:
-    params = by_name()[stream].request_params(stream_slice={"start": parse_instant(SINCE)}, next_page_token={"next": "https://x"})
+    params = by_name()[stream].request_params(
+        stream_slice={"start": parse_instant(SINCE)}, next_page_token={"next": "https://x"}
+    )
     assert params == {}
 
 

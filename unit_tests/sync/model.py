@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from hypothesis import strategies as st
 
+from source_klaviyo.sync.cursor import CONSISTENCY_LAG
 from source_klaviyo.sync.instants import SECOND, floor, parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from source_klaviyo.sync.cursor import WindowCursor
     from source_klaviyo.sync.instants import Instant
     from source_klaviyo.sync.timeline import Window
 
@@ -37,6 +39,12 @@ def middle(window: Window, now: Instant) -> Instant | None:
     end = now if window.end is None else window.end
     found = floor(window.position + (end - window.position) // 2, SECOND)
     return found if window.position + SECOND < found < end else None
+
+
+def split_in_two(cursor: WindowCursor, index: int, window: Window, now: Instant) -> Window | None:
+    """Split what is left of a window in the middle; returns the later part."""
+    at = middle(window, now - CONSISTENCY_LAG)
+    return next(iter(cursor.split(index, window, [] if at is None else [at])), None)
 
 
 class Version(NamedTuple):

@@ -8,18 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_klaviyo.sync.instants import DAY, SECOND, floor, for_filter, for_state, parse_instant
+from source_klaviyo.sync.instants import DAY, SECOND, Instant, floor, for_filter, for_state, parse_instant
 
-TEN = 1_795_168_800 * SECOND
+TEN = Instant(1_795_168_800 * SECOND)
 """2026-11-20T10:00:00Z."""
 
 moments = st.datetimes(dt.datetime(1, 1, 2), dt.datetime(9999, 12, 30))  # noqa: DTZ001 - all here is UTC
 offsets = st.integers(-14 * 60, 14 * 60)
 
 
-def instant_of(moment: dt.datetime) -> int:
+def instant_of(moment: dt.datetime) -> Instant:
     """By arithmetic of the standard library."""
-    return (moment - dt.datetime(1970, 1, 1)) // dt.timedelta(microseconds=1)  # noqa: DTZ001
+    return Instant((moment - dt.datetime(1970, 1, 1)) // dt.timedelta(microseconds=1))  # noqa: DTZ001
 
 
 @pytest.mark.parametrize(
@@ -125,10 +125,10 @@ def test_texts_sort_as_the_instants_do(one: dt.datetime, other: dt.datetime) -> 
     ("instant", "filtered", "stated"),
     [
         (TEN + 999_999, "2026-11-20T10:00:00Z", "2026-11-20T10:00:00+0000"),
-        (0, "1970-01-01T00:00:00Z", "1970-01-01T00:00:00+0000"),
-        (-1, "1969-12-31T23:59:59Z", "1969-12-31T23:59:59+0000"),
+        (Instant(0), "1970-01-01T00:00:00Z", "1970-01-01T00:00:00+0000"),
+        (Instant(-1), "1969-12-31T23:59:59Z", "1969-12-31T23:59:59+0000"),
         (parse_instant("0900-01-01"), "0900-01-01T00:00:00Z", "0900-01-01T00:00:00+0000"),
     ],
 )
-def test_filters_and_states_have_their_own_text_form(instant: int, filtered: str, stated: str) -> None:
+def test_filters_and_states_have_their_own_text_form(instant: Instant, filtered: str, stated: str) -> None:
     assert (for_filter(instant), for_state(instant)) == (filtered, stated)

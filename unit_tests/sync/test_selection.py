@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_klaviyo.sync.instants import SECOND, parse_instant
+from source_klaviyo.sync.instants import SECOND, Instant, parse_instant
 from source_klaviyo.sync.selection import Selection, instant_of, select, select_spans
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def at(second: float, form: str = "Z", offset: int = 0) -> bytes:
     return json.dumps(text).encode()
 
 
-def instant(cursor: bytes) -> int | None:
+def instant(cursor: bytes) -> Instant | None:
     value = json.loads(cursor)
     try:
         return parse_instant(value) if isinstance(value, str) else None
@@ -49,7 +49,7 @@ def instant(cursor: bytes) -> int | None:
         return None
 
 
-def naive(cursors: list[bytes], start: int, end: int | None, before: int | None) -> Selection:
+def naive(cursors: list[bytes], start: Instant, end: Instant | None, before: Instant | None) -> Selection:
     """What select is to say, found one record at a time."""
     instants = [instant(cursor) for cursor in cursors]
     known = [one for one in instants if one is not None]
@@ -86,14 +86,14 @@ pages = st.one_of(st.lists(anything), one_form, st.lists(dated), st.lists(zoned)
 
 @given(pages, bounds, bounds, bounds)
 def test_a_page_is_sorted_as_if_each_date_were_parsed(
-    page: list[bytes], start: int | None, end: int | None, before: int | None
+    page: list[bytes], start: Instant | None, end: Instant | None, before: Instant | None
 ) -> None:
     start = start or BASE
     assert same(select(page, start, end, before), naive(page, start, end, before))
 
 
 @given(one_form, bounds, st.data())
-def test_one_date_in_another_form_is_noticed(page: list[bytes], end: int | None, data: st.DataObject) -> None:
+def test_one_date_in_another_form_is_noticed(page: list[bytes], end: Instant | None, data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(page)))
     page = [*page[:place], data.draw(anything), *page[place:]]
     assert same(select(page, BASE, end), naive(page, BASE, end, None))
@@ -159,7 +159,7 @@ def test_an_empty_page_is_in_order() -> None:
         "offsets",
     ],
 )
-def test_the_order_is_that_of_instants_not_of_texts(page: list[bytes], before: int | None, ordered: bool) -> None:
+def test_the_order_is_that_of_instants_not_of_texts(page: list[bytes], before: Instant | None, ordered: bool) -> None:
     assert select(page, BASE, None, before).ordered is ordered
 
 
@@ -172,7 +172,7 @@ def test_a_period_is_no_date(text: str) -> None:
 
 
 def read_window(
-    records: list[tuple[int, list[int]]], start: int, end: int | None, size: int, *, filters_any: bool
+    records: list[tuple[Instant, list[Instant]]], start: Instant, end: Instant | None, size: int, *, filters_any: bool
 ) -> Iterator[int]:
     """The numbers of the records that a window emits, from a server that sorts by a key of its own for each record."""
     found = [
@@ -192,6 +192,10 @@ def read_window(
         before = chosen.last
 
 
+def spans_of(*spans: list[int]) -> list[list[Instant]]:
+    return [list(map(Instant, span)) for span in spans]
+
+
 spans = st.lists(st.integers(0, 60), min_size=1, max_size=4)
 
 
@@ -202,13 +206,11 @@ spans = st.lists(st.integers(0, 60), min_size=1, max_size=4)
     st.booleans(),
 )
 def test_windows_find_every_record_whichever_of_its_instants_the_server_sorts_by(
-    records: list[tuple[int, list[int]]], cuts: list[int], size: int, filters_any: bool
+    records: list[tuple[Instant, list[Instant]]], cuts: list[Instant], size: int, filters_any: bool
 ) -> None:
-    bounds = [0, *cuts, None]
+    windows = zip([Instant(0), *cuts], [*cuts, None], strict=True)
     emitted = [
-        number
-        for start, end in pairwise(bounds)
-        for number in read_window(records, start or 0, end, size, filters_any=filters_any)
+        number for start, end in windows for number in read_window(records, start, end, size, filters_any=filters_any)
     ]
     assert set(emitted) == set(range(len(records)))
     single = {number for number, (_, instants) in enumerate(records) if len(set(instants)) == 1}
@@ -216,27 +218,32 @@ def test_windows_find_every_record_whichever_of_its_instants_the_server_sorts_by
 
 
 def test_a_record_without_spans_is_left_out_and_one_with_unknown_spans_is_kept() -> None:
-    assert list(select_spans([[], None, [5], [1]], 2, 9).keep) == [1, 2]
+    assert list(select_spans([[], None, *spans_of([5], [1])], Instant(2), Instant(9)).keep) == [1, 2]
 
 
 @pytest.mark.parametrize(
     ("spans", "ordered"), [([[1], [3], [2]], False), ([[1], [3], [2, 4]], True), ([[2], [1]], False)]
 )
 def test_spans_are_out_of_order_if_no_choice_of_instants_puts_them_in_order(
-    spans: list[list[int]], ordered: bool
+    spans: list[list[Instant]], ordered: bool
 ) -> None:
-    assert select_spans(spans, 0, None).ordered is ordered
+    assert select_spans(spans, Instant(0), None).ordered is ordered
 
 
 def test_the_last_instant_of_spans_is_one_before_which_no_record_follows() -> None:
-    assert select_spans([[1], [2, 9], [3, 5]], 0, None).last == 3
-    assert select_spans([[1]], 0, None, before=4).last == 4
+    assert select_spans(spans_of([1], [2, 9], [3, 5]), Instant(0), None).last == 3
+    assert select_spans(spans_of([1]), Instant(0), None, before=Instant(4)).last == 4
 
 
 def test_a_page_in_order_is_not_parsed_date_by_date(monkeypatch: pytest.MonkeyPatch) -> None:
     """Klaviyo mixes `T` and a blank within a page; to parse a thousand dates takes as long as all else about a page."""
     parsed: list[bytes] = []
-    monkeypatch.setattr("source_klaviyo.sync.selection.instant_of", lambda one: parsed.append(one) or instant_of(one))
+
+    def counted(cursor: bytes) -> Instant | None:
+        parsed.append(cursor)
+        return instant_of(cursor)
+
+    monkeypatch.setattr("source_klaviyo.sync.selection.instant_of", counted)
     page = [at(second, "space" if second % 3 else "colon") for second in range(1_000)]
     assert select(page, BASE, None) == Selection(range(1_000), ordered=True, last=BASE + 999 * SECOND, beyond=False)
     assert len(parsed) == 2

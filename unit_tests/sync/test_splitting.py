@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_klaviyo.sync.instants import DAY, SECOND
+from source_klaviyo.sync.instants import DAY, SECOND, Instant
 from source_klaviyo.sync.splitting import (
     BUSY,
     LOAD_SECONDS,
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 EVEN = ["even", "growing", "ten empty years", "last hour"]
 SKEWED = ["skewed", "first day", "an import"]
 SIZES = [(tier, pages) for tier in TIERS for pages in (5, 20, 70, 300, 1_000, 3_000)]
+
+
+def at(second: int) -> Instant:
+    return Instant(second * SECOND)
 
 
 def fits(pages: int, tier: Tier) -> bool:
@@ -232,7 +236,7 @@ def test_a_planner_can_be_used_by_several_threads() -> None:
 def test_cuts_are_whole_seconds_in_order_inside_of_what_is_left(
     position: int, rest: int, page: int, expected: float, believed: float, count: int
 ) -> None:
-    start, end = position * SECOND, (position + rest) * SECOND
+    start, end = at(position), at(position + rest)
     found = cuts(start, end, page * 1_000, expected, believed, count)
     assert all(start + SECOND < one < end and one % SECOND == 0 for one in found)
     assert all(one < other for one, other in pairwise(found))
@@ -240,12 +244,12 @@ def test_cuts_are_whole_seconds_in_order_inside_of_what_is_left(
 
 
 def test_records_that_are_spread_evenly_are_split_evenly() -> None:
-    assert cuts(0, 100 * SECOND, SECOND, 100.0, 100.0, 4) == [25 * SECOND, 50 * SECOND, 75 * SECOND]
+    assert cuts(at(0), at(100), SECOND, 100.0, 100.0, 4) == [at(25), at(50), at(75)]
 
 
 def test_among_dense_records_each_window_is_longer_than_the_one_before() -> None:
-    found = cuts(0, 10**6 * SECOND, SECOND, 1e6, 8.0, 8)
-    lengths = [later - earlier for earlier, later in pairwise([0, *found, 10**6 * SECOND])]
+    found = cuts(at(0), at(10**6), SECOND, 1e6, 8.0, 8)
+    lengths = [later - earlier for earlier, later in pairwise([at(0), *found, at(10**6)])]
     assert len(found) > 3
     assert lengths == sorted(lengths)
     assert lengths[0] < 10 * SECOND
@@ -266,32 +270,32 @@ def test_a_read_of_a_short_time_begins_with_one_window(span: int) -> None:
 
 def test_pages_of_one_second_say_nothing_of_the_time_behind_them() -> None:
     time_of_page = PageTime()
-    time_of_page.add(5 * SECOND, 5 * SECOND + 10)
+    time_of_page.add(at(5), at(5) + 10)
     assert time_of_page.microseconds is None
-    time_of_page.add(0, 100 * SECOND)
-    time_of_page.add(5 * SECOND, 5 * SECOND + 10)
+    time_of_page.add(at(0), at(100))
+    time_of_page.add(at(5), at(5) + 10)
     assert time_of_page.microseconds == 100 * SECOND
 
 
 @pytest.mark.parametrize("ends", [True, False])
 def test_the_time_behind_a_second_of_many_pages_is_split_off(*, ends: bool) -> None:
     plan = WindowPlan(planner(), 0, ends=ends)
-    end = 1_000 * SECOND
-    assert plan.split_after(5 * SECOND, 5 * SECOND + 10, end, 0.3, 1) == [6 * SECOND]
-    assert plan.split_after(5 * SECOND, 5 * SECOND + 20, 6 * SECOND, 0.3, 2) == []
+    end = at(1_000)
+    assert plan.split_after(at(5), at(5) + 10, end, 0.3, 1) == [6 * SECOND]
+    assert plan.split_after(at(5), at(5) + 20, at(6), 0.3, 2) == []
 
 
 def test_nothing_is_split_off_if_all_readers_are_busy() -> None:
     plan = WindowPlan(planner(most=4), 0, ends=True)
-    assert plan.split_after(5 * SECOND, 5 * SECOND + 10, 1_000 * SECOND, 0.3, 4) == []
+    assert plan.split_after(at(5), at(5) + 10, at(1_000), 0.3, 4) == []
 
 
 def test_a_page_of_denser_records_counts_more_than_those_before_it() -> None:
     time_of_page = PageTime()
     for _ in range(5):
-        time_of_page.add(0, 100 * SECOND)
+        time_of_page.add(at(0), at(100))
     assert time_of_page.microseconds == 100 * SECOND
-    time_of_page.add(0, SECOND)
+    time_of_page.add(at(0), at(1))
     assert time_of_page.microseconds < 15 * SECOND
-    time_of_page.add(0, 1_000 * SECOND)
+    time_of_page.add(at(0), at(1_000))
     assert time_of_page.microseconds > 100 * SECOND

@@ -151,7 +151,8 @@ def test_a_catch_up_window_runs_from_the_former_end_to_the_present(life: list[tu
 def split_once() -> tuple[Timeline, Window, Window]:
     line = Timeline(START)
     (earlier,) = line.open_windows
-    return line, earlier, *line.split(earlier, [START + 10 * SECOND])
+    (later,) = line.split(earlier, [START + 10 * SECOND])
+    return line, earlier, later
 
 
 def test_a_single_window_needs_no_catch_up() -> None:
