@@ -60,6 +60,7 @@ class StreamContext:
         slices: the slice of each partition, by partition index.
         began: every request of this sync sees what was written before this instant; None before the first response.
         max_in_flight: how many of the first partitions may be read at the same time.
+        slots: for these; each is taken before the partition is made, and released when it has been read.
         counts_hours: whether states hold fingerprints of recent hours.
         failure: the error that ended the stream; None if it has not failed.
     """
@@ -88,7 +89,7 @@ class StreamContext:
         steady = min(limit.tier.steady for limit in stream.limits)
         readers = stream.config.num_workers or MAX_CONCURRENT_REQUESTS
         self.max_in_flight = min(readers, burst)
-        self._slots = threading.Semaphore(self.max_in_flight)
+        self.slots = threading.Semaphore(self.max_in_flight)
         self.planner = SplitPlanner(burst, steady, readers)
         self.counts_hours = incremental and self.recent_span > 0
         self.cursor = WindowCursor(
@@ -123,14 +124,6 @@ class StreamContext:
     def has_ended(self) -> bool:
         """Whether the stream is over in this sync: it failed, or ended early."""
         return self.failure is not None or self._ended_early
-
-    def acquire_slot(self) -> None:
-        """Wait until one more of the first partitions may be read."""
-        self._slots.acquire()
-
-    def release_slot(self) -> None:
-        """Let another of the first partitions be read."""
-        self._slots.release()
 
     def has_read_future(self, partition_index: int) -> bool:
         """Whether a partition's future-dated records have been emitted."""

@@ -83,14 +83,14 @@ class StreamPartitionGenerator:
         # the oldest come first: if a quota ends the sync, every partition gets its turn in one of the next ones
         names = [name_of(one.partition) for one in positions]
         for index, window in sorted(context.cursor.open_windows, key=lambda one: (one[1].start, names[one[0]])):
-            context.acquire_slot()
+            context.slots.acquire()
             late_records = self._late_records(positions[index], window)
             partition = WindowPartition(context, index, window, holds_slot=True, late_records=late_records)
             if has_opening_windows:
                 context.planner.opened(id(partition))
             yield partition
         for index, span in rechecks:
-            context.acquire_slot()
+            context.slots.acquire()
             yield RecheckPartition(context, index, span)
 
     def _late_records(self, position: PartitionPosition, window: Window) -> LateRecords | None:

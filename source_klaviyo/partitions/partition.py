@@ -66,7 +66,7 @@ class StreamPartition(ABC):
         finally:
             context.planner.window_done(id(self))
             if self._holds_slot:
-                context.release_slot()
+                context.slots.release()
 
     @abstractmethod
     def _read(self) -> Iterator[RecordBatch]:

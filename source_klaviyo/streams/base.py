@@ -123,13 +123,11 @@ class KlaviyoStream(HttpStream, ABC):
     @property
     @override
     def url_base(self) -> str:
-        """Return the URL that all paths are relative to."""
         return f"{self.config.api_url}/api/"
 
     @property
     @override
     def cursor_field(self) -> str | list[str]:
-        """Return the top-level copy of the cursor attribute; an empty list if there is none."""
         return self.cursor_attribute or []
 
     @property
@@ -203,7 +201,6 @@ class KlaviyoStream(HttpStream, ABC):
         stream_slice: Mapping[str, Any] | None = None,
         next_page_token: Mapping[str, Any] | None = None,
     ) -> str:
-        """Return the path under `url_base`."""
         values = {name: quote(str(value), safe="") for name, value in (stream_slice or {}).items()}
         return self.resource.format(**values)
 
@@ -228,11 +225,8 @@ class KlaviyoStream(HttpStream, ABC):
         return params
 
     def conditions(self, stream_slice: Mapping[str, Any]) -> list[str]:
-        """Return the conditions of the filter, in Klaviyo's syntax."""
-        return self.bounds(stream_slice.get("start"), stream_slice.get("end"))
-
-    def bounds(self, start: Instant | None, end: Instant | None) -> list[str]:
-        """Return the window as filter conditions, as far as the endpoint supports them; records outside are dropped."""
+        """Return the window as conditions of the filter, as far as the endpoint supports them, in Klaviyo's syntax."""
+        start, end = stream_slice.get("start"), stream_slice.get("end")
         bounds = []
         if start is not None and self.lower_bound_operator:
             # greater-than excludes its bound, and `start` itself belongs to the window
@@ -357,7 +351,6 @@ class KlaviyoStream(HttpStream, ABC):
 
     @override
     def next_page_token(self, response: requests.Response) -> Mapping[str, Any] | None:
-        """Return the URL of the next page."""
         following = self.decode(response.content).next
         return {"next": following} if following else None
 
@@ -365,7 +358,6 @@ class KlaviyoStream(HttpStream, ABC):
     def parse_response(
         self, response: requests.Response, *, stream_slice: Mapping[str, Any] | None = None, **_: Any
     ) -> Iterable[Mapping[str, Any]]:
-        """Yield the records of a response."""
         return self._records(self.decode(response.content), stream_slice or {})
 
     @override

@@ -43,12 +43,10 @@ class Child(KlaviyoStream, ABC):
 
     @override
     def list_partitions(self, *, resuming: bool) -> list[tuple[Partition, Slice]]:
-        """One part for each parent."""
         return [({self.key: parent}, {self.key: parent}) for parent in self.shared.ids(self.parent)]
 
     @override
     def listed_at(self) -> float | None:
-        """Return when the parents were listed."""
         return self.shared.listed_at(self.parent)
 
     @override
@@ -58,7 +56,6 @@ class Child(KlaviyoStream, ABC):
 
     @override
     def parent_fields(self, stream_slice: Mapping[str, Any]) -> Mapping[str, str]:
-        """The parent's id."""
         return {self.key: stream_slice[self.key]}
 
 

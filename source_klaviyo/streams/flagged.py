@@ -39,7 +39,6 @@ class Flagged(KlaviyoStream, ABC):
 
     @override
     def conditions(self, stream_slice: Mapping[str, Any]) -> list[str]:
-        """Return the conditions for the attribute and the window."""
         flag = [f"equals({self.flag},{self.flags[stream_slice['query']]})"] if self._filters_flag else []
         return [*flag, *super().conditions(stream_slice)]
 
@@ -51,7 +50,6 @@ class Flagged(KlaviyoStream, ABC):
 
     @override
     def fall_back(self, refusal: KlaviyoError) -> bool:
-        """Or do without the filter."""
         if self._filters_flag and isinstance(refusal, BadRequest) and self.flag in refusal.parameter:
             self._filters_flag = False
             self.logger.warning(

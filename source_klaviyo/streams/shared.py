@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 import time
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -54,9 +54,7 @@ class SyncContext:
         self._client = client
         self.left_out: dict[str | None, int] = {}
         self._listed_at: dict[type[KlaviyoStream], float] = {}
-        self._ids: dict[type[KlaviyoStream], list[str]] = {}
-        self._timezone: dt.tzinfo | None = None
-        self._failures: dict[object, KlaviyoError] = {}
+        self._known: dict[object, Any] = {}
         self._locks: dict[object, threading.Lock] = {}
         self._lock = threading.Lock()
 
@@ -66,10 +64,7 @@ class SyncContext:
         Raises:
             KlaviyoError: the parent cannot be read.
         """
-        with self._lock_for(parent):
-            if parent not in self._ids:
-                self._ids[parent] = self._memoized(parent, lambda: self._read(parent))
-            return self._ids[parent]
+        return self._memoized(parent, lambda: self._read(parent))
 
     def listed_at(self, parent: type[KlaviyoStream]) -> float:
         """Return when a stream's IDs were listed, in seconds since the epoch, by Klaviyo's clock."""
@@ -81,10 +76,7 @@ class SyncContext:
         Raises:
             KlaviyoError: Klaviyo cannot be asked.
         """
-        with self._lock_for("timezone"):
-            if self._timezone is None:
-                self._timezone = self._memoized("timezone", self._read_timezone)
-            return self._timezone
+        return self._memoized("timezone", self._read_timezone)
 
     def learn_clock(self) -> None:
         """Make sure that a response has shown Klaviyo's clock: request the account, unless that has been done.
@@ -95,18 +87,19 @@ class SyncContext:
         self.timezone()
 
     def _memoized(self, what: object, read: Callable[[], T]) -> T:
-        """Read once; a read that has failed after many attempts is not repeated for other streams."""
-        if what in self._failures:
-            raise self._failures[what]
-        try:
-            return read()
-        except KlaviyoError as error:
-            self._failures[what] = error
-            raise
-
-    def _lock_for(self, what: object) -> threading.Lock:
+        """Read once, also for other threads; a read that has failed after many attempts is not repeated either."""
         with self._lock:
-            return self._locks.setdefault(what, threading.Lock())
+            lock = self._locks.setdefault(what, threading.Lock())
+        with lock:
+            if what not in self._known:
+                try:
+                    self._known[what] = read()
+                except KlaviyoError as error:
+                    self._known[what] = error
+            found: T | KlaviyoError = self._known[what]
+        if isinstance(found, KlaviyoError):
+            raise found
+        return found
 
     def _read(self, parent: type[KlaviyoStream]) -> list[str]:
         stream = parent(self._config, self._client, self)

@@ -27,10 +27,10 @@ SUPPRESSED = "suppressed"
 SUPPRESSED_AT = "subscriptions.email.marketing.suppression.timestamp"
 SINCE_EVER = parse_instant("2000-01-01T00:00:00Z")
 """The oldest bound that Klaviyo has been seen to take."""
-MOST_REMEMBERED = 100_000
-"""Profiles with several suppressions that are remembered; beyond, one may come twice."""
-PATIENCE = 20.0
-"""Seconds to wait for another reader to emit what it has found: as long as the output may be blocked."""
+MAX_REMEMBERED = 100_000
+"""Profiles with several suppressions that are remembered; further ones may be emitted twice."""
+MAX_WAIT_SECONDS = 20.0
+"""How long to wait for another worker to emit what it has found: as long as the output may be blocked."""
 
 
 class _Document(Linked, kw_only=True):
@@ -101,17 +101,16 @@ class SuppressedProfiles(KlaviyoStream):
         self._filters = True
         self._found = _Found()
         super().__init__(stream.config, stream.client, stream.shared)
+        self.params, self.failure_hint = stream.params, stream.failure_hint
 
     @property
     @override
     def name(self) -> str:
-        """The name of the stream whose records these are."""
         return self._of.name
 
     @property
     @override
     def revision(self) -> str:  # type: ignore[override]
-        """The stream's own."""
         return self._of.revision
 
     @property
@@ -128,25 +127,11 @@ class SuppressedProfiles(KlaviyoStream):
 
     @property
     @override
-    def params(self) -> Mapping[str, str]:  # type: ignore[override]
-        """Return the parameters of the stream."""
-        return self._of.params
-
-    @property
-    @override
-    def failure_hint(self) -> str:  # type: ignore[override]
-        """Return the stream's hint."""
-        return self._of.failure_hint
-
-    @property
-    @override
     def limits(self) -> tuple[Limit, ...]:
-        """The quotas that the stream draws on."""
         return self._of.limits
 
     @override
     def first_start(self) -> Instant:
-        """Return the start of the stream."""
         return self._of.first_start()
 
     @override
@@ -161,15 +146,14 @@ class SuppressedProfiles(KlaviyoStream):
         return params if self._filters or next_page_token else {**params, "sort": "updated"}
 
     @override
-    def bounds(self, start: Instant | None, end: Instant | None) -> list[str]:
+    def conditions(self, stream_slice: Mapping[str, Any]) -> list[str]:
         """Suppressed since a time; or, as the last resort, all profiles."""
         if self._filters:
-            return [f"greater-or-equal({SUPPRESSED_AT},{for_filter(SINCE_EVER if start is None else start)})"]
+            return [f"greater-or-equal({SUPPRESSED_AT},{for_filter(stream_slice.get('start', SINCE_EVER))})"]
         return [f"greater-than(updated,{for_filter(SINCE_EVER)})"]
 
     @override
     def decode(self, body: bytes) -> Page:
-        """Decode a page, with the times of the suppressions of each profile."""
         document = decode_document(body, _Document)
         spans = [_decode_profile(resource).suppressions for resource in document.data]
         return Page(document.data, cursors_of(document.data, self.cursor_attribute), document.next_link, spans=spans)
@@ -206,7 +190,6 @@ class SuppressedProfiles(KlaviyoStream):
     def transform_all(
         self, resources: Sequence[msgspec.Raw], stream_slice: Mapping[str, Any]
     ) -> Iterable[msgspec.Raw | None]:
-        """Return the records of a page, in its order."""
         self._found.begin_batch()
         return super().transform_all(resources, stream_slice)
 
@@ -270,12 +253,12 @@ class _Found:
         """
         batch = self._batch
         with self._changed:
-            if len(self._emitted) < MOST_REMEMBERED:
+            if len(self._emitted) < MAX_REMEMBERED:
                 self._emitted |= batch.own
             self._under_way -= batch.own
             batch.own = set()
             self._changed.notify_all()
-            self._changed.wait_for(lambda: not batch.left & self._under_way, PATIENCE)
+            self._changed.wait_for(lambda: not batch.left & self._under_way, MAX_WAIT_SECONDS)
             batch.missing = batch.left - self._emitted
             self._under_way -= batch.missing
             return not batch.missing

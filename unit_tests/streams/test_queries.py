@@ -188,7 +188,7 @@ def test_a_profile_is_left_to_another_window_only_when_that_one_has_emitted_it(k
 def test_a_profile_that_another_window_does_not_emit_after_all_is_emitted_alone(
     klaviyo: FakeKlaviyo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("source_klaviyo.streams.suppressed.PATIENCE", 0.1)
+    monkeypatch.setattr("source_klaviyo.streams.suppressed.MAX_WAIT_SECONDS", 0.1)
     window, row, alone = suppressed_window()
 
     def emits(*rows: msgspec.Raw) -> list[bool]:
