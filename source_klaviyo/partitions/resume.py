@@ -117,12 +117,11 @@ class ResumePoints:
 
     def _read_ahead(self, partition: Partition, query: str | None) -> list[Span]:
         """Return the spans that have been read; recent hours are counted as they are read, so they are read again."""
-        spans = self._stored.read_ahead(partition, query)
-        context = self._context
-        if not context.counts_hours:
-            return spans
-        counted = floor(context.certain_now() - context.recent_span, HOUR) - HOUR
-        return [(start, min(end, counted)) for start, end in spans]
+        now = self._context.certain_now()
+        until = consistent_until(now)
+        if self._context.counts_hours:
+            until = floor(now - self._context.recent_span, HOUR) - HOUR
+        return [(start, min(end, until)) for start, end in self._stored.read_ahead(partition, query)]
 
     def milestones(self) -> list[Instant]:
         """Return the positions that thousands of partitions reach one after the other."""

@@ -1,4 +1,4 @@
-"""Streams whose records belong to another stream's: asked for one parent at a time, or included with the parents."""
+"""Streams whose records belong to another stream's: requested parent by parent, or included with the parents."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Child(KlaviyoStream, ABC):
 
     @override
     def probe_slice(self) -> Slice:
-        """No parent is read for it: that there is none of this id shows as well whether one may ask."""
+        """Return the slice of a parent that does not exist: a 404 also shows that the key has access."""
         return {self.key: "0"}
 
     @override
@@ -101,7 +101,7 @@ class OfChanged(Detailed, ABC):
 class Members(Child, ABC):
     """The profiles of a list or segment, and when they joined.
 
-    Klaviyo tells of joins, never of leaves: those show in a full refresh.
+    Klaviyo reports who joined, never who left: that shows in a full refresh.
     """
 
     cursor_attribute = "joined_group_at"
@@ -112,7 +112,7 @@ class Members(Child, ABC):
 
     @override
     def transform(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw:
-        """The pair of ids; all else about a profile is in the stream profiles."""
+        """Return the pair of IDs; all else about a profile is in the stream profiles."""
         return encode({"profile_id": identity(resource)})
 
 
@@ -145,8 +145,8 @@ class Included(Unfiltered, ABC):
     Attributes:
         type: the resources' type.
         relationship: the parents' name for them.
-        key: what the parent's id is called at the top level of records.
-        parent_date: the attribute that says when a parent changed; None if it is called as the children's cursor.
+        key: the name of the parent's ID at the top level of records.
+        parent_date: the attribute that says when a parent changed; None if its name is that of the children's cursor.
     """
 
     may_return_empty_pages = True
@@ -157,7 +157,7 @@ class Included(Unfiltered, ABC):
 
     @override
     def decode(self, body: bytes) -> Page:
-        """The included resources, each with its parent's id."""
+        """Decode the included resources, each with its parent's ID."""
         document = decode_document(body, _Document)
         parents = {child: parent for parent in document.data for child in self._children(parent)}
         found = [(resource, _decode_identifier(resource)) for resource in document.included]
@@ -168,7 +168,7 @@ class Included(Unfiltered, ABC):
         return Page(resources, cursors, document.next_link, dates=dates)
 
     def _later(self, cursor: bytes, parent: _Parent | None) -> bytes:
-        """A child's date, or its parent's if that is later."""
+        """Return a child's date, or its parent's if that is later."""
         name = self.parent_date or self.cursor_attribute or ""
         of_parent = (parent.attributes or {}).get(name) if parent else None
         dates = [cursor, *([bytes(of_parent)] if of_parent else [])]

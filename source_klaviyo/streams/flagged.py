@@ -1,4 +1,4 @@
-"""Collections that list some of their records only when asked for them."""
+"""Collections that list some of their records only if a filter requests them."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 
 class Flagged(KlaviyoStream, ABC):
-    """A collection that leaves some of its records out unless a filter on a true-or-false attribute asks for them.
+    """A collection that leaves some of its records out unless a filter on a true-or-false attribute requests them.
 
-    Each value of the attribute is a query. If Klaviyo refuses the filter, one query reads all that it lists.
+    Each value of the attribute is a query. If Klaviyo rejects the filter, one query reads all that it lists.
 
     Attributes:
         flag: the attribute, as the filter calls it.
@@ -44,7 +44,7 @@ class Flagged(KlaviyoStream, ABC):
 
     @override
     def read_pages(self, stream_slice: Mapping[str, Any]) -> Iterator[Page]:
-        """The pages of a query; none but the first query has any where Klaviyo refuses the filter."""
+        """Yield the pages of a query; only the first query has any if Klaviyo rejects the filter."""
         if self._filters_flag or stream_slice["query"] == self.queries[0]:
             yield from super().read_pages(stream_slice)
 

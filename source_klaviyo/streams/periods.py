@@ -1,4 +1,4 @@
-"""Numbers of whole days, asked for with POST (which only reads): what all of Klaviyo's reports have in common."""
+"""Numbers of whole days, requested with POST (which only reads): what all of Klaviyo's reports have in common."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from source_klaviyo.sync.instants import Instant, Span
 
 ENDED = 3600
-"""Seconds for which a day has to be over before it is asked for."""
+"""Seconds for which a day has to be over before it is requested."""
 
 Row = tuple[msgspec.Raw, str]
 """A record and its date."""
 
 
 class Periods(KlaviyoStream, ABC):
-    """Numbers about whole days that are over; one question, and one checkpoint, for each period of some days.
+    """Numbers about whole days that are over; one request, and one checkpoint, for each period of some days.
 
     Attributes:
-        longest: the most days that one question may be about.
+        longest: the most days that one request may be about.
     """
 
     cursor_attribute = "date"
@@ -45,17 +45,17 @@ class Periods(KlaviyoStream, ABC):
     @property
     @override
     def is_resumable(self) -> bool:
-        """Each answer is a checkpoint."""
+        """Return True: each response is a checkpoint."""
         return True
 
     @property
     def type(self) -> str:
-        """The type of the question."""
+        """Return the type of the request."""
         return self.resource.removesuffix("s")
 
     @abstractmethod
     def question(self, stream_slice: Mapping[str, Any], start: Instant, end: Instant) -> dict[str, Any]:
-        """The attributes to ask with for the days in `[start, end)`."""
+        """Return the attributes of the request for the days in `[start, end)`."""
 
     @abstractmethod
     def rows(
@@ -127,13 +127,13 @@ class Periods(KlaviyoStream, ABC):
 
 
 def chunks(start: Instant, end: Instant, longest: int) -> Iterator[Span]:
-    """The time cut into periods of at most `longest` microseconds."""
+    """Yield the time in periods of at most `longest` microseconds."""
     for begin in steps(start, end, longest):
         yield begin, min(begin + longest, end)
 
 
 def within(date: str, start: Instant, end: Instant) -> bool:
-    """Tell whether a date lies in the period asked for: Klaviyo adds intervals at its edges, with partial numbers."""
+    """Whether a date lies in the requested period: Klaviyo adds intervals at its edges, with partial numbers."""
     try:
         return start <= parse_instant(date) < end
     except ValueError:
@@ -141,5 +141,5 @@ def within(date: str, start: Instant, end: Instant) -> bool:
 
 
 def iso(instant: Instant) -> str:
-    """As Klaviyo writes the dates of reports."""
+    """Write an instant as Klaviyo writes the dates of reports."""
     return f"{for_filter(instant)[:-1]}+00:00"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ACCOUNTS = Limit("accounts", XS)
-"""The limit under which the account is asked for, by a check, by reports and by its own stream."""
+"""The limit of requests for the account, which a check, reports and its own stream make."""
 
 WESTERNMOST = dt.timezone(-dt.timedelta(hours=12))
 """The time zone in which a day ends last."""
@@ -109,7 +109,7 @@ class SyncContext:
         for _, part in stream.list_partitions(resuming=False):
             for page in stream.query(part).pages(lambda part=part: part):  # type: ignore[misc]
                 ids |= dict.fromkeys(map(identity, page.resources))
-        # only an answer tells Klaviyo's clock
+        # only a response shows Klaviyo's clock
         self._listed_at[parent] = self._client.certain_now() - (time.monotonic() - began)
         return list(ids)
 

@@ -116,13 +116,13 @@ class SuppressedProfiles(KlaviyoStream):
     @property
     @override
     def lower_bound_operator(self) -> str | None:  # type: ignore[override]
-        """There is no lower bound where all profiles have to be read."""
+        """Return None if all profiles have to be read."""
         return "greater-or-equal" if self._filters else None
 
     @property
     @override
     def is_sorted_reliably(self) -> bool:  # type: ignore[override]
-        """All profiles come in another order."""
+        """Return False if all profiles have to be read, which come in another order."""
         return self._filters
 
     @property
@@ -147,7 +147,7 @@ class SuppressedProfiles(KlaviyoStream):
 
     @override
     def conditions(self, stream_slice: Mapping[str, Any]) -> list[str]:
-        """Suppressed since a time; or, as the last resort, all profiles."""
+        """Return the condition for who was suppressed since a time or, as the last resort, for all profiles."""
         if self._filters:
             return [f"greater-or-equal({SUPPRESSED_AT},{for_filter(stream_slice.get('start', SINCE_EVER))})"]
         return [f"greater-than(updated,{for_filter(SINCE_EVER)})"]
@@ -160,7 +160,7 @@ class SuppressedProfiles(KlaviyoStream):
 
     @override
     def fall_back(self, refusal: KlaviyoError) -> bool:
-        """Or read all profiles, if Klaviyo refuses the filter."""
+        """Read all profiles if Klaviyo rejects the filter."""
         if super().fall_back(refusal):
             return True
         if not isinstance(refusal, BadRequest) or not self._filters:

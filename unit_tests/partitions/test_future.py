@@ -193,3 +193,12 @@ def test_page_cursors_that_always_expire_fail_the_stream_although_its_start_move
     output = sync("profiles", state={"profiles": {"updated": for_filter(NOW - 20 * SECOND)}}, num_workers=1)
     assert output.statuses("profiles")[-1] == "INCOMPLETE"
     assert len(klaviyo.requests) <= 20
+
+
+def test_spans_of_a_state_that_lie_in_the_future_are_ignored(klaviyo: FakeKlaviyo) -> None:
+    new = add_profiles(klaviyo, NOW - DAY)
+    spans = [[for_state(NOW + HOUR), for_state(NOW + 2 * HOUR)]]
+    state = {"updated": for_state(NOW - 2 * DAY), "read_ahead": [{"partition": {}, "query": "changed", "spans": spans}]}
+    output = sync("profiles", state={"profiles": state})
+    assert output.raised is None
+    assert output.ids() == new

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from typing import Any
@@ -102,3 +103,17 @@ def test_windows_begin_at_whole_seconds_and_never_in_the_future(klaviyo: FakeKla
     # each window but the first begins where another one ended when it was cut
     assert None in ends
     assert all(parse_instant(start) <= NOW - CONSISTENCY_LAG for start in starts)
+
+
+def test_the_debug_log_shows_the_windows_of_slices_as_text(
+    klaviyo: FakeKlaviyo, log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    klaviyo.open_windows(monkeypatch, 2)
+    output = sync("events", event_metric_ids="M1")
+    slices = [json.loads(one.log.message[len("slice:") :]) for one in output if one.log and "slice:" in one.log.message]
+    # the youngest of the first windows begins three hours ago, and has no end
+    later = "2024-07-01T08:59:55Z"
+    assert slices == [
+        {"event_metric_id": "M1", "start": "2024-01-01T00:00:00Z", "end": later},
+        {"event_metric_id": "M1", "start": later},
+    ]
