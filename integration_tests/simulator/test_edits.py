@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from integration_tests.simulator.conftest import OCTOBER
-from klaviyo_simulator.data.makers import MAKERS
+from klaviyo_simulator.data.makers import NAMES
 from klaviyo_simulator.rules.endpoints import TYPES_BY_REVISION
 from klaviyo_simulator.rules.kinship import KINDS
 
@@ -46,7 +46,7 @@ def members(client: Client, a_list: str) -> dict[str, str]:
     return {record["id"]: record["attributes"]["joined_group_at"] for record in found}
 
 
-@pytest.mark.parametrize("name", sorted({*MAKERS, "profile"} - {"webhook-topic", "mapped-metric"}))
+@pytest.mark.parametrize("name", sorted({*NAMES, "profile"} - {"webhook-topic", "mapped-metric"}))
 def test_records_of_every_type_come_and_go(start: Callable[..., Client], name: str) -> None:
     client, collection = home(start(), name)
     ids = partial(client.simulator.ids, collection, client.revision)

@@ -1,4 +1,4 @@
-"""Campaigns of all channels, archived ones among them, and their messages."""
+"""Campaigns of all channels with their messages, audiences and variations, as each revision shows them."""
 
 from __future__ import annotations
 
@@ -6,102 +6,133 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from klaviyo_simulator.data import words
-from klaviyo_simulator.data.records import Record
+from klaviyo_simulator.data.records import Record, ids_of
 from klaviyo_simulator.data.tables import RecordTable
 from klaviyo_simulator.protocol.moments import iso
 
 if TYPE_CHECKING:
-    from random import Random
+    from collections.abc import Callable, Mapping
 
-    from klaviyo_simulator.data.birth import Birth
+    from klaviyo_simulator.data.made_up import Birth
+    from klaviyo_simulator.data.tables import Table
 
-CHANNELS = ("email", "sms", "mobile_push")
+CHANNELS = {"email": "email", "sms": "sms", "mobile_push": "push"}
+"""What earlier revisions call a channel, and what variations call it."""
+_STATUSES = {"Sent": "sent", "Draft": "draft", "Scheduled": "scheduled", "Cancelled": "cancelled", "Sending": "sending"}
 _WITHOUT_ESTIMATION = 5  # one in so many campaigns never gets an estimation
+_TRACKING = {"type": "static", "value": "e-mail ✉", "name": "utm_medium"}
+_ADDRESSES = ("from_email", "from_label", "reply_to_email", "cc_email", "bcc_email")
 
 
-def campaign(birth: Birth) -> Record:
-    """One campaign; its moments have microseconds."""
-    random = birth.random
-    channel = random.choices(CHANNELS, (6, 3, 1))[0]
-    status = random.choices(("Sent", "Draft", "Scheduled", "Cancelled", "Sending"), (12, 3, 2, 1, 1))[0]
-    times = birth.times_at()
-    scheduled = None if status == "Draft" else times["updated_at"]
+def _campaign(birth: Birth, record: Record) -> None:
+    random, updated = birth.random, record.attributes["updated_at"]
+    channel = random.choices(tuple(CHANNELS), (6, 3, 1))[0]
+    status = random.choices(tuple(_STATUSES), (12, 3, 2, 1, 1))[0]
     lists = list(dict.fromkeys(each for _ in range(2) if (each := birth.pick("list"))))
-    attributes: dict[str, Any] = {
-        "name": words.title(random),
-        "status": status,
-        "archived": random.random() < 0.25,
-        "audiences": {"included": lists, "excluded": random.choice(([], None, lists[:1]))},
-        "send_options": {"use_smart_sending": random.choice((True, False, None))},
-        "tracking_options": _tracking(random, channel),
-        "send_strategy": _strategy(random, birth.updated),
-        **times,
-        "scheduled_at": scheduled,
-        "send_time": scheduled and iso(birth.updated),
-    }
-    return Record(words.ulid(random, birth.created), attributes, hidden={"messages.channel": channel})
-
-
-def _tracking(random: Random, channel: str) -> dict[str, Any] | None:
-    if channel == "mobile_push" or random.random() < 0.1:
-        return None
-    tracking = {
-        "add_tracking_params": True,
-        "custom_tracking_params": [{"type": "static", "value": "e-mail ✉", "name": "utm_medium"}],
-    }
-    if channel == "email":
-        tracking.update(is_tracking_clicks=True, is_tracking_opens=random.choice((True, False, None)))
-    return tracking
-
-
-def _strategy(random: Random, when: int) -> dict[str, Any]:
-    return random.choice(
-        (
-            {"method": "static", "datetime": iso(when), "options": {"is_local": False}},
-            {"method": "throttled", "datetime": iso(when), "throttle_percentage": 20},
-            {"method": "immediate"},
-        )
+    record.hidden = {"messages.channel": channel}
+    record.change(
+        status=status,
+        archived=random.random() < 0.25,
+        audiences={"included": lists, "excluded": random.choice(([], None, lists[:1]))},
+        scheduled_at=None if status == "Draft" else updated,
+        send_time=None if status == "Draft" else iso(birth.updated),
+        send_strategy=random.choice(
+            (
+                {"method": "static", "datetime": iso(birth.updated), "options": {"is_local": False}},
+                {"method": "throttled", "datetime": iso(birth.updated), "throttle_percentage": 20},
+                {"method": "immediate"},
+            )
+        ),
     )
-
-
-def campaign_message(birth: Birth) -> Record:
-    """One message of a campaign, of its channel."""
-    random = birth.random
-    channel = birth.parent.value("messages.channel") if birth.parent else random.choice(CHANNELS)
-    subject = f"{random.choice(words.PRODUCTS)} — {words.filler(random, 20)}"
-    definition: dict[str, Any]
+    tracking = {"add_tracking_params": True, "custom_tracking_params": [_TRACKING]}
     if channel == "email":
-        content = {
-            "subject": subject,
-            "preview_text": words.or_null(random, words.filler(random, 40)),
-            "from_email": "store@example.com",
-            "from_label": "Klaviyo Demo",
-            "reply_to_email": None,
-            "cc_email": None,
-            "bcc_email": None,
+        tracking |= {"is_tracking_clicks": True, "is_tracking_opens": random.choice((True, False, None))}
+    record.change(tracking_options=None if channel == "mobile_push" or random.random() < 0.1 else tracking)
+
+
+def _campaign_message(birth: Birth, record: Record) -> None:
+    """Keep what messages of its channel have."""
+    random = birth.random
+    channel = birth.parent.value("messages.channel") if birth.parent else random.choice(tuple(CHANNELS))
+    made = record.attributes["definition"] or {}
+    more, parts = {
+        "email": ({"label": made.get("label")}, ("subject", "preview_text", *_ADDRESSES)),
+        "sms": ({"render_options": None}, ("body", "media_url")),
+        "mobile_push": (
+            {"notification_type": "standard", "kv_pairs": {"big": words.HUGE[0]}, "options": None},
+            ("title", "body", "dynamic_image"),
+        ),
+    }[channel]
+    content = {name: (made.get("content") or {}).get(name) for name in parts}
+    content[parts[0]] = f"{random.choice(words.PRODUCTS)} — {words.filler(random, 20)}"
+    record.change(definition={"channel": channel, **more, "content": content})
+    record.relations["template"] = birth.pick("template") if channel == "email" else None
+    if channel != "mobile_push":
+        record.relations["image"] = None
+
+
+def _canvas_campaign(birth: Birth, record: Record) -> None:
+    definition = record.attributes["definition"]
+    definition |= {"name": words.title(birth.random), "builder": "canvas", "archived": birth.random.random() < 0.25}
+    if settings := definition.get("send_settings"):
+        settings["exit_condition_conversion_metric_id"] = birth.pick("metric")
+
+
+def _campaign_audience(birth: Birth, record: Record) -> None:
+    lists = list(dict.fromkeys(each for _ in range(2) if (each := birth.pick("list"))))
+    audiences = birth.parent.attributes.get("audiences") if birth.parent else None
+    record.attributes["definition"] |= audiences or {"included": lists, "excluded": birth.random.choice(([], None))}
+
+
+def _campaign_variation(birth: Birth, record: Record) -> None:
+    """Let a variation hold what earlier revisions show in the message itself."""
+    random, message = birth.random, birth.parent
+    earlier = (message.attributes["definition"] if message else {}).get("content")
+    channel = CHANNELS[message.value("definition.channel")] if earlier and message else None
+    channel = channel or random.choice(("email", "sms", "push", "whatsapp"))
+    draft = not earlier and random.random() < 0.15
+    record.attributes["definition"]["details"] = None if draft else _details(birth, channel, earlier or {})
+    record.relations.update({"image": birth.pick("image") if channel == "push" else None, "translation": None})
+
+
+def _details(birth: Birth, channel: str, earlier: dict[str, Any]) -> dict[str, Any]:
+    random = birth.random
+    text = f"{random.choice(words.PRODUCTS)} — {words.filler(random, 20)}"
+    if channel == "email":
+        return {
+            "channel": "email",
+            "template_id": birth.pick("template"),
+            "subject": earlier.get("subject") or text,
+            "preview_text": earlier.get("preview_text") or "",
+            **{name: earlier.get(name) or "" for name in _ADDRESSES},
         }
-        definition = {"channel": "email", "label": words.or_null(random, subject), "content": content}
-    elif channel == "sms":
-        definition = {"channel": "sms", "content": {"body": subject, "media_url": None}, "render_options": None}
-    else:
-        definition = {
-            "channel": "mobile_push",
-            "notification_type": "standard",
-            "content": {"title": subject, "body": words.filler(random, 30), "dynamic_image": None},
-            "kv_pairs": {"big": words.HUGE[0]},
-            "options": None,
+    if channel == "sms":
+        return {
+            "channel": "sms",
+            "body": earlier.get("body") or text,
+            "text_message_type": "SMS",
+            "cost": random.choice((0.0375, None)),
+            "shorten_links": True,
+            "message_hierarchy": None,
         }
-    times = birth.times_at()
-    attributes = {
-        "definition": definition,
-        "send_times": random.choice(([{"datetime": times["created_at"], "is_local": False}], [], None)),
-        **times,
+    if channel == "whatsapp":
+        return {"channel": "whatsapp", "template_id": birth.pick("template"), "shorten_links": True}
+    button = {"label": "Öffnen", "action_type": "open_url", "url": "https://shop.example.com", "icon": None}
+    return {
+        "channel": "push",
+        "title": earlier.get("title") or text,
+        "body": earlier.get("body") or "",
+        "badge": False,
+        "badge_config": "increment-one",
+        "badge_value": "1",
+        "sound": True,
+        "sound_file_name": "",
+        "open_action": 0,
+        "dynamic_media_template": "",
+        "push_type": "standard",
+        "kv_pairs": {"big": words.HUGE[0]},
+        "action_buttons": random.choice(([button], None)),
     }
-    relations = {
-        "template": birth.pick("template") if channel == "email" else None,
-        "image": words.or_null(random, birth.pick("image")) if channel == "mobile_push" else None,
-    }
-    return Record(words.ulid(random, birth.created), attributes, dict(relations))
 
 
 class EstimationTable(RecordTable):
@@ -121,3 +152,55 @@ class EstimationTable(RecordTable):
     def ids(self) -> list[str]:
         """The ids of the campaigns that have one."""
         return [identity for identity in self._campaigns.ids() if self.get(identity)]
+
+
+def seen_campaign(record: Record) -> Record:
+    """A campaign of earlier revisions as revision 2026-10-15 shows it; it was made with the wizard."""
+    old = record.attributes
+    definition = {
+        "name": old["name"],
+        "archived": old["archived"],
+        "builder": "wizard",
+        "color": None,
+        "description": None,
+        "send_settings": None,
+    }
+    times = {name: old[name] for name in ("created_at", "updated_at")}
+    return Record(record.id, {**times, "definition": definition}, record.relations)
+
+
+class SeenMessages:
+    """Messages of earlier revisions as revision 2026-10-15 shows them: what they say is in their variations.
+
+    Args:
+        tables: where their campaigns are.
+    """
+
+    def __init__(self, tables: Mapping[str, Table]) -> None:
+        self._tables = tables
+
+    def __call__(self, record: Record) -> Record:
+        """One message in that shape."""
+        old = record.attributes
+        campaign = self._tables["campaign"].get("".join(ids_of(record.relations.get("campaign"))))
+        of_campaign = campaign.attributes if campaign else {}
+        definition = {
+            "name": (old["definition"] or {}).get("label") or of_campaign.get("name"),
+            "status": _STATUSES.get(of_campaign.get("status", "")),
+            "tracking_options": None,
+            "send_options": {"send_time": of_campaign.get("send_time"), "send_strategy": "static"},
+            "ab_test": None,
+        }
+        audiences = ids_of(campaign.relations.get("campaign-audiences")) if campaign else []
+        relations = {**record.relations, "campaign-audience": audiences[0] if audiences else None}
+        attributes = {"created": old["created_at"], "updated": old["updated_at"], "definition": definition}
+        return Record(record.id, attributes, relations)
+
+
+DETAILS: dict[str, Callable[[Birth, Record], None]] = {
+    "campaign": _campaign,
+    "campaign-audience": _campaign_audience,
+    "campaign-message": _campaign_message,
+    "campaign-variation": _campaign_variation,
+    "canvas-campaign": _canvas_campaign,
+}

@@ -1,99 +1,71 @@
-"""The smallest sets: the account with its settings, tags, webhooks."""
+"""What goes together in the catalog, and in coupons with their codes."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from klaviyo_simulator.data import words
-from klaviyo_simulator.data.records import Record
+from klaviyo_simulator.protocol.moments import DAY, SECOND, iso, iso_micro
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from random import Random
 
-    from klaviyo_simulator.data.birth import Birth
+    from klaviyo_simulator.data.made_up import Birth
+    from klaviyo_simulator.data.records import Record
 
-TOPICS = (
-    *("event:klaviyo.opened_email", "event:klaviyo.clicked_email", "event:klaviyo.received_sms"),
-    *("event:klaviyo.submitted_review", "event:klaviyo.unsubscribed_from_email_marketing"),
-)
-_TAGS = ("VIP", "Seasonal", "Test", "新規", "Win-back", "2020", "🏷️", "Q4", "A/B", "Old", "Ürün", "Misc")
+_CATALOG = "$custom:::$default:::"
 
 
-def account(random: Random, timezone: str) -> Record:
-    """The one account of the key."""
-    key = words.short_id(random)
-    address = {
-        "address1": "125 Summer Street",
-        "address2": None,
-        "city": "İstanbul",
-        "region": None,
-        "country": "Türkiye",
-        "zip": "34000",
-    }
-    contact = {
-        "default_sender_name": "Klaviyo Demo",
-        "default_sender_email": "contact@example.com",
-        "website_url": "https://shop.example.com",
-        "organization_name": "Klaviyo Demo — Ünlü & Co.",
-        "street_address": address,
-    }
-    attributes = {
-        "test_account": False,
-        "contact_information": contact,
-        "industry": None,
-        "timezone": timezone,
-        "preferred_currency": "USD",
-        "public_api_key": key,
-        "locale": "en-US",
-    }
-    return Record(key, attributes)
+def _sold(birth: Birth, record: Record, kind: str) -> None:
+    external, random = f"{kind}-{birth.number}", birth.random
+    record.id = _CATALOG + external
+    record.change(external_id=external, created=_moment(random, birth.created), updated=_moment(random, birth.updated))
+    if random.random() < 0.2:  # recorded: there are empty addresses beside null
+        record.change(image_full_url="")
 
 
-def tracking_setting(identity: str) -> Record:
-    """How the account marks its links."""
-    both: dict[str, Any] = {
-        "flow": {"type": "dynamic", "value": "flow_name"},
-        "campaign": {"type": "static", "value": "kampanya é"},
-    }
-    attributes = {
-        "auto_add_parameters": True,
-        "utm_source": {"flow": both["flow"], "campaign": None},
-        "utm_medium": both,
-        "utm_campaign": both,
-        "utm_id": None,
-        "utm_term": None,
-        "custom_parameters": [{"name": "quelle", **both}],
-    }
-    return Record(identity, attributes)
+def _item(birth: Birth, record: Record) -> None:
+    _sold(birth, record, "item")
 
 
-def tag_group(birth: Birth) -> Record:
-    """One group of tags; the first is the default one."""
-    name = "Default" if birth.number == 0 else f"Gruppe {birth.number}"
-    attributes = {"name": name, "exclusive": birth.number % 2 == 1, "default": birth.number == 0}
-    return Record(words.uuid_text(birth.random), attributes)
+def _variant(birth: Birth, record: Record) -> None:
+    _sold(birth, record, "variant")
 
 
-def tag(birth: Birth) -> Record:
-    """One tag."""
-    name = _TAGS[birth.number] if birth.number < len(_TAGS) else f"Tag {birth.number}"
-    return Record(words.uuid_text(birth.random), {"name": name})
+def _category(birth: Birth, record: Record) -> None:
+    external = f"category-{birth.number}"
+    record.id = _CATALOG + external
+    record.change(external_id=external, updated=_moment(birth.random, birth.updated))
+    record.hidden = {"created": iso(birth.created)}  # it can be sorted by, though it is not shown
 
 
-def webhook(birth: Birth) -> Record:
-    """One webhook."""
+def _coupon(birth: Birth, record: Record) -> None:
+    record.id = f"{birth.random.choice((10, 15, 20, 50))}OFF{birth.number}"
+    record.change(external_id=record.id)
+    if birth.number % 2:  # recorded: the number is a text
+        record.change(monitor_configuration={"low_balance_threshold": "100"})
+    if birth.number % 3 == 0:
+        record.change(assigner_configuration=None)
+
+
+def _coupon_code(birth: Birth, record: Record) -> None:
     random = birth.random
-    attributes = {
-        "name": f"{words.title(random)} → ERP",
-        "description": words.or_null(random, words.filler(random, 30), 0.3),
-        "endpoint_url": "https://hooks.example.com/…",
-        "enabled": random.random() < 0.7,
-        **(birth.times_at() if random.random() < 0.8 else {"created_at": None, "updated_at": None}),
-    }
-    topics = random.sample(TOPICS, random.randrange(3))
-    return Record(words.ulid(random, birth.created), attributes, {"webhook-topics": topics})
+    code = f"{words.short_id(random).upper()}-{birth.number}"
+    record.id = f"{words.short_id(random)}:{code}"
+    record.change(unique_code=code, expires_at=iso(birth.updated + random.randrange(-400, 400) * DAY))
+    assigned = record.attributes["status"] in {"ASSIGNED_TO_PROFILE", "USED"}
+    record.relations["profile"] = birth.pick("profile") if assigned else None
 
 
-def webhook_topic(birth: Birth) -> Record:
-    """One thing that webhooks can be about."""
-    return Record(TOPICS[birth.number % len(TOPICS)], {})
+def _moment(random: Random, second: int) -> str:
+    return iso(second) if random.random() < 0.5 else iso_micro(second * SECOND + 437_000)
+
+
+DETAILS: dict[str, Callable[[Birth, Record], None]] = {
+    "catalog-category": _category,
+    "catalog-item": _item,
+    "catalog-variant": _variant,
+    "coupon": _coupon,
+    "coupon-code": _coupon_code,
+}

@@ -1,68 +1,50 @@
-"""Flows, their actions, and the messages of these."""
+"""What goes together in flows, their actions, and the messages of these."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from klaviyo_simulator.data import words
-from klaviyo_simulator.data.records import Record
-from klaviyo_simulator.protocol.moments import iso
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from random import Random
 
-    from klaviyo_simulator.data.birth import Birth
+    from klaviyo_simulator.data.made_up import Birth
+    from klaviyo_simulator.data.records import Record
 
 SENDING = {"send-email": "Email", "send-sms": "SMS", "send-mobile-push": "Push"}
 """The actions that have messages, and their channels."""
 
-_TRIGGERS = ("Metric", "Added to List", "Unconfigured", "Date Based", "Price Drop", None)
 _STATUSES = ("draft", "live", "manual")
 
 
-def flow(birth: Birth) -> Record:
-    """One flow."""
-    random = birth.random
-    definition: dict[str, Any] = {
-        "triggers": [],
-        "profile_filter": None,
-        "actions": [],
-        "entry_action_id": None,
-        "reentry_criteria": {"duration": 1, "unit": "day"},
-    }
-    attributes = {
-        "name": words.title(random),
-        "status": random.choice(_STATUSES),
-        "archived": random.random() < 0.2,
-        **birth.times(),
-        "trigger_type": random.choice(_TRIGGERS),
-        "definition": definition,
-    }
-    return Record(words.short_id(random), attributes)
+def _flow(birth: Birth, record: Record) -> None:
+    record.id = words.short_id(birth.random)
+    definition: dict[str, Any] = {"triggers": [], "profile_filter": None, "actions": [], "entry_action_id": None}
+    record.change(
+        status=birth.random.choice(_STATUSES),
+        archived=birth.random.random() < 0.2,
+        definition={**definition, "reentry_criteria": {"duration": 1, "unit": "day"}},
+    )
 
 
-def flow_action(birth: Birth) -> Record:
-    """One action of a flow."""
+def _flow_action(birth: Birth, record: Record) -> None:
     random = birth.random
-    identity = str(random.randrange(10**7, 10**8))
+    record.id = str(random.randrange(10**7, 10**8))
     kind = random.choice((*SENDING, "send-email", "time-delay", "conditional-split", None))
-    definition = None if kind is None else {"id": identity, "temporary_id": None, "type": kind, **_step(random, kind)}
-    times = {"created": iso(birth.created), "updated": words.or_null(random, iso(birth.updated), 0.05)}
-    return Record(identity, {**times, "definition": definition})
+    step = kind and {"id": record.id, "temporary_id": None, "type": kind, **_step(random, kind)}
+    record.change(definition=step, updated=words.or_null(random, record.attributes["updated"], 0.05))
 
 
-def flow_message(birth: Birth) -> Record:
-    """One message of a flow's action."""
+def _flow_message(birth: Birth, record: Record) -> None:
     random = birth.random
-    identity = words.short_id(random)
+    record.id = words.short_id(random)
     channel = SENDING.get(birth.parent.value("definition.type"), "Email") if birth.parent else "Email"
     template = birth.copy_template() if channel == "Email" else None
-    attributes = {
-        "channel": channel,
-        **birth.times(),
-        "definition": words.or_null(random, _message(birth, channel, identity, template), 0.05),
-    }
-    return Record(identity, attributes, {"template": template})
+    message = words.or_null(random, _message(birth, channel, record.id, template), 0.05)
+    record.change(channel=channel, definition=message)
+    record.relations["template"] = template
 
 
 def _step(random: Random, kind: str) -> dict[str, Any]:
@@ -104,3 +86,10 @@ def _message(birth: Birth, channel: str, identity: str, template: str | None) ->
         "custom_tracking_params": None,
     }
     return {**content, **common, **own}
+
+
+DETAILS: dict[str, Callable[[Birth, Record], None]] = {
+    "flow": _flow,
+    "flow-action": _flow_action,
+    "flow-message": _flow_message,
+}

@@ -12,14 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from random import Random
 
-    from klaviyo_simulator.data.birth import Birth
     from klaviyo_simulator.data.timeline import Timeline
 
 _LOOKS = 256
 UNSUBSCRIBE = "UNSUBSCRIBE"
 _REASONS = ("HARD_BOUNCE", "INVALID_EMAIL", "SPAM_COMPLAINT", UNSUBSCRIBE, "USER_SUPPRESSED")
-
-_ENABLEMENT = ("AUTHORIZED", "UNAUTHORIZED", "DENIED", "PROVISIONAL", "NOT_DETERMINED")
 
 Suppressions = list[dict[str, Any]]
 
@@ -156,47 +153,6 @@ class ProfileMaker:
         random = self._random
         list_id, reason = random.choice(self._lists), random.choice(_REASONS)
         return {"list_id": list_id, "reason": reason, "timestamp": self._since(created)}
-
-
-def push_token(birth: Birth) -> Record:
-    """One device of a profile."""
-    random = birth.random
-    token = words.uuid_text(random)
-    attributes = {
-        "created": iso(birth.created),
-        "token": token,
-        "enablement_status": random.choice(_ENABLEMENT),
-        "platform": random.choice(("android", "ios")),
-        "vendor": random.choice(("APNs", "FCM")),
-        "background": random.choice(("AVAILABLE", "DENIED")),
-        "recorded_date": iso(birth.updated),
-        "metadata": words.or_null(random, _device(random)),
-    }
-    # The id is the token, so that members of groups can be filtered by it.
-    return Record(token, attributes)
-
-
-def conversation(birth: Birth) -> Record:
-    """One conversation with a profile."""
-    channel = birth.random.choice(("instagram", "sms", "whatsapp"))
-    return Record(words.ulid(birth.random, birth.created), {"channel": channel})
-
-
-def _device(random: Random) -> dict[str, Any]:
-    return {
-        "device_id": f"{random.getrandbits(64):x}",
-        "klaviyo_sdk": random.choice(("swift", "android", None)),
-        "sdk_version": "3.0.0",
-        "device_model": words.or_null(random, "iPhone15,2"),
-        "os_name": random.choice(("ios", "android", "ipados", None)),
-        "os_version": "17.4",
-        "manufacturer": words.or_null(random, "Apple"),
-        "app_name": "Mağaza 🛍",
-        "app_version": "1.2.3",
-        "app_build": None,
-        "app_id": "com.example.shop",
-        "environment": random.choice(("debug", "release")),
-    }
 
 
 def _look(random: Random, timeline: Timeline) -> dict[str, Any]:

@@ -8,14 +8,12 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
-from klaviyo_simulator.data import brands, catalog, stock, text_messaging
-from klaviyo_simulator.data.birth import Birth
-from klaviyo_simulator.data.campaigns import EstimationTable
+from klaviyo_simulator.data import makers, stock
+from klaviyo_simulator.data.campaigns import EstimationTable, SeenMessages, seen_campaign
 from klaviyo_simulator.data.event_bodies import pool
 from klaviyo_simulator.data.events import AttributionTable, EventTable
 from klaviyo_simulator.data.families import Families
-from klaviyo_simulator.data.makers import MAKERS
-from klaviyo_simulator.data.multichannel import SeenMessages, seen_campaign
+from klaviyo_simulator.data.made_up import Birth
 from klaviyo_simulator.data.profiles import ProfileMaker
 from klaviyo_simulator.data.tables import JointTable, RecordTable, Table, TemplateTable
 from klaviyo_simulator.data.timeline import Timeline
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
     from klaviyo_simulator.settings import Settings
 
 _MULTICHANNEL = "2026-10-15"  # since this revision campaigns have audiences, messages and variations
-_SINGLE = ("brand-email-default", "brand-voice", "text-messaging-configuration")
+_NOTHING = RecordTable()
 
 
 def _as_it_is(record: Record) -> Record:
@@ -48,16 +46,13 @@ class Shop:
         self._made: Counter[str] = Counter()
         self._known: dict[str, list[str]] = {}
 
-        account = catalog.account(self.source("account"), settings.timezone)
         self.templates = TemplateTable()
-        self.records = {name: RecordTable() for name in (*MAKERS, *_SINGLE, "profile")} | {"template": self.templates}
+        self.records = {name: RecordTable() for name in (*makers.NAMES, "profile")} | {"template": self.templates}
         """The tables of what can be changed."""
         self.tables: dict[str, Table] = {
             **self.records,
-            "account": RecordTable([account]),
             "attribution": AttributionTable(),
             "campaign-recipient-estimation": EstimationTable(self.records["campaign"]),
-            "tracking-setting": RecordTable([catalog.tracking_setting(account.id)]),
         }
         """All tables, by the names of their types."""
         self.families = Families(self.tables)
@@ -86,7 +81,6 @@ class Shop:
         for tables in self._seen.values():
             tables["event"] = self.events
         stock.after_profiles(self, settings)
-        self._single(account.id)
 
     def seen(self, revision: str) -> Mapping[str, Table]:
         """All tables as a revision shows them, by the names of its types."""
@@ -109,7 +103,7 @@ class Shop:
         else:
             pick = partial(self._pick, random)
             copy = partial(self._copy_template, random, created)
-            record = MAKERS[name](Birth(random, number, created, updated, pick, copy, of[1] if of else None))
+            record = makers.make(name, Birth(random, number, created, updated, pick, copy, of[1] if of else None))
         self.records[name].put(record)
         if of:
             self.families.join(kin_of(of[0], name), of[1], record)
@@ -136,19 +130,11 @@ class Shop:
         """A source of chance of its own, so that no part of the data depends on the size of another."""
         return Random(f"{self._seed}:{name}")
 
-    def _single(self, account: str) -> None:
-        """Make what the account has one of, by its id."""
-        self.records["brand-email-default"].put(brands.email_default(account, self.records))
-        self.records["brand-voice"].put(brands.voice(account))
-        self.records["text-messaging-configuration"].put(
-            text_messaging.configuration(account, self.timeline.quantile(0.5))
-        )
-
     def _pick(self, random: Random, name: str) -> str | None:
         place = random.random()  # drawn once however many there are, so that nothing else depends on it
         if name == "event":
             return self.events.at(place)
-        table = self.records[name]
+        table = self.records.get(name, _NOTHING)
         if len(self._known.get(name, ())) != len(table):
             self._known[name] = table.ids()
         return self._known[name][int(place * len(table))] if len(table) else None
@@ -157,7 +143,8 @@ class Shop:
         """A template of the kind that flows copy for their messages: it can be read, but is in no list."""
         number = self._made["template copy"]
         self._made["template copy"] += 1
-        record = MAKERS["template"](Birth(random, number, created, created, partial(self._pick, random), lambda: ""))
+        birth = Birth(random, number, created, created, partial(self._pick, random), lambda: "")
+        record = makers.make("template", birth)
         self.templates.keep(record)
         return record.id
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from klaviyo_simulator.data.catalog import TOPICS
+from klaviyo_simulator.data.details import MAPPINGS, TOPICS, USAGES
 from klaviyo_simulator.data.flows import SENDING
-from klaviyo_simulator.data.metrics import MAPPINGS
-from klaviyo_simulator.data.translations import USAGES
+from klaviyo_simulator.data.makers import NAMES
 from klaviyo_simulator.protocol.moments import cached_moment_of, iso
-from klaviyo_simulator.rules.kinship import kin_of
+from klaviyo_simulator.rules.endpoints import BY_REVISION
+from klaviyo_simulator.rules.kinship import KINDS, kin_of
 
 if TYPE_CHECKING:
     from random import Random
@@ -21,51 +21,66 @@ if TYPE_CHECKING:
 _SAME = 5  # every so many records one has the moments of the one before
 _WITH_PARENT = 0.3  # share of the children that have the moments of their parent
 _USUAL = 1000  # members of all groups but the first are fewer
-_BRAND = {"brand-button": 3, "brand-color": 4, "brand-logo": 2, "brand-social-group": 2}
 _IMPORTED = 0.1  # share of the members of a group that came with one import
+_FEW = 4  # records of a type of which no setting says how many there are
+
+_BEFORE_PROFILES = (
+    *("tag-group", "tag", "image", "template", "template-universal-content", "web-feed", "flow", "list", "segment"),
+    *("campaign", "metric", "custom-metric", "mapped-metric", "form"),
+)
+"""What profiles and events refer to, in an order in which each finds what it refers to itself."""
+_AFTER_PROFILES = (
+    *("push-token", "conversation", "catalog-category", "catalog-item", "catalog-variant", "coupon", "coupon-code"),
+    *("review", "webhook-topic", "webhook", "object-type", "object-record", "data-source", "canvas-campaign"),
+    *("translation", "text-messaging-sender"),
+)
+_PARENTS = {
+    "catalog-item": "catalog-category",
+    "catalog-variant": "catalog-item",
+    "conversation": "profile",
+    "coupon-code": "coupon",
+    "object-record": "object-type",
+    "push-token": "profile",
+    "tag": "tag-group",
+}
+_SIZES = {
+    "catalog-category": "catalog_categories",
+    "template-universal-content": "universal_content",
+    "text-messaging-sender": "senders",
+}
+"""Settings that say how many there are of a type, if they are not called as its plural."""
+_COUNTS = {"mapped-metric": len(MAPPINGS), "webhook-topic": len(TOPICS), "billing-usage": len(USAGES)}
+
+_SERVED = [endpoint for known in BY_REVISION.values() for endpoint in known.values() if not endpoint.parent]
+_COLLECTIONS = {endpoint.type for endpoint in _SERVED if endpoint.many}
+# What can be read by id only, and is no child of anything, is a setting of the account.
+_SINGLE = {"brand-email-default", "tracking-setting"} | (
+    set(NAMES) & {endpoint.type for endpoint in _SERVED} - _COLLECTIONS - {kin.child for kin in KINDS}
+)
+_NAMED = {"account", "campaign-message", *_SINGLE, *_BEFORE_PROFILES, *_AFTER_PROFILES}
+_OTHERS = sorted(_COLLECTIONS & set(NAMES) - _NAMED)
 
 
 def before_profiles(shop: Shop, settings: Settings) -> None:
-    """All that profiles and events refer to."""
-    _several(shop, "tag-group", settings.tag_groups)
-    _several(shop, "tag", settings.tags, of="tag-group" if settings.tag_groups else None)
-    _several(shop, "image", settings.images)
-    _several(shop, "template", settings.templates)
-    _several(shop, "template-universal-content", settings.universal_content)
-    _several(shop, "web-feed", settings.web_feeds)
-    _several(shop, "flow", settings.flows)
-    _several(shop, "list", settings.lists)
-    _several(shop, "segment", settings.segments)
-    _several(shop, "campaign", settings.campaigns)
-    _several(shop, "metric", settings.metrics)
-    _several(shop, "custom-metric", settings.custom_metrics)
-    _several(shop, "mapped-metric", len(MAPPINGS))
-    _several(shop, "form", settings.forms)
+    """Make all that profiles and events refer to."""
+    for name in _BEFORE_PROFILES:
+        _several(shop, name, settings)
 
 
 def after_profiles(shop: Shop, settings: Settings) -> None:
-    """All that refers to profiles and events, and what stands for itself."""
+    """Make all that refers to profiles and events, and what stands for itself."""
     for name in ("list", "segment"):
         _gather(shop, name, settings.members)
-    for name, count in (("push-token", settings.push_tokens), ("conversation", settings.conversations)):
-        _several(shop, name, count, of="profile")
-    _several(shop, "catalog-category", settings.catalog_categories)
-    _several(shop, "catalog-item", settings.catalog_items, of="catalog-category")
-    _several(shop, "catalog-variant", settings.catalog_variants, of="catalog-item")
-    _several(shop, "coupon", settings.coupons)
-    _several(shop, "coupon-code", settings.coupon_codes, of="coupon")
-    _several(shop, "review", settings.reviews)
-    _several(shop, "webhook-topic", len(TOPICS))
-    _several(shop, "webhook", settings.webhooks)
-    _several(shop, "object-type", settings.object_types)
-    _several(shop, "object-record", settings.object_records, of="object-type")
-    _several(shop, "data-source", settings.data_sources)
-    _several(shop, "canvas-campaign", settings.canvas_campaigns)
-    _several(shop, "translation", settings.translations)
-    _several(shop, "text-messaging-sender", settings.senders)
-    _several(shop, "billing-usage", USAGES)
-    for name, count in _BRAND.items():
-        _several(shop, name, count)
+    for name in (*_AFTER_PROFILES, *_OTHERS):
+        _several(shop, name, settings)
+    random, moment = shop.source("account"), shop.timeline.quantile(0.5)
+    account = shop.make("account", random, moment, moment)
+    account.change(timezone=settings.timezone)
+    for name in sorted(_SINGLE):
+        record = shop.make(name, random, moment, moment)
+        shop.records[name].remove(record.id)
+        record.id = account.id
+        shop.records[name].put(record)
 
 
 def complete(shop: Shop, name: str, record: Record, random: Random, created: int, updated: int) -> None:
@@ -123,8 +138,12 @@ def _sends(record: Record) -> bool:
     return record.value("definition.type") in SENDING
 
 
-def _several(shop: Shop, name: str, count: int, of: str | None = None) -> None:
-    """So many records of a type, spread over parents of another, of which some get none."""
+def _several(shop: Shop, name: str, settings: Settings) -> None:
+    """Make records of a type, spread over parents of another, of which some get none."""
+    count = getattr(settings, _SIZES.get(name, f"{name.replace('-', '_')}s"), _COUNTS.get(name, _FEW))
+    of = _PARENTS.get(name)
+    if name == "tag" and not settings.tag_groups:
+        of = None
     random = shop.source(name)
     parents = shop.records[of].records() if of else []
     # The last parent has no children if there are others.
