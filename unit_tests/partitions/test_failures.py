@@ -46,7 +46,7 @@ def test_a_response_of_another_shape_counts_as_damaged(
     assert output.statuses(stream)[-1] == "INCOMPLETE"
     (said,) = output.errors()
     assert said.failure_type == FailureType.transient_error
-    assert said.message.startswith("Klaviyo's answer is damaged or incomplete")
+    assert said.message.startswith("Klaviyo's response is damaged or incomplete")
 
 
 @pytest.mark.parametrize("stream", ["campaigns", "events", "flows", "lists"])
