@@ -57,7 +57,7 @@ setup(
     packages=find_packages(include=["source_klaviyo", "source_klaviyo.*"]),
     package_data={"source_klaviyo": ["spec.json", "schemas/*.json", "py.typed"]},
     install_requires=[
-        "airbyte-cdk>=7.39,<8",  # airbyte/engine.py extends its engine: review it before a new major version
+        "airbyte-cdk>=7.39,<8",  # docs/architecture.md says what is used of it
         "msgspec>=0.19,<1",  # decodes pages and keeps the opaque parts as bytes
         "requests>=2.32.2,<3",  # HTTP; a new major is to be looked at
         "rich>=13.7,<16",  # draws the progress of a read for a person at a terminal

@@ -1,1 +1,1 @@
-"""Airbyte's side: command-line inputs, the CDK's engine, stdout."""
+"""Airbyte's side: command-line inputs, the engine, messages and stdout."""
