@@ -1,4 +1,4 @@
-"""Changes of every kind to a shop, and which records an incremental sync has to bring afterwards."""
+"""Changes of every kind to a shop, and the records that the next incremental sync must read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from tools.streams import facts_of, path_of
 if TYPE_CHECKING:
     from klaviyo_simulator import Simulator
 
-News = defaultdict[str, set[Any]]
+Changed = defaultdict[str, set[Any]]
+"""The IDs of the changed records of each stream."""
 
 OTHERS = re.compile(
     r"(campaign|event|flow|list|segment|profile|translation)s.*|catalog_(items|variants)|billing_usage"
@@ -31,38 +32,38 @@ INCLUDED = {
     "campaigns": "campaign_messages",
     "campaigns_multichannel": "campaign_audiences",
     "flows": "flow_actions",
-    # asked for message by message, which comes to the same
+    # requested for each message, which has the same effect
     "campaign_messages_multichannel": "campaign_variations",
 }
-"""Streams, and those whose records count as changed with theirs."""
+"""Streams, and their children whose records count as changed if the parent has changed."""
 OCTOBER = "2026-10-15"
 
 
 class Play:
-    """Plays changes, and notes which records have news.
+    """Makes changes, and notes which records have changed.
 
     Args:
-        shop: where.
-        parents_move: whether the date of a parent moves with its children's.
+        shop: the shop to change.
+        parents_move: whether the date of a parent changes with its children.
     """
 
     def __init__(self, shop: Simulator, *, parents_move: bool) -> None:
         self.shop = shop
-        self.news = News(set)
+        self.changed = Changed(set)
         self._parents_move = parents_move
 
     def note(self, ids: Any, *streams: str) -> None:
-        """These records have changed."""
+        """Note that these records have changed."""
         for stream in streams:
-            self.news[stream] |= set(ids)
+            self.changed[stream] |= set(ids)
 
     def moved(self, ids: Any, *streams: str) -> None:
-        """These records are parents of what has changed."""
+        """Note the parents of changed records, if their dates move."""
         if self._parents_move:
             self.note(ids, *streams)
 
     def records_of_their_own(self) -> None:
-        """One of each is touched, some are made."""
+        """Touch one record of each stream without parents, and create some."""
         for stream, name in PLAIN.items():
             touched = self.shop.ids(DECLARED[stream].resource)[1]
             self.shop.touch(name, touched)
@@ -71,7 +72,7 @@ class Play:
             self.note(self.shop.create(PLAIN[stream], 2), stream)
 
     def flows(self) -> None:
-        """A message is touched, one is made, one deleted; a flow is archived, and one of its actions touched."""
+        """Touch, create and delete a message each; archive a flow, and touch one of its actions."""
         flow_of = {action: flow for flow, action in expected(self.shop, "flow_actions")}
         (action, message), *_, (robbed, doomed) = sorted(expected(self.shop, "flow_messages"))
         self.shop.touch("flow-message", message)
@@ -87,7 +88,7 @@ class Play:
         self.note([(flow, step)], "flow_actions")
 
     def forms(self) -> None:
-        """A version is touched, one is made."""
+        """Touch a version, and create one."""
         form, version = min(expected(self.shop, "form_versions"))
         self.shop.touch("form-version", version)
         (made,) = self.shop.create("form-version", of={"form": form})
@@ -95,7 +96,7 @@ class Play:
         self.moved([form], "forms")
 
     def campaigns(self) -> None:
-        """A message is touched, and a campaign of its own."""
+        """Touch a message, and another campaign."""
         (campaign, message), *_, (other, _) = sorted(expected(self.shop, "campaign_messages"))
         self.shop.touch("campaign-message", message)
         self.shop.touch("campaign", other)
@@ -105,7 +106,7 @@ class Play:
         self.moved([campaign], *CAMPAIGNS)
 
     def multichannel(self) -> None:
-        """Of the canvas, a campaign is archived, an audience and two messages are made, one of which is deleted."""
+        """Archive a campaign of the canvas; create an audience and two messages, and delete one of these."""
         listed = set(self.shop.ids("campaigns"))
         archived, campaign, *_ = (one for one in self.shop.ids("campaigns", OCTOBER) if one not in listed)
         definition = {"name": "Archiviert", "archived": True, "builder": "canvas"}
@@ -120,7 +121,7 @@ class Play:
         self.note([message], "campaign_messages_multichannel")
 
     def account(self) -> None:
-        """The account sends text messages from one more number, and has used some of its plan."""
+        """Add a number for text messages, and use some of the plan."""
         (sender,) = self.shop.create("text-messaging-sender")
         (registration,) = self.shop.create("text-messaging-sender-registration", of={"text-messaging-sender": sender})
         (configuration,) = self.shop.ids("text-messaging-configurations")
@@ -134,11 +135,11 @@ class Play:
         self.note([translation], "translations", "translations_detailed")
 
     def groups(self, name: str) -> None:
-        """Some join the first list (or segment) and a new one, one leaves, one list is renamed, one deleted."""
+        """Let profiles join the first list (or segment) and a new one, let one leave; rename a list, delete another."""
         both, members = (f"{name}s", f"{name}s_detailed"), f"{name}_profiles"
         first, doomed, renamed, *_ = self.shop.ids(f"{name}s")
         inside = {profile for group, profile in expected(self.shop, members) if group == first}
-        joining = [*sorted(set(self.shop.ids("profiles")) - inside)[:2], max(inside)]  # the last one joins anew
+        joining = [*sorted(set(self.shop.ids("profiles")) - inside)[:2], max(inside)]  # the last one joins again
         (made,) = self.shop.create(name)
         for group in (first, made):
             self.shop.join(name, group, "profile", joining)
@@ -150,7 +151,7 @@ class Play:
         self.moved([first], *both)
 
     def catalog(self) -> None:
-        """An item is touched, one is made, with a variant."""
+        """Touch an item, and create one with variants."""
         category, item = min(pairs(self.shop, "catalog-categories", "items"))
         self.shop.touch("catalog-item", item)
         (made,) = self.shop.create("catalog-item", of={"catalog-category": category})
@@ -160,7 +161,7 @@ class Play:
         self.moved([category], "catalog_categories")
 
     def snapshots(self) -> None:
-        """Records without a date come and go."""
+        """Create and delete records without a date."""
         self.shop.create("coupon-code", 3, of={"coupon": self.shop.ids("coupons")[-1]})
         self.shop.delete("coupon-code", self.shop.ids("coupon-codes")[0])
         self.shop.create("tag", 2)
@@ -170,7 +171,7 @@ class Play:
         self.shop.touch("brand-voice", self.shop.ids("brand-voice")[0], attributes={"version": "v2"})
 
     def people(self) -> None:
-        """Events happen, a profile is touched, one is new, some are suppressed."""
+        """Create events and a profile; touch a profile, and suppress some."""
         made = self.shop.mutate(events=3, new_profiles=1, suppress_profiles=2)
         touched = min(set(self.shop.ids("profiles")) - expected(self.shop, "global_exclusions"))
         self.shop.touch("profile", touched)
@@ -182,14 +183,14 @@ class Play:
             self.moved(groups, f"{name}s", f"{name}s_detailed")
 
     def included(self) -> None:
-        """What comes with its parents' pages is news wherever a parent has some."""
+        """Note the children that are included in the pages of changed parents."""
         for parents, children in INCLUDED.items():
             pairs_of = expected(self.shop, children)
-            self.note([pair for pair in pairs_of if pair[0] in self.news[parents]], children)
+            self.note([pair for pair in pairs_of if pair[0] in self.changed[parents]], children)
 
 
-def play(shop: Simulator, *, parents_move: bool) -> News:
-    """Change something of every kind; which records of which incremental streams have news."""
+def play(shop: Simulator, *, parents_move: bool) -> Changed:
+    """Change something of every kind; return the changed records of each incremental stream."""
     changes = Play(shop, parents_move=parents_move)
     changes.records_of_their_own()
     changes.flows()
@@ -203,4 +204,4 @@ def play(shop: Simulator, *, parents_move: bool) -> News:
     changes.snapshots()
     changes.people()
     changes.included()
-    return changes.news
+    return changes.changed

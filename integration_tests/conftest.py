@@ -30,17 +30,17 @@ def connector(shop: Simulator, tmp_path: Path) -> Connector:
 
 @pytest.fixture(scope="module")
 def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    """Runs commands without a wait before the connector asks again."""
+    """Return what runs commands without waits before retries."""
     forks = Forks(tmp_path_factory.mktemp("forks"), patient=False)
     yield forks
     forks.close()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let no test fail for a connection that came in while the simulator was being stopped.
+    """Let no test fail because of a connection that arrived while the simulator was being stopped.
 
-    The killed connector of an earlier test may just have connected; the event loop ends before it knows of that, and
-    when the garbage collector finds the socket, some other test is running.
+    A killed connector of an earlier test may just have connected. Then the event loop ends before it accepts that, and
+    the garbage collector finds the socket while another test is running.
     """
     for left in ("unclosed transport <_SelectorSocketTransport", r"unclosed <socket.socket .*laddr=\('127\.0\.0\.1'"):
         config.addinivalue_line("filterwarnings", f"ignore:{left}:ResourceWarning")

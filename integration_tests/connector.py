@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jsonschema import Draft7Validator
+
 from source_klaviyo.streams.account import OfAccount
 from tools.streams import parent_key, streams
 
@@ -36,7 +38,7 @@ PARENTS = {
 
 @dataclass
 class Output:
-    """What a run printed, sorted by kind."""
+    """The messages that a run printed, by kind."""
 
     code: int = 0
     lines: int = 0
@@ -56,24 +58,32 @@ class Output:
         return [(record[parent], record[name]) if parent else record[name] for record in self.records[stream]]
 
     def state(self) -> list[dict[str, Any]]:
-        """What Airbyte would hand to the next sync."""
+        """Return the state that Airbyte passes to the next sync."""
         return [messages[-1] for messages in self.states.values()]
 
+    def assert_valid(self, stream: str) -> None:
+        """Assert that each record of a stream is valid by its schema and has no columns that are not in it."""
+        schema = json.loads((ROOT / "source_klaviyo" / "schemas" / f"{stream}.json").read_text("utf-8"))
+        validator = Draft7Validator(schema)
+        for record in self.records[stream]:
+            validator.validate(record)
+            assert record.keys() <= schema["properties"].keys(), stream
+
     def last(self, stream: str) -> dict[str, Any]:
-        """The last state of a stream."""
+        """Return the last state of a stream."""
         blob: dict[str, Any] = self.states[stream][-1]["stream"]["stream_state"]
         return blob
 
     @classmethod
     def parse(cls, text: bytes, code: int = 0, stderr: str = "") -> Output:
-        """Sort the lines of a run; each has to be a message."""
+        """Parse the lines of a run; each must be a message."""
         output = cls(code=code, stderr=stderr)
         for line in text.splitlines():
             output.add(json.loads(line))
         return output
 
     def add(self, message: dict[str, Any]) -> None:
-        """Sort in one message."""
+        """Add one message."""
         self.lines += 1
         kind, trace = message["type"], message.get("trace", {})
         if kind == "RECORD":
@@ -92,7 +102,7 @@ class Output:
 
 
 def catalog(*streams: str, mode: str = "incremental") -> dict[str, Any]:
-    """A configured catalog of the given streams, of the core if none is named; those without a cursor in full."""
+    """Return a configured catalog of streams (default: CORE); those without a cursor are read in full."""
     return {
         "streams": [
             {
@@ -106,7 +116,7 @@ def catalog(*streams: str, mode: str = "incremental") -> dict[str, Any]:
 
 
 def is_incremental(stream: str) -> bool:
-    """Whether a stream has a cursor; what is no stream is taken for one."""
+    """Return whether a stream has a cursor, or does not exist."""
     return stream not in DECLARED or DECLARED[stream].cursor_attribute is not None
 
 
@@ -127,7 +137,7 @@ class Connector:
     program: Sequence[str] = (sys.executable, str(ROOT / "main.py"))
 
     def command(self, name: str, **files: Any) -> list[str]:
-        """The command line, its files written."""
+        """Write the files and return the command line."""
         arguments = [*self.program, name]
         if name != "spec":
             files = {"config": {"api_key": KEY, **self.settings}, **files}
@@ -139,7 +149,7 @@ class Connector:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment, with the simulator in the place of Klaviyo."""
+        """The environment, with the simulator instead of Klaviyo."""
         return {**os.environ, "KLAVIYO_API_URL": self.url}
 
     def run(self, name: str, **files: Any) -> Output:
@@ -150,6 +160,6 @@ class Connector:
         return Output.parse(done.stdout, done.returncode, done.stderr.decode())
 
     def read(self, *streams: str, state: Any = None, mode: str = "incremental") -> Output:
-        """Read streams, the core if none is named."""
+        """Read streams (default: CORE)."""
         files = {"catalog": catalog(*streams, mode=mode)} | ({"state": state} if state is not None else {})
         return self.run("read", **files)

@@ -1,4 +1,4 @@
-"""The connector as a forked child of a process that has imported it: a run without the second that a start takes."""
+"""Run the connector as a forked child of a process that has imported it, which saves the second that a start takes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PATIENCE = 60
-"""Seconds after which a child is ended, which shows in its exit code."""
+"""Seconds after which a child is killed, which shows in its exit code."""
 
 IMPATIENT = """
 from source_klaviyo.api.budget import _Bucket
@@ -47,16 +47,16 @@ for line in sys.stdin:
 
 
 def impatient(command: list[str]) -> list[str]:
-    """The same command, to be run in the project's folder, without a wait for limits or before it asks again."""
+    """Return the same command, without waits for limits and before retries; run it in the project's folder."""
     return [sys.executable, "-c", f"{IMPATIENT}\nfrom source_klaviyo.run import run\nrun()", *command[2:]]
 
 
 class Forks:
-    """Runs commands of the connector, one after the other, each in a child of its own.
+    """Runs commands of the connector one after another, each in its own child process.
 
     Args:
-        folder: where each child works, and what it prints is kept: the files `stdout` and `stderr`.
-        patient: whether they keep to limits and wait before they ask again.
+        folder: the working directory of each child, with its output in the files `stdout` and `stderr`.
+        patient: whether they obey limits and wait before retries.
     """
 
     def __init__(self, folder: Path, *, patient: bool = True) -> None:

@@ -1,7 +1,7 @@
-"""A server for the worst of answers: huge, broken, endless, never beginning; and a connector whose memory is watched.
+"""A server for the worst responses (huge, broken, endless), and a connector whose memory is measured.
 
-The simulator knows Klaviyo's rules. This knows only events in the order of their dates, but as large and as many as
-wanted, and made fast enough that the connector is what takes the time.
+It does not know Klaviyo's rules, as the simulator does, but only events in the order of their dates. These can be as
+large and as many as a test needs, and are made so fast that the connector is the bottleneck.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from typing import Self
 
 FIRST = 1_704_067_200
-"""When the first event happened, 2024-01-01, in seconds since 1970."""
+"""Time of the first event, 2024-01-01, in seconds since 1970."""
 MB = 1_000_000
 START = 60.0
-"""Seconds within which a machine under load has started a connector."""
+"""Seconds that a machine under load may take to start a connector."""
 
 
 @dataclass
@@ -36,10 +36,10 @@ class Heavy:
     """Events behind a local port.
 
     Attributes:
-        events: how many there are.
-        size: the bytes of each, or of the one at a place.
-        seconds: between two events; 0 lets all happen at once.
-        spoil: of the request with this number, counted from 1, and its page size: the fault, or None.
+        events: their number.
+        size: bytes of each event, or a function from its index to its bytes.
+        seconds: between two events; with 0, all happen at once.
+        spoil: returns the fault or None, given the number of the request (from 1) and its page size.
         sizes: the page size of each request for events so far.
     """
 
@@ -62,7 +62,7 @@ class Heavy:
         self._server.server_close()
 
     def page(self, query: dict[str, str]) -> bytes:
-        """The document that answers a query."""
+        """Return the document for a query."""
         size = int(query.get("page[size]", 200))
         self.sizes.append(size)
         first, end = self._span(query.get("filter", ""))
@@ -76,7 +76,7 @@ class Heavy:
         return b'{"data":[%s],"links":{"next":%s}}' % (data, json.dumps(following).encode())
 
     def _span(self, conditions: str) -> tuple[int, int]:
-        """The places of the events that a filter lets through."""
+        """Return the first index and the end of the events that a filter selects."""
         places = {"greater-or-equal": 0, "less-than": self.events}
         for operator, date in re.findall(r"([a-z-]+)\(datetime,([^)]+)\)", conditions):
             behind = time.mktime(time.strptime(date[:19], "%Y-%m-%dT%H:%M:%S")) - time.timezone - FIRST
@@ -107,7 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Keep quiet."""
 
     def do_GET(self) -> None:
-        """Answer, well or badly."""
+        """Respond, correctly or with a fault."""
         address = urlsplit(self.path)
         query = {name: values[0] for name, values in parse_qs(address.query).items()}
         try:
@@ -136,7 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._well(body[:-20])
 
     def _bomb(self, _body: bytes) -> None:
-        """4 GB of blanks that are 4 MB on the way."""
+        """Send 4 GB of blanks that are compressed to 4 MB."""
         pack = zlib.compressobj(9, wbits=31)
         opening = pack.compress(b'{"data":[') + pack.flush(zlib.Z_FULL_FLUSH)
         blanks = pack.compress(b" " * (1 << 26)) + pack.flush(zlib.Z_FULL_FLUSH)
@@ -154,13 +154,13 @@ class _Handler(BaseHTTPRequestHandler):
 
 @dataclass
 class Watched:
-    """A connector under way.
+    """What was seen of a running connector.
 
     Attributes:
-        peak: the most resident memory so far, in MB.
-        records: how many have arrived.
-        bytes: how many have arrived.
-        ids: which, as far as they were wanted.
+        peak: the peak of resident memory, in MB.
+        records: received so far.
+        bytes: received so far.
+        ids: of the records, if they are kept.
         errors: the messages of its errors.
         code: its exit code; None if it did not end.
     """
@@ -188,8 +188,8 @@ def watch(
     Args:
         server: where the events are.
         folder: takes the files.
-        seconds: how long to watch at most, from the first record on, for which there is a minute.
-        rate: how many bytes a second are taken of the output; None for all that comes.
+        seconds: the longest time to watch, from the first record on, which may take a minute.
+        rate: bytes of the output to take per second; None for no limit.
         keep: whether to keep the ids.
         settings: of the connector.
     """

@@ -1,4 +1,4 @@
-"""A server of the standard library that answers while a test runs."""
+"""A server of the standard library that runs during a test."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Server = TypeVar("Server", bound="BaseServer")
 
 @contextmanager
 def serving(server: Server) -> Iterator[Server]:
-    """Let a server answer in a thread, and close it afterwards."""
+    """Run a server in a thread, and close it afterwards."""
     with server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server

@@ -1,4 +1,4 @@
-"""Airbyte's standard tests as the CDK ships them, and those for which it has no more code: records and future state."""
+"""Airbyte's standard tests from the CDK, and those that it no longer contains: expected records, and a future state."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FEW = (
     *("billing-usage", "campaign", "campaign-audience", "flow", "list", "segment", "text-messaging-configuration"),
     *("text-messaging-sender-registration", "translation"),
 )
-"""Types of which a small shop has few, and perhaps none of the last days."""
+"""Types of which a small shop has few records, and maybe none of the last days."""
 
 
 @cache
@@ -39,7 +39,7 @@ def temporary() -> TemporaryDirectory[str]:
 
 @cache
 def connector_root() -> Path:
-    """The project in a folder of the name that the CDK expects, with secrets of its own."""
+    """Return the project in a folder with the name that the CDK expects, and with its own secrets."""
     root = Path(temporary().name) / "source-klaviyo"
     (root / "secrets").mkdir(parents=True)
     for name in ("acceptance-test-config.yml", "metadata.yaml", "integration_tests", "source_klaviyo"):
@@ -49,7 +49,7 @@ def connector_root() -> Path:
 
 @pytest.fixture(scope="module")
 def shop() -> Iterator[Simulator]:
-    """A shop of today, for reports too."""
+    """A shop of today that also answers reports."""
     with Simulator(key=KEY, advanced_kdp=True, **writing.SIZES) as simulator:
         for name in FEW:
             simulator.touch(name, simulator.ids(name if name == "billing-usage" else f"{name}s")[0])
@@ -67,7 +67,7 @@ def settings(shop: Simulator) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def secrets(shop: Simulator, settings: dict[str, Any]) -> Iterator[None]:
-    """The simulator in the place of Klaviyo, and its key among the secrets."""
+    """Use the simulator instead of Klaviyo, and put its key into the secrets."""
     config = connector_root() / "secrets" / "config.json"
     config.write_text(json.dumps({"api_key": KEY, **settings}), "utf-8")
     with pytest.MonkeyPatch.context() as patch:

@@ -1,4 +1,4 @@
-"""spec, check and discover, and what a user meets when something is wrong."""
+"""spec, check and discover, and the errors that a user sees when something is wrong."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SECRET = "pk_do_not_show_this_anywhere"
 
 
 def status(connector: Connector) -> tuple[str, str, str]:
-    """The status and message of a check, and all that it printed besides."""
+    """Run a check; return its status, its message and its logs."""
     output = connector.run("check")
     (message,) = output.others
     connection = message["connectionStatus"]
@@ -50,7 +50,7 @@ def test_spec_asks_for_a_secret_key_or_for_oauth(connector: Connector) -> None:
     assert quick["spec"]["advanced_auth"]["predicate_value"] == oauth["properties"]["auth_type"]["const"]
 
 
-def test_discover_lists_every_stream_with_key_cursor_and_modes(connector: Connector) -> None:
+def test_discover_lists_every_stream_with_key_cursor_and_sync_modes(connector: Connector) -> None:
     (message,) = connector.run("discover").others
     streams = {stream["name"]: stream for stream in message["catalog"]["streams"]}
 
@@ -76,7 +76,7 @@ def test_check_succeeds_and_names_the_account(connector: Connector) -> None:
     assert "belongs to the Klaviyo account" in logs
 
 
-def test_a_wrong_key_is_one_sentence_that_says_what_to_do(connector: Connector) -> None:
+def test_check_with_a_wrong_key_fails_with_one_sentence(connector: Connector) -> None:
     connector.settings["api_key"] = SECRET
     result, message, _ = status(connector)
 
@@ -84,7 +84,7 @@ def test_a_wrong_key_is_one_sentence_that_says_what_to_do(connector: Connector) 
     assert "does not accept the API key" in message
 
 
-def test_a_key_for_some_streams_is_enough_and_says_what_it_costs(tmp_path: Path) -> None:
+def test_check_with_a_key_for_some_streams_succeeds_and_lists_the_others(tmp_path: Path) -> None:
     with Simulator(key=KEY, limits=False, events=10, profiles=10, scopes=["events:read", "lists:read"]) as shop:
         result, _, logs = status(Connector(shop.url, tmp_path))
 
@@ -93,7 +93,7 @@ def test_a_key_for_some_streams_is_enough_and_says_what_it_costs(tmp_path: Path)
     assert "global_exclusions, list_profiles, profiles, push_tokens, segment_profiles" in logs
 
 
-def test_a_key_for_no_stream_fails_and_lists_the_scopes(tmp_path: Path) -> None:
+def test_check_with_a_key_for_no_stream_fails_and_lists_the_scopes(tmp_path: Path) -> None:
     with Simulator(key=KEY, limits=False, events=10, profiles=10, scopes=[]) as shop:
         result, message, _ = status(Connector(shop.url, tmp_path))
 
@@ -103,7 +103,7 @@ def test_a_key_for_no_stream_fails_and_lists_the_scopes(tmp_path: Path) -> None:
     assert "events:read" in message
 
 
-def test_a_missing_scope_costs_only_its_streams(tmp_path: Path) -> None:
+def test_a_missing_scope_fails_only_the_streams_that_need_it(tmp_path: Path) -> None:
     with Simulator(key=KEY, limits=False, events=10, profiles=10, scopes=["events:read", "lists:read"]) as shop:
         output = Connector(shop.url, tmp_path).read("lists", "profiles")
 
@@ -116,7 +116,7 @@ def test_a_missing_scope_costs_only_its_streams(tmp_path: Path) -> None:
     assert not any("Traceback" in log for log in output.logs)
 
 
-def test_an_unreachable_host_is_one_sentence(tmp_path: Path) -> None:
+def test_check_of_an_unreachable_host_fails_with_one_sentence(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         result, message, _ = status(Connector(f"http://127.0.0.1:{taken.getsockname()[1]}", tmp_path))
@@ -130,15 +130,15 @@ def test_an_unreachable_host_is_one_sentence(tmp_path: Path) -> None:
     [
         pytest.param({"catalog": {"streams": "none"}}, "catalog", id="catalog of another shape"),
         pytest.param({"catalog": catalog("nonsense")}, "nonsense", id="unknown stream"),
-        pytest.param({"catalog": catalog("lists"), "state": "nothing"}, "state", id="state that is a text"),
+        pytest.param({"catalog": catalog("lists"), "state": "nothing"}, "state", id="state that is a string"),
         pytest.param(
             {"catalog": catalog("lists"), "state": {"lists": {"updated": "yesterday"}}},
             "yesterday",
-            id="state that is no date",
+            id="state without a date",
         ),
     ],
 )
-def test_input_that_makes_no_sense_is_a_config_error(connector: Connector, files: dict[str, Any], words: str) -> None:
+def test_invalid_input_is_a_config_error(connector: Connector, files: dict[str, Any], words: str) -> None:
     output = connector.run("read", **files)
 
     assert output.code == 1

@@ -1,4 +1,4 @@
-"""What fails for a passing reason is asked again; what lasts ends its stream with a sentence, and only that."""
+"""Transient failures are retried; a lasting one ends its stream with one sentence, and no other stream."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from airbyte_cdk.models import FailureType
 
 from integration_tests.connector import CORE, KEY, Connector
 from integration_tests.test_sync import assert_sound
-from integration_tests.truth import expected
+from integration_tests.truth import assert_complete, expected
 from klaviyo_simulator import Simulator
 from source_klaviyo.api import client, retry
 from source_klaviyo.sync.instants import SECOND, parse_instant
@@ -40,14 +40,13 @@ PASSING: list[dict[str, Any]] = [
 ]
 
 
-def test_all_records_arrive_whatever_fails_on_the_way(shop: Simulator, connector: Connector) -> None:
+def test_all_records_arrive_in_spite_of_transient_failures(shop: Simulator, connector: Connector) -> None:
     shop.add_faults([{"times": 1, **fault} for fault in PASSING])
 
     output = connector.read()
 
     assert_sound(output, shop.now())
-    for stream in output.statuses:
-        assert set(output.ids(stream)) == expected(shop, stream), stream
+    assert_complete(output, shop, output.statuses)
     assert sum(shop.stats()["faults"].values()) == len(PASSING)
 
 
@@ -61,7 +60,7 @@ def test_all_records_arrive_whatever_fails_on_the_way(shop: Simulator, connector
         pytest.param({"kind": "repeat_page"}, "system_error", "same page", id="page without end"),
     ],
 )
-def test_what_lasts_costs_its_stream_only(
+def test_a_lasting_failure_ends_only_its_stream(
     shop: Simulator, connector: Connector, fault: dict[str, Any], kind: str, words: str
 ) -> None:
     shop.add_faults([{"path": "/api/lists", "times": None, **fault}])
@@ -77,9 +76,7 @@ def test_what_lasts_costs_its_stream_only(
     assert "Traceback" not in "".join(output.logs)
 
 
-def test_a_parent_that_is_deleted_while_its_stream_is_read_costs_its_children_only(
-    shop: Simulator, connector: Connector
-) -> None:
+def test_a_parent_deleted_during_the_read_loses_only_its_own_children(shop: Simulator, connector: Connector) -> None:
     first, *others = shop.ids("lists")
     shop.add_faults([{"kind": "status", "status": 404, "path": f"/api/lists/{first}/profiles", "times": None}])
 
@@ -92,7 +89,7 @@ def test_a_parent_that_is_deleted_while_its_stream_is_read_costs_its_children_on
     }
 
 
-# --- every kind of fault, by a reader who does not wait between tries -----------------------------------
+# --- every kind of fault, without waits between attempts ----------------------------------------------------
 
 BREAKING: list[dict[str, Any]] = [
     *({"kind": "status", "status": status} for status in (408, 429, 500, 502, 503, 504, 520, 524)),
@@ -103,7 +100,7 @@ BREAKING: list[dict[str, Any]] = [
     {"kind": "slow_headers", "seconds": 30},
     {"kind": "slow_body", "seconds": 20},
 ]
-"""What makes a request fail that would have succeeded at another time."""
+"""Faults that make a request fail which succeeds when it is retried."""
 HARMLESS: list[dict[str, Any]] = [
     {"kind": "wrong_type"},
     {"kind": "wrong_type", "type": "text/html"},
@@ -111,18 +108,18 @@ HARMLESS: list[dict[str, Any]] = [
     {"kind": "unordered"},
     {"kind": "bad_cursor"},
 ]
-"""What changes nothing, or costs a window its checkpoints."""
+"""Faults that change nothing, or make a window start again."""
 STREAMS = ("events", "profiles", "lists", "campaigns", "list_profiles")
 
 
 def name_of(fault: dict[str, Any]) -> str:
-    """What a fault is, in a word or two."""
+    """Name a fault in a word or two."""
     return " ".join(str(fault[key]) for key in ("kind", "status", "retry_after", "type") if key in fault)
 
 
 @pytest.fixture
 def at_once(shop: Simulator, monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Read in this process, without the waits between tries; the waits there would have been."""
+    """Let reads in this process skip the waits between attempts; the list collects these waits, in seconds."""
     naps: list[float] = []
     monkeypatch.setenv("KLAVIYO_API_URL", shop.url)
     hasty = partial(client.KlaviyoClient, sleep=naps.append, budget=NoLimits())
@@ -142,7 +139,7 @@ def keys(output: Output, stream: str) -> set[Any]:
 
 
 @pytest.mark.parametrize("fault", [*BREAKING, *HARMLESS], ids=name_of)
-def test_what_passes_costs_no_record(
+def test_no_fault_that_ends_loses_a_record(
     shop: Simulator, at_once: list[float], fault: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if "slow" in fault["kind"] and fault in BREAKING:  # a machine under load is slow as well, which is no fault
@@ -164,7 +161,7 @@ def test_what_passes_costs_no_record(
 
 
 @pytest.mark.parametrize("fault", [one for one in BREAKING if "slow" not in one["kind"]], ids=name_of)
-def test_what_does_not_pass_ends_its_stream_and_no_other(
+def test_a_fault_that_does_not_end_fails_only_its_stream(
     shop: Simulator, at_once: list[float], fault: dict[str, Any]
 ) -> None:
     shop.add_faults([{**fault, "path": "/api/lists", "times": None, "after": 1}])
@@ -181,7 +178,7 @@ def test_what_does_not_pass_ends_its_stream_and_no_other(
     assert "Not read to the end: lists" in str(output.raised)
 
 
-def test_profiles_that_keep_failing_name_the_setting_to_switch_off(shop: Simulator, at_once: list[float]) -> None:
+def test_the_error_of_failing_profiles_names_the_setting_that_helps(shop: Simulator, at_once: list[float]) -> None:
     shop.add_faults([{"kind": "status", "status": 503, "path": "/api/profiles", "times": None}])
 
     (error,) = read("profiles").errors()
@@ -204,7 +201,7 @@ def closed_port() -> int:
         ("https://klaviyo.invalid", "its name cannot be resolved"),
     ],
 )
-def test_where_nobody_answers_a_sentence_says_so(
+def test_one_sentence_says_why_the_host_cannot_be_reached(
     at_once: list[float], monkeypatch: pytest.MonkeyPatch, url: str, words: str
 ) -> None:
     monkeypatch.setenv("KLAVIYO_API_URL", url.format(port=closed_port()))
@@ -217,11 +214,11 @@ def test_where_nobody_answers_a_sentence_says_so(
     assert output.statuses("lists") == ["STARTED", "INCOMPLETE"]
 
 
-# --- records and clocks that are not as they should be --------------------------------------------------
+# --- records without dates, and wrong clocks ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("stream", ["events", "profiles", "lists"])
-def test_records_without_their_date_are_emitted(shop: Simulator, at_once: list[float], stream: str) -> None:
+def test_records_without_a_date_are_emitted(shop: Simulator, at_once: list[float], stream: str) -> None:
     path = f"/api/{stream}"
     shop.add_faults([{"kind": "missing_cursor", "records": 3, "path": path, "times": 2, "after": 1}])
 
@@ -234,8 +231,8 @@ def test_records_without_their_date_are_emitted(shop: Simulator, at_once: list[f
 
 
 @pytest.mark.parametrize("minutes", [-15, 15])
-def test_the_servers_clock_is_believed(tmp_path: Path, minutes: int) -> None:
-    """Where ours is ahead, asking for its present would be refused; where it is behind, the last minutes be missed."""
+def test_klaviyos_clock_decides_what_the_present_is(tmp_path: Path, minutes: int) -> None:
+    """With a host clock ahead, Klaviyo would reject the filter; with one behind, minutes would be missed."""
     began = time.time()
     now = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=minutes)
     with Simulator(key=KEY, limits=False, events=3_000, profiles=300, now=now) as shop:

@@ -1,4 +1,4 @@
-"""The image: built as `make image` builds it, run as Airbyte runs it, and patched as its users do."""
+"""The image: built like `make image`, run like Airbyte runs it, and patched as the documentation shows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 
 from integration_tests.connector import ALL, KEY, ROOT, Output, catalog
 from integration_tests.test_oauth import CREDENTIALS
-from integration_tests.truth import expected
+from integration_tests.truth import assert_complete
 from source_klaviyo.run import spec_message
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ PLATFORM = {
     "security_opt": ["no-new-privileges"],
     "read_only": True,
 }
-"""As strictly as a platform may run it; the simulator listens on the machine itself."""
+"""The strictest options that a platform may use; the host's network, since the simulator listens there."""
 PATCHES = [
     dockerfile
     for dockerfile in re.findall(r"```dockerfile\n(.+?)```", (ROOT / "docs/klaviyo.md").read_text("utf-8"), re.DOTALL)
@@ -45,7 +45,7 @@ PATCHES = [
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[docker.DockerClient]:
-    """The container engine; one that DOCKER_HOST names has to answer."""
+    """The container engine; the one that DOCKER_HOST names, if it is set, must respond."""
     if not os.environ.get("DOCKER_HOST") and not listens(USUAL_SOCKET):
         pytest.skip("No container engine answers; README.md says how to set one up for the tests of the image.")
     with closing(docker.from_env(timeout=600)) as client:
@@ -54,14 +54,14 @@ def engine() -> Iterator[docker.DockerClient]:
 
 
 def listens(path: str) -> bool:
-    """Whether somebody listens on a socket; docker's client does not close one where nobody does."""
+    """Return whether a server listens on a socket; without one, Docker's client would leave the socket open."""
     with socket.socket(socket.AF_UNIX) as attempt:
         return attempt.connect_ex(path) == 0
 
 
 @pytest.fixture(scope="module")
 def image(engine: docker.DockerClient) -> str:
-    """The name of the image, which has been built."""
+    """Build the image and return its name."""
     base = os.environ.get("BASE_IMAGE")
     arguments = {"BASE_IMAGE": base} if base else {}
     engine.images.build(path=str(ROOT), tag=TAG, buildargs=arguments, network_mode="host", rm=True)
@@ -70,14 +70,14 @@ def image(engine: docker.DockerClient) -> str:
 
 @pytest.fixture
 def inside(engine: docker.DockerClient, shop: Simulator, tmp_path: Path) -> Iterator[Container]:
-    """Runs commands in the image against the shop."""
+    """Return what runs commands in the image against the shop."""
     container = Container(engine, shop.url, tmp_path)
     yield container
     container.close()
 
 
 class Container:
-    """Runs the image with files mounted from a folder that it may only read, and nothing else."""
+    """Runs the image with nothing mounted but a read-only folder of files."""
 
     def __init__(self, engine: docker.DockerClient, url: str, folder: Path) -> None:
         self.engine = engine
@@ -86,7 +86,7 @@ class Container:
         self.started: list[Any] = []
 
     def start(self, *command: str, image: str = TAG, **options: Any) -> Any:
-        """Start a command, which goes on in the background."""
+        """Start a command in the background."""
         for file in self.folder.glob("*.json"):
             file.chmod(0o644)
         self.folder.chmod(0o755)
@@ -112,19 +112,19 @@ class Container:
             (self.folder / f"{name}.json").write_text(json.dumps(content), "utf-8")
 
     def close(self) -> None:
-        """Remove all that was started."""
+        """Remove all containers that were started."""
         for container in self.started:
             container.remove(force=True)
 
 
 def output(container: Any) -> Output:
-    """What a container printed until its end; each line on stdout has to be a message."""
+    """Wait for the end of a container and return what it printed; each line on stdout must be a message."""
     code = container.wait()["StatusCode"]
     stdout, stderr = (container.logs(stdout=out, stderr=not out) for out in (True, False))
     return Output.parse(stdout, code, stderr.decode())
 
 
-def test_the_search_for_an_engine_leaves_nothing_open(tmp_path: Path) -> None:
+def test_the_search_for_an_engine_leaves_no_socket_open(tmp_path: Path) -> None:
     before = {path.name for path in Path("/dev/fd").iterdir()}
 
     assert not listens(str(tmp_path / "no socket"))
@@ -132,14 +132,14 @@ def test_the_search_for_an_engine_leaves_nothing_open(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("image")
-def test_spec_is_that_of_the_connector(inside: Container) -> None:
+def test_the_image_prints_the_spec_of_the_connector(inside: Container) -> None:
     answer = inside.run("spec")
 
     assert (answer.code, answer.others, answer.stderr) == (0, [json.loads(spec_message())], "")
 
 
 @pytest.mark.usefixtures("image")
-def test_check_says_what_is_wrong_and_discover_what_there_is(inside: Container) -> None:
+def test_check_tells_good_from_wrong_keys_and_discover_lists_all_streams(inside: Container) -> None:
     statuses = []
     for key in (KEY, "pk_wrong"):
         inside.write(config={"api_key": key})
@@ -154,13 +154,11 @@ def test_check_says_what_is_wrong_and_discover_what_there_is(inside: Container) 
 
 
 @pytest.mark.usefixtures("image")
-def test_a_first_read_brings_everything_and_the_next_one_what_is_new(inside: Container, shop: Simulator) -> None:
+def test_the_first_read_is_complete_and_the_next_one_reads_what_is_new(inside: Container, shop: Simulator) -> None:
     first = inside.read()
 
     assert (first.code, first.stderr) == (0, "")
-    for stream in STREAMS:
-        assert sorted(first.ids(stream)) == sorted(expected(shop, stream))
-        assert first.statuses[stream][-1] == "COMPLETE"
+    assert_complete(first, shop, STREAMS, once=True)
 
     shop.mutate(events=7)
     second = inside.read(state=first.state())
@@ -170,13 +168,12 @@ def test_a_first_read_brings_everything_and_the_next_one_what_is_new(inside: Con
 
 
 @pytest.mark.usefixtures("image")
-def test_with_oauth_it_reads_everything_and_reports_a_new_refresh_token(inside: Container, shop: Simulator) -> None:
+def test_a_read_with_oauth_is_complete_and_reports_a_new_refresh_token(inside: Container, shop: Simulator) -> None:
     shop.switch(rotation="at_once")
     first = inside.read(*STREAMS, "webhooks", config={"credentials": CREDENTIALS})
 
     assert (first.code, first.stderr) == (0, "")
-    for stream in (*STREAMS, "webhooks"):
-        assert sorted(first.ids(stream)) == sorted(expected(shop, stream))
+    assert_complete(first, shop, (*STREAMS, "webhooks"), once=True)
     (message,) = first.others
     settings = message["control"]["connectorConfig"]["config"]
     assert inside.read("lists", config=settings).code == 0
@@ -184,7 +181,7 @@ def test_with_oauth_it_reads_everything_and_reports_a_new_refresh_token(inside: 
 
 
 @pytest.mark.usefixtures("image")
-def test_a_wrong_config_ends_with_one_error_and_no_success(inside: Container) -> None:
+def test_an_invalid_setting_fails_with_one_error(inside: Container) -> None:
     inside.write(config={"api_key": KEY, "start_date": "soon"}, catalog=catalog("lists"))
 
     answer = inside.run("read", "--config=/config/config.json", "--catalog=/config/catalog.json")
@@ -195,7 +192,7 @@ def test_a_wrong_config_ends_with_one_error_and_no_success(inside: Container) ->
 
 
 @pytest.mark.usefixtures("image")
-def test_kubernetes_starts_what_the_environment_names(inside: Container) -> None:
+def test_the_entrypoint_that_kubernetes_reads_from_the_environment_works(inside: Container) -> None:
     command = ["-c", 'eval "$AIRBYTE_ENTRYPOINT spec"']
 
     answer = inside.run(*command, entrypoint="sh", working_dir="/config")
@@ -204,7 +201,7 @@ def test_kubernetes_starts_what_the_environment_names(inside: Container) -> None
 
 
 @pytest.mark.usefixtures("image")
-def test_nothing_runs_as_root_and_nothing_else_is_in_it(inside: Container) -> None:
+def test_the_image_does_not_run_as_root_and_contains_only_the_connector(inside: Container) -> None:
     command = "import os, json; print(json.dumps({'type': os.getuid(), 'found': sorted(os.listdir())}))"
 
     (found,) = inside.run("-c", command, entrypoint="python").others
@@ -217,7 +214,7 @@ def test_nothing_runs_as_root_and_nothing_else_is_in_it(inside: Container) -> No
 
 
 @pytest.mark.usefixtures("image")
-def test_as_the_first_process_it_ends_soon_and_well_when_told_to(inside: Container, shop: Simulator) -> None:
+def test_a_read_as_the_first_process_ends_soon_after_a_stop(inside: Container, shop: Simulator) -> None:
     shop.switch(latency=0.3)
     inside.write(config={"api_key": KEY, "num_workers": 1}, catalog=catalog("events", "profiles"))
     container = inside.start("read", "--config=/config/config.json", "--catalog=/config/catalog.json")
@@ -229,23 +226,22 @@ def test_as_the_first_process_it_ends_soon_and_well_when_told_to(inside: Contain
     container.stop(timeout=30)
     stopped = output(container)
 
-    assert stopped.code == 143  # told by SIGTERM; 137 would be killed by SIGKILL
+    assert stopped.code == 143  # by SIGTERM; 137 would mean SIGKILL
     assert stopped.records
 
 
 @pytest.mark.usefixtures("image")
-def test_it_reads_all_where_few_processes_are_allowed(inside: Container, shop: Simulator) -> None:
+def test_a_read_is_complete_with_few_processes(inside: Container, shop: Simulator) -> None:
     answer = inside.read(pids_limit=6)
 
     assert (answer.code, answer.errors, answer.stderr) == (0, [], "")
-    for stream in STREAMS:
-        assert sorted(answer.ids(stream)) == sorted(expected(shop, stream))
+    assert_complete(answer, shop, STREAMS, once=True)
     assert [line for line in answer.logs if "The system lets the connector start only" in line]
 
 
 @pytest.mark.usefixtures("image")
 @pytest.mark.parametrize("dockerfile", PATCHES, ids=["a file", "a checkout"])
-def test_a_patch_works(inside: Container, tmp_path: Path, dockerfile: str) -> None:
+def test_a_patched_image_runs_the_patch(inside: Container, tmp_path: Path, dockerfile: str) -> None:
     folder = tmp_path / "patch"
     shutil.copytree(ROOT / "source_klaviyo", folder / "source_klaviyo", ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("LICENSE", "MANIFEST.in", "README.md", "main.py", "metadata.yaml", "pyproject.toml", "setup.py"):

@@ -1,4 +1,4 @@
-"""Events that show up late are found, and the table that is appended to does not double."""
+"""Late events are found, and a table in append mode does not grow by more than their hours."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STREAMS = ("events", "events_detailed")
 
 @pytest.fixture
 def young(tmp_path: Path) -> Iterator[tuple[Simulator, Connector]]:
-    """A shop all of whose events are of the last two weeks, and slow enough for many windows side by side."""
+    """A shop with events of the last two weeks only, and slow enough that many windows are read concurrently."""
     with Simulator(
         key=KEY, limits=False, events=12_000, profiles=20, years=0.04, latency=0.03, events_max_page=200
     ) as shop:
@@ -32,7 +32,7 @@ def young(tmp_path: Path) -> Iterator[tuple[Simulator, Connector]]:
 
 
 def aged(states: list[dict[str, Any]], days: int) -> list[dict[str, Any]]:
-    """The states of so many days ago, as far as looks are concerned: all hours since then are due."""
+    """Move the last rechecks in the states so many days back, so that all hours since then are due."""
     states = copy.deepcopy(states)
     for state in states:
         for memory in state["stream"]["stream_state"].get("recent_hours", []):
@@ -41,11 +41,11 @@ def aged(states: list[dict[str, Any]], days: int) -> list[dict[str, Any]]:
 
 
 def hours(output: Output, stream: str) -> set[int]:
-    """The hours of the events that a sync emitted."""
+    """Return the hours of the events that a sync emitted."""
     return {floor(parse_instant(event["datetime"]), HOUR) for event in output.records[stream]}
 
 
-def test_a_late_event_brings_its_hour_again_and_nothing_else(young: tuple[Simulator, Connector]) -> None:
+def test_a_late_event_repeats_its_hour_and_nothing_else(young: tuple[Simulator, Connector]) -> None:
     shop, connector = young
     connector.settings["late_events_window"] = 30
     first = connector.read(*STREAMS)
@@ -72,7 +72,7 @@ def test_a_late_event_brings_its_hour_again_and_nothing_else(young: tuple[Simula
 
 
 @pytest.mark.parametrize("after", [3_000, 9_000])
-def test_what_was_counted_before_a_kill_and_after_it_makes_whole_hours(
+def test_counts_from_before_and_after_a_kill_add_up_to_whole_hours(
     young: tuple[Simulator, Connector], after: int
 ) -> None:
     shop, connector = young

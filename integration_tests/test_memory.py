@@ -1,6 +1,6 @@
-"""The connector's memory, watched from outside: bounded for any records and any consumer.
+"""The connector's memory, measured from outside: limited for all sizes of records and all consumers.
 
-Klaviyo's rules are not what this is about, so the server is not the simulator. Peaks of resident memory are in MB.
+The server is not the simulator, since Klaviyo's rules do not matter here. Peaks of resident memory are in MB.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SLOW = 4 * MB
 """Bytes a second that a slow destination takes."""
 SECONDS = 6.0
-"""How long to watch what does not end by itself."""
+"""How long to watch a read that does not end by itself."""
 KB = 1_000
 
 
@@ -39,7 +39,7 @@ KB = 1_000
         pytest.param(10_000 * KB, None, {}, 400, id="10 MB"),
     ],
 )
-def test_records_of_any_size_are_read_in_bounded_memory(
+def test_records_of_any_size_are_read_in_limited_memory(
     tmp_path: Path, size: int, rate: float | None, settings: dict[str, Any], most: float
 ) -> None:
     events = 800 * MB // size
@@ -50,7 +50,7 @@ def test_records_of_any_size_are_read_in_bounded_memory(
     assert seen.peak < most
 
 
-def test_page_sizes_follow_the_sizes_of_the_records_and_each_comes_once(tmp_path: Path) -> None:
+def test_page_sizes_adapt_to_record_sizes_and_each_record_comes_once(tmp_path: Path) -> None:
     def size(place: int) -> int:
         return 300 * KB if 12_000 <= place < 12_500 else 20 * KB if place > 30_000 else KB
 
@@ -60,12 +60,12 @@ def test_page_sizes_follow_the_sizes_of_the_records_and_each_comes_once(tmp_path
     assert sorted(seen.ids) == list(range(33_000))
     assert seen.peak < 256
     assert min(server.sizes) < 20
-    assert max(server.sizes[len(server.sizes) // 2 :]) > 150  # back, as far as 20 KB let them
+    assert max(server.sizes[len(server.sizes) // 2 :]) > 150  # as large again as records of 20 KB allow
     assert len(server.sizes) < 150
 
 
 @pytest.mark.parametrize("fault", ["breaks_off", "damaged"])
-def test_answers_that_fail_again_and_again_leave_nothing_in_memory(tmp_path: Path, fault: str) -> None:
+def test_responses_that_keep_failing_do_not_fill_the_memory(tmp_path: Path, fault: str) -> None:
     spoil = lambda number, _size: fault if number % 2 else None  # noqa: E731
     with Heavy(size=7 * KB, spoil=spoil) as server:
         seen = watch(server, tmp_path, seconds=SECONDS)
@@ -102,7 +102,7 @@ print(memory_of(os.getpid()) - before)
 """
 
 
-def test_forty_million_profiles_in_one_slice_take_no_memory_besides_their_pages() -> None:
+def test_forty_million_profiles_in_one_slice_take_no_memory_beyond_their_pages() -> None:
     done = subprocess.run(
         [sys.executable, "-c", READ_MANY_PAGES], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
     )
@@ -110,7 +110,7 @@ def test_forty_million_profiles_in_one_slice_take_no_memory_besides_their_pages(
 
 
 @pytest.mark.parametrize("fault", ["bomb", "endless"])
-def test_an_answer_without_end_is_an_error_that_names_stream_and_limit(tmp_path: Path, fault: str) -> None:
+def test_an_endless_response_is_an_error_that_names_stream_and_limit(tmp_path: Path, fault: str) -> None:
     with Heavy(spoil=lambda *_: fault) as server:
         seen = watch(server, tmp_path, seconds=60)
     assert seen.code == 1
@@ -120,8 +120,8 @@ def test_an_answer_without_end_is_an_error_that_names_stream_and_limit(tmp_path:
 
 
 @pytest.mark.parametrize("fault", ["bomb", "endless"])
-def test_an_answer_that_has_no_end_once_costs_no_record(tmp_path: Path, fault: str) -> None:
-    """One reader, so that pages of the usual size come after those that had to be smaller."""
+def test_a_single_endless_response_loses_no_record(tmp_path: Path, fault: str) -> None:
+    """With one worker, so that pages of the usual size follow the smaller ones."""
     with Heavy(events=6_000, spoil=lambda number, _: fault if number == 3 else None) as server:
         seen = watch(server, tmp_path, seconds=60, keep=True, num_workers=1)
     assert seen.code == 0
@@ -129,8 +129,8 @@ def test_an_answer_that_has_no_end_once_costs_no_record(tmp_path: Path, fault: s
     assert server.sizes[-1] == 1000
 
 
-def test_large_events_of_the_same_second_come_once(tmp_path: Path) -> None:
-    """A slice is begun again with another page size where little of it comes again, which is dropped."""
+def test_large_events_of_the_same_second_are_read_once(tmp_path: Path) -> None:
+    """A slice restarts with another page size where it repeats few records, and these are dropped."""
     with Heavy(events=2_000, size=lambda place: 200 * KB if place % 500 < 100 else KB, seconds=0.25) as server:
         seen = watch(server, tmp_path, keep=True)
     assert seen.code == 0

@@ -18,7 +18,7 @@ from integration_tests.truth import expected
 from klaviyo_simulator import Simulator
 
 HOME = ROOT / "build" / "pyairbyte"
-"""PyAirbyte's own environment: it wants other versions of some packages than the tests."""
+"""PyAirbyte's own environment, since it needs other versions of some packages than the tests."""
 PACKAGED = ("LICENSE", "MANIFEST.in", "README.md", "metadata.yaml", "pyproject.toml", "setup.py")
 COLUMNS = {
     "campaigns": {"id": "VARCHAR", "updated_at": "TIMESTAMP", "attributes": "JSON"},
@@ -35,7 +35,7 @@ EARLY_STOPS = {
     "get_records": "records = source.get_records('events'); assert next(iter(records)); del records",
     "get_samples": "assert len(list(source.get_samples(['events', 'lists'], limit=3)['events'])) == 3",
 }
-"""Programs that take what they want of the connector's output, and end it."""
+"""Programs that stop the connector after the first part of its output."""
 PROGRAM = """
 import sys, airbyte as ab
 source = ab.get_source(
@@ -46,7 +46,7 @@ source = ab.get_source(
 
 @pytest.fixture(scope="module")
 def python() -> Path:
-    """An interpreter that has PyAirbyte; it is installed once."""
+    """A Python with PyAirbyte, which is installed once."""
     interpreter, ready = HOME / "bin" / "python", HOME / "ready"
     if not ready.exists():
         subprocess.run([sys.executable, "-m", "venv", "--clear", HOME], check=True)
@@ -70,7 +70,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def environment(python: Path, shop: Simulator, folder: Path, *, oauth: bool = False) -> dict[str, str]:
-    """The environment for PyAirbyte, with the simulator in the place of Klaviyo, and a key or an OAuth app."""
+    """Return PyAirbyte's environment, with the simulator instead of Klaviyo, and a key or an OAuth app."""
     app = {"CLIENT_ID": "demo-client", "CLIENT_SECRET": "demo-client-secret", "REFRESH_TOKEN": "demo-refresh-token"}
     return {
         **os.environ,
@@ -84,7 +84,7 @@ def environment(python: Path, shop: Simulator, folder: Path, *, oauth: bool = Fa
 
 
 def run(python: Path, checkout: Path, shop: Simulator, folder: Path, *, oauth: bool = False) -> int:
-    """Run the example; how many records it has read."""
+    """Run the example; return how many records it has read."""
     command = [python, checkout / "examples" / "klaviyo_to_duckdb.py"]
     done = subprocess.run(
         command,
@@ -103,13 +103,13 @@ def run(python: Path, checkout: Path, shop: Simulator, folder: Path, *, oauth: b
 
 
 def rows(folder: Path, query: str) -> list[tuple[Any, ...]]:
-    """What a query finds in the example's database."""
+    """Query the example's database."""
     with duckdb.connect(str(folder / "warehouse.duckdb"), read_only=True) as database:
         return database.execute(query).fetchall()
 
 
 def ids(folder: Path, stream: str) -> list[Any]:
-    """The keys of all rows of a stream."""
+    """Return the keys of all rows of a stream."""
     key = "list_id, profile_id" if stream == "list_profiles" else "id"
     found = rows(folder, f"SELECT {key} FROM klaviyo.{stream} ORDER BY ALL")  # noqa: S608 - our own words
     return [row if len(row) > 1 else row[0] for row in found]
@@ -150,7 +150,7 @@ def test_pyairbyte_reads_with_oauth(python: Path, checkout: Path, tmp_path: Path
 
 @pytest.mark.slow
 @pytest.mark.parametrize("what", EARLY_STOPS)
-def test_pyairbyte_takes_an_early_stop_for_no_failure(python: Path, tmp_path: Path, what: str) -> None:
+def test_pyairbyte_does_not_report_an_early_stop_as_a_failure(python: Path, tmp_path: Path, what: str) -> None:
     with Simulator(key=KEY, limits=False, events=30_000, profiles=100, lists=5) as shop:
         done = subprocess.run(
             [python, "-c", PROGRAM + EARLY_STOPS[what], Path(sys.executable).parent / "source-klaviyo", KEY],

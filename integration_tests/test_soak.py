@@ -1,6 +1,6 @@
-"""A shop that never rests, an API that fails at random, a connector that is killed: in the end nothing is missing.
+"""A shop that keeps changing, an API that fails at random, a connector that is killed: in the end nothing is missing.
 
-Longer, or otherwise, by the environment: SOAK_SYNCS (how many syncs) and SOAK_SEED (which ones).
+The environment may change it: SOAK_SYNCS (number of syncs) and SOAK_SEED (seed of what is random).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ DATED = {
     "lists": ("updated", "lists"),
     "profiles": ("updated", "profiles?page[size]=100"),
 }
-"""Streams whose records have a date that tells their versions, and how all of them are asked for the plain way."""
+"""Streams whose records have a date that tells versions apart, and the requests that read all of them."""
 FAMILIES = ("campaign_messages", "flow_messages", "list_profiles", "segment_profiles")
 STREAMS = (*DATED, *FAMILIES)
 CHANGES = {
@@ -57,11 +57,11 @@ FAULTS: list[dict[str, Any]] = [
 ]
 FAULTS_A_SYNC = 120
 LATE = 8_000, 5 * 86_400
-"""Seconds; the hours of events that come sooner after their time are not due for another look in the end."""
+"""Seconds. The hour of an event that is less late would not be due for a recheck at the end."""
 
 
 class Soak:
-    """One long history: what was printed, and the state that the next sync gets."""
+    """A long history of syncs: what they printed, and the state for the next one."""
 
     def __init__(self, shop: Simulator, connector: Connector) -> None:
         self.shop = shop
@@ -73,7 +73,7 @@ class Soak:
         self.counts: Counter[str] = Counter()
 
     def sync(self, stop: signal.Signals | None = None, *, slow: bool = False) -> Output:
-        """Sync once from the last state, perhaps stop at a random moment, and read what it prints slowly or not."""
+        """Sync once from the last state; maybe stop at a random moment, and maybe take the output slowly."""
         output = self.read(catalog(*STREAMS), list(self.state.values()), stop, slow=slow)
         self.take(output)
         return output
@@ -101,7 +101,7 @@ class Soak:
         return output
 
     def refresh(self, generation: int) -> Iterator[Output]:
-        """Read everything in full, in attempts that are stopped, until one comes to its end."""
+        """Read everything in full, in attempts that are stopped, until one ends by itself."""
         streams = catalog(*STREAMS, mode="full_refresh")
         for entry in streams["streams"]:
             entry |= {"generation_id": generation, "minimum_generation_id": generation, "sync_id": generation}
@@ -112,18 +112,18 @@ class Soak:
             yield output
 
     def take(self, output: Output) -> None:
-        """What a destination and a platform do with what a sync printed."""
+        """Save records and states as a destination and the platform do."""
         for stream, (cursor, _) in DATED.items():
             for record in output.records[stream]:
                 self.versions[stream][record["id"]] = record["attributes"][cursor]
         for stream in STREAMS:
             self.keys[stream] |= {*output.ids(stream)}
             for state in output.states[stream]:
-                self.promise(stream, state)
+                self.commit(stream, state)
         self.counts["records"] += sum(map(len, output.records.values()))
 
-    def promise(self, stream: str, state: dict[str, Any]) -> None:
-        """A state never goes back, in no partition, and is never ahead of Klaviyo's clock."""
+    def commit(self, stream: str, state: dict[str, Any]) -> None:
+        """Save a state; assert that no partition goes back, and none is ahead of Klaviyo's clock."""
         before, now = (positions(one) for one in (self.state.get(stream), state))
         assert all(position <= self.shop.now() * SECOND - CONSISTENCY_LAG + SECOND for position in now.values()), stream
         for partition in before.keys() & now.keys():
@@ -132,7 +132,7 @@ class Soak:
         self.counts["states"] += 1
 
     def disturb(self) -> None:
-        """Let things fail and change, at random but alike for each seed."""
+        """Start random failures and changes, the same for each seed."""
         self.counts.update(self.shop.stats()["faults"])
         self.shop.reset_stats()
         self.shop.clear_faults()
@@ -145,7 +145,7 @@ class Soak:
         self.shop.mutate_continuously(2, **CHANGES, late_by=self.random.randrange(*LATE))
 
     def rest(self) -> None:
-        """Nothing fails or changes any more."""
+        """Stop all failures and changes."""
         self.counts.update(self.shop.stats()["faults"])
         self.shop.mutate_continuously(0)
         self.shop.clear_faults()
@@ -153,7 +153,7 @@ class Soak:
 
 
 def positions(state: dict[str, Any] | None) -> dict[str, int]:
-    """What a state promises of each partition."""
+    """Return the position of each partition in a state."""
     blob = state["stream"]["stream_state"] if state else {}
     entries = blob.get("states") or [{"partition": {}, "cursor": blob}]
     return {
@@ -165,7 +165,7 @@ def positions(state: dict[str, Any] | None) -> dict[str, int]:
 
 
 def truth(shop: Simulator, stream: str) -> dict[str, str]:
-    """The newest version of each record that there is."""
+    """Return the newest version of each record."""
     cursor, path = DATED[stream]
     channels = ("email", "sms", "mobile_push") if "{channel}" in path else ("",)
     archived = ("true", "false") if "{archived}" in path else ("",)
@@ -186,7 +186,7 @@ def soak(tmp_path: Path) -> Iterator[Soak]:
 
 
 @pytest.mark.slow
-def test_nothing_is_lost_whatever_happens(soak: Soak) -> None:
+def test_no_record_is_lost_by_failures_changes_and_kills(soak: Soak) -> None:
     endings: list[signal.Signals | None] = [signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, None]
     for number in range(SYNCS):
         soak.disturb()
@@ -205,12 +205,12 @@ def test_nothing_is_lost_whatever_happens(soak: Soak) -> None:
     for stream in FAMILIES:
         assert expected(soak.shop, stream) <= soak.keys[stream], (stream, story)
     assert soak.counts["states"] > SYNCS, story
-    print(story)  # noqa: T201 - pytest shows it where it is asked to
+    print(story)  # noqa: T201 - pytest shows it on request
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("generation", [3, 4])
-def test_full_refreshes_that_are_stopped_and_retried_double_no_table(soak: Soak, generation: int) -> None:
+def test_a_full_refresh_that_is_stopped_and_retried_repeats_few_records(soak: Soak, generation: int) -> None:
     soak.random.seed(SEED + generation)
     soak.shop.add_faults([{**soak.random.choice(FAULTS), "path": "/api/*"} for _ in range(FAULTS_A_SYNC)])
     rows: Counter[tuple[str, Any]] = Counter()
@@ -221,6 +221,6 @@ def test_full_refreshes_that_are_stopped_and_retried_double_no_table(soak: Soak,
         found = {key: count for (name, key), count in rows.items() if name == stream}
         missing = expected(soak.shop, stream) - found.keys()
         assert missing == set(), stream
-    # what was under way at each stop comes again: some pages of those that are read side by side
+    # the pages that were being read at each stop are repeated
     assert rows.total() - len(rows) <= 3 * 12 * 200
     assert max(rows.values()) <= 8

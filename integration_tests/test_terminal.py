@@ -1,4 +1,4 @@
-"""A read at a terminal: the progress is shown there, and stdout holds messages only."""
+"""A read at a terminal shows its progress there, and stdout holds only messages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STREAMS = ("events", "lists", "metrics")
 
 
 def read_at_a_terminal(connector: Connector, *, stdout: bool) -> tuple[Output, str]:
-    """Read with a terminal as stderr, and as stdout too if asked for; returns the messages and what stderr showed."""
+    """Read with a terminal as stderr, and optionally as stdout; return the messages and what the terminal shows."""
     command = connector.command("read", catalog=catalog(*STREAMS))
     # rich obeys these of the machine that runs the tests
     environment = {name: value for name, value in connector.environment.items() if name not in {"COLUMNS", "LINES"}}
@@ -48,7 +48,7 @@ def _read_all(master: int, seen: list[bytes]) -> None:
     os.close(master)
 
 
-def test_the_table_appears_on_stderr_and_stdout_holds_messages_only(connector: Connector) -> None:
+def test_the_table_is_drawn_on_stderr_and_stdout_holds_only_messages(connector: Connector) -> None:
     output, shown = read_at_a_terminal(connector, stdout=False)
     last = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown).split("3 of 3 streams ended")[-1]
 
@@ -58,7 +58,7 @@ def test_the_table_appears_on_stderr_and_stdout_holds_messages_only(connector: C
     assert re.search(r"^Total +5,0\d\d +done", last, re.MULTILINE)
 
 
-def test_the_table_is_left_out_where_messages_appear_as_well(connector: Connector) -> None:
+def test_no_table_is_drawn_if_stdout_is_a_terminal_too(connector: Connector) -> None:
     output, shown = read_at_a_terminal(connector, stdout=True)
 
     assert output.code == 0
@@ -66,7 +66,7 @@ def test_the_table_is_left_out_where_messages_appear_as_well(connector: Connecto
     assert "\x1b" not in shown
 
 
-def test_nothing_is_drawn_nor_loaded_for_it_without_a_terminal(connector: Connector, tmp_path: Path) -> None:
+def test_without_a_terminal_the_table_is_neither_drawn_nor_imported(connector: Connector, tmp_path: Path) -> None:
     watched = {**connector.environment, "PYTHONPROFILEIMPORTTIME": "1"}
 
     done = subprocess.run(

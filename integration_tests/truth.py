@@ -1,4 +1,4 @@
-"""What a shop has, asked the plain way: one page after the other, without the connector."""
+"""What a shop contains, read page by page without the connector."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from tools.streams import collection
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from integration_tests.connector import Output
     from klaviyo_simulator import Simulator
 
 
@@ -31,7 +32,7 @@ def below(stream: str) -> tuple[str, str]:
 
 
 def expected(shop: Simulator, stream: str) -> set[Any]:
-    """All ids that the shop has for a stream; pairs of ids where records have parents."""
+    """Return all IDs that the shop has for a stream; for children, pairs of the parent's ID and their own."""
     if stream == "global_exclusions":
         path = "/api/profiles?additional-fields[profile]=subscriptions&page[size]=100"
         return {profile["id"] for profile in walk(shop, path) if suppression(profile)}
@@ -46,8 +47,24 @@ def expected(shop: Simulator, stream: str) -> set[Any]:
     return set(shop.ids(DECLARED[stream].resource.partition("/{")[0], revision))
 
 
+def assert_complete(output: Output, shop: Simulator, streams: Iterable[str], *, once: bool = False) -> None:
+    """Assert that a sync has read every record of these streams that the shop has, and no others.
+
+    Args:
+        output: of the sync.
+        shop: where the connector has read.
+        streams: their names.
+        once: whether no record may be repeated.
+    """
+    for stream in streams:
+        ids = output.ids(stream)
+        assert output.statuses[stream][-1] == "COMPLETE", stream
+        assert set(ids) == expected(shop, stream), stream
+        assert not once or len(ids) == len(set(ids)), stream
+
+
 def pairs(shop: Simulator, parents: str, children: str, revision: str = "2026-07-15") -> set[tuple[str, str]]:
-    """The ids of all parents of a kind and of each one's children."""
+    """Return pairs of IDs: of all parents of a kind, and of their children."""
     return {
         (parent, child["id"])
         for parent in shop.ids(parents, revision)
@@ -56,7 +73,7 @@ def pairs(shop: Simulator, parents: str, children: str, revision: str = "2026-07
 
 
 def walk(shop: Simulator, path: str, revision: str = "2026-07-15") -> Iterable[dict[str, Any]]:
-    """All resources of a collection."""
+    """Yield all resources of a collection."""
     headers = {"Authorization": f"Klaviyo-API-Key {KEY}", "revision": revision}
     address = f"{shop.url}{path}"
     with requests.Session() as session, unlimited(shop):
@@ -68,13 +85,13 @@ def walk(shop: Simulator, path: str, revision: str = "2026-07-15") -> Iterable[d
 
 @contextmanager
 def unlimited(shop: Simulator) -> Iterator[None]:
-    """While a test looks around in a shop, it answers at once, and counts nothing in its rate windows."""
+    """Let the shop respond at once and count no requests against its limits, while a test reads from it."""
     shop.switch(limits=False, latency=0.0)
     yield
     shop.switch(limits=shop.settings.limits, latency=shop.settings.latency)
 
 
 def suppression(profile: dict[str, Any]) -> Any:
-    """Why a profile must not be written to, if so."""
+    """Return the suppression of a profile, or None."""
     email = (profile["attributes"]["subscriptions"] or {}).get("email") or {}
     return (email.get("marketing") or {}).get("suppression")

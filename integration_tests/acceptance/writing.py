@@ -1,6 +1,6 @@
-"""Write this folder's files anew: `python -m integration_tests.acceptance.writing`.
+"""Write the files of this folder: `python -m integration_tests.acceptance.writing`.
 
-The shop is made up from a seed and stands at a fixed time, so that its records are always the same.
+The shop has a fixed seed and a fixed time, so its records are always the same.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ STATE = FOLDER / "abnormal_state.json"
 FUTURE = "2121-01-01T00:00:00+0000"
 COMMA = ",\n"
 
-# Some of everything, and little of what Klaviyo answers 15 times a minute or less.
+# Some records of every type, and few of those that Klaviyo answers at most 15 times a minute.
 SIZES: dict[str, Any] = {
     "events": 200,
     "profiles": 40,
@@ -41,13 +41,13 @@ SIZES: dict[str, Any] = {
 
 
 def fixed_shop() -> Simulator:
-    """The shop that the expected records are of."""
+    """Return the shop of the expected records."""
     now = dt.datetime(2026, 1, 15, tzinfo=dt.UTC)
     return Simulator(key=KEY, advanced_kdp=True, now=now, **SIZES)
 
 
 def state() -> list[dict[str, Any]]:
-    """A state of each incremental stream that lies in the future."""
+    """Return a state in the future for each incremental stream."""
     return [
         {
             "type": "STREAM",
@@ -59,13 +59,13 @@ def state() -> list[dict[str, Any]]:
 
 
 def records(shop: Simulator, folder: Path) -> list[dict[str, Any]]:
-    """The shortest record of each stream whose records do not depend on the time of the sync."""
+    """Return the shortest record of each stream whose records do not depend on the time of the sync."""
     found = Connector(shop.url, folder).read(*COLLECTIONS, mode="full_refresh").records
     return [{"stream": name, "data": min(found[name], key=_length)} for name in sorted(COLLECTIONS)]
 
 
 def lines(items: Iterable[Any], separator: str = "\n") -> str:
-    """One line of JSON for each item."""
+    """Return one line of JSON for each item."""
     return separator.join(json.dumps(item, ensure_ascii=False, sort_keys=True) for item in items)
 
 
