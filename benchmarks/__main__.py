@@ -26,7 +26,7 @@ RESULTS = Path(__file__).parent
 
 
 def main() -> int:
-    """Run comparisons and print their tables; 1 if something was wrong."""
+    """Run comparisons and print their tables; return 1 if something was wrong."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(COMPARISONS)} (default: all)")
     parser.add_argument("--quick", action="store_const", dest="plan", const=QUICK, default=NORMAL, help="a few sizes")
@@ -55,7 +55,7 @@ def main() -> int:
 
 
 def _measured(name: str, plan: Plan) -> Iterator[Table | Curves]:
-    """What a comparison yields; if it breaks off, a table says so."""
+    """Yield the results of a comparison; if it fails, a table that says so."""
 
     def say(line: str) -> None:
         print(f"{time.monotonic() - began:6.1f} s  {name}: {line}", file=sys.stderr, flush=True)
@@ -63,8 +63,8 @@ def _measured(name: str, plan: Plan) -> Iterator[Table | Curves]:
     began = time.monotonic()
     try:
         yield from COMPARISONS[name](plan, say)
-    except Exception as error:  # noqa: BLE001 - the other comparisons are worth having all the same
-        yield Table(f"`{name}` broke off", "", ("",), wrong=[f"{type(error).__name__}: {error}"])
+    except Exception as error:  # noqa: BLE001 - the other comparisons still run
+        yield Table(f"`{name}` failed", "", ("",), wrong=[f"{type(error).__name__}: {error}"])
     say("done")
 
 

@@ -1,4 +1,4 @@
-"""`account`: how long a whole small shop takes, beside the one limit that takes longest."""
+"""`account`: the time of a whole small shop, compared with the limit that takes longest."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 NAME = "account"
 LATENCY = 0.2
 SLOWEST = 6
-"""Limits that the table lists."""
+"""Number of limits that the table lists."""
 MOST = 1.05
 COUNT = Endpoint("profile_count", 1, 1, 15)
 
 
 def measure(_: Plan, say: Callable[[str], None]) -> Iterator[Table]:
-    """Read all streams of the demo's shop but reports, of which two a minute would decide everything."""
+    """Read all streams of the demo's shop except reports, whose limit of two a minute would decide the result."""
     names = [stream.name for stream in streams() if not isinstance(stream, Periods)]
     table = Table(
         "Does a whole account take longer than its slowest stream?",
-        f"{len(names)} streams of the shop of `make demo`, all at once, with {LATENCY:g} s for an answer: the limits "
-        "that take longest. The slowest should begin at once, and the sync should end with it: the goal is "
+        f"{len(names)} streams of the shop of `make demo`, all at once, with {LATENCY:g} s per response: the limits "
+        "that take longest. The slowest should start at once, and the sync should end with it: the goal is "
         f"{MOST} times its bound. Less is better.",
         ("Limit", "Requests", "Bound", "First request after", "Last answer after"),
     )
@@ -64,7 +64,7 @@ def measure(_: Plan, say: Callable[[str], None]) -> Iterator[Table]:
 
 
 def _limits(request: dict[str, Any]) -> Iterable[str]:
-    """The limits that a request draws on: that of its endpoint, and those that endpoints share."""
+    """Yield the limits that a request counts against: that of its endpoint, and those that endpoints share."""
     found = find(request["path"])
     if found:
         yield found[0].path

@@ -1,4 +1,4 @@
-"""Airbyte's own connector, as it was last published as a Python package, made to ask the simulator."""
+"""Airbyte's own connector, from its last Python package, set up to read from the simulator."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ END = """end_datetime: "{{ (now_utc() - duration('PT2S')).strftime('%Y-%m-%dT%H:
 
 
 def connector(simulator: Simulator, start_date: str, say: Callable[[str], None], **settings: Any) -> Connector:
-    """Set up a copy of it for a simulator, whose manifest is changed in four places, at no cost of time.
+    """Copy the package and change four places of its manifest, which does not affect its speed.
 
     The address and the revision become the simulator's; dates are written `…Z` instead of `…+0000`, and the last
     window ends two seconds ago instead of now, since the simulator takes neither RFC 822 zones nor the future.
@@ -73,7 +73,7 @@ def _install(say: Callable[[str], None]) -> None:
 
 
 def _run(command: list[str], folder: Path) -> str:
-    """What a command prints.
+    """Run a command and return what it prints.
 
     Raises:
         UnmeasurableError: it has failed.

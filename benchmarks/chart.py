@@ -1,4 +1,4 @@
-"""The chart: how long reads take by their size, both axes logarithmic."""
+"""The chart of the time of reads by their size, both axes logarithmic."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from benchmarks.table import Curves
 
 STYLES = {WHEEL: ("#c8553d", ""), OURS: ("#1f7a5c", ""), BOUND: ("#8a909c", "4 3")}
-"""Colour and dashes of each line."""
+"""Color and dashes of each line."""
 WIDTH, HEIGHT, LEFT, TOP, GAP = 300, 210, 50, 62, 64
-"""Pixels: a panel's size, the margins, and the space between panels."""
+"""Pixels: size of a panel, margins, and space between panels."""
 TICKS = (1, 2, 5)
 
 
 def chart(panels: Sequence[Curves]) -> str:
-    """An SVG document of one panel beside the other."""
+    """Return an SVG document with the panels side by side."""
     width = LEFT + len(panels) * (WIDTH + GAP)
     height = TOP + HEIGHT + 44
     head = (
@@ -37,7 +37,7 @@ def chart(panels: Sequence[Curves]) -> str:
 
 
 class _Panel:
-    """One pair of axes with its lines."""
+    """A pair of axes with its lines."""
 
     def __init__(self, curves: Curves, left: int, seconds: tuple[float, float]) -> None:
         self._curves = curves
@@ -46,7 +46,7 @@ class _Panel:
         self._y = seconds
 
     def parts(self) -> list[str]:
-        """Everything in it, as SVG."""
+        """Return the SVG elements of the panel."""
         bottom = TOP + HEIGHT
         parts = [_text(self._left, TOP - 8, self._curves.title)]
         for value in _ticks(self._y):
@@ -78,7 +78,7 @@ class _Panel:
 
 
 def _span(values: Iterable[float]) -> tuple[float, float]:
-    """The ends of an axis: a little beyond all values."""
+    """Return the ends of an axis, slightly beyond all values."""
     known = list(values)
     return min(known) / 1.3, max(known) * 1.3
 
@@ -88,7 +88,7 @@ def _share(value: float, span: tuple[float, float]) -> float:
 
 
 def _ticks(span: tuple[float, float]) -> list[float]:
-    """1, 2 and 5 times the powers of ten; the powers only, if these are many."""
+    """Return 1, 2 and 5 times the powers of ten, or only the powers if there are many."""
     powers = range(math.floor(math.log10(span[0])), math.ceil(math.log10(span[1])) + 1)
     values = [tick * 10.0**power for power in powers for tick in (TICKS if len(powers) < 4 else (1,))]
     return [value for value in values if span[0] <= value <= span[1]]

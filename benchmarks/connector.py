@@ -1,4 +1,4 @@
-"""A connector as Airbyte runs it: a process that is measured, and what becomes of its output."""
+"""Run a connector as Airbyte does, measure its process and count its output."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from benchmarks.simulator import Simulator
 
 PEAK_SECONDS = 0.02
-"""How often the memory of a process is read."""
+"""Seconds between two readings of the memory of a process."""
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024
-"""Bytes in what `ru_maxrss` counts."""
+"""Bytes in a unit of `ru_maxrss`."""
 
 
 def ours(simulator: Simulator, **settings: Any) -> Connector:
@@ -47,15 +47,15 @@ def start(connector: Connector, command: str, stdout: Any, **files: Any) -> subp
 
 @dataclass(frozen=True)
 class Sync:
-    """What a sync did.
+    """The figures of a sync.
 
     Attributes:
         began, first, ended: seconds since 1970; `first` is when the first record was emitted.
-        cpu: seconds of all cores, the start included.
-        peak: the most resident memory, in bytes.
-        records, distinct: how many records and IDs, by stream.
-        fullest: how many records of the second that has the most, by stream.
-        states: the last one of each stream.
+        cpu: processor seconds, including the start.
+        peak: peak of resident memory, in bytes.
+        records, distinct: number of records and of different IDs, by stream.
+        fullest: number of records in the second that has the most, by stream.
+        states: the last state of each stream.
     """
 
     began: float
@@ -70,21 +70,25 @@ class Sync:
 
     @property
     def total(self) -> int:
-        """All records."""
+        """Number of records."""
         return sum(self.records.values())
 
     @property
     def twice(self) -> int:
-        """How many records came again."""
+        """Number of repeated records."""
         return self.total - sum(self.distinct.values())
 
     @property
     def rate(self) -> float:
-        """Records a second from the first one on."""
+        """Records per second, from the first record on."""
         return self.total / (self.ended - self.first)
 
     def holds(self, *, once: bool = True, **expected: int) -> Sync:
-        """Itself, if it has as many ids of a stream as are expected, and each of them once if that is wanted.
+        """Return the sync itself, if it has read the expected numbers of IDs.
+
+        Args:
+            once: whether no ID may be repeated.
+            expected: number of IDs, by stream.
 
         Raises:
             WrongError: it has not.
@@ -98,7 +102,7 @@ class Sync:
 
 
 class Running:
-    """A sync under way."""
+    """A running sync."""
 
     def __init__(self, process: subprocess.Popen[bytes], sink: subprocess.Popen[bytes] | None, output: Path) -> None:
         self.process = process
@@ -110,13 +114,13 @@ class Running:
         self._watching.start()
 
     def _watch(self) -> None:
-        """Note the most memory that the process has had, as long as there is any."""
+        """Note the peak memory of the process until it ends."""
         while peak := memory_of(self.process.pid):
             self._peak = peak
             time.sleep(PEAK_SECONDS)
 
     def ends_within(self, most: float) -> bool:
-        """Wait for its end for so many seconds at most, and return whether it has come."""
+        """Wait for its end for at most so many seconds, and return whether it has ended."""
         end = time.monotonic() + most
         while os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
             if time.monotonic() > end:
@@ -125,7 +129,7 @@ class Running:
         return True
 
     def finish(self) -> Sync:
-        """Wait for its end.
+        """Wait for its end and return its figures.
 
         Raises:
             WrongError: it has failed.
@@ -146,7 +150,7 @@ class Running:
             first=seen["first"],
             ended=ended,
             cpu=usage.ru_utime + usage.ru_stime,
-            # what the system reports in the end is never less than the size of this process
+            # the system's own figure is never less than the size of this process
             peak=int(self._peak * MB) or usage.ru_maxrss * RSS_UNIT,
             records=seen["records"],
             distinct=seen["distinct"],
@@ -157,13 +161,13 @@ class Running:
 
 @contextmanager
 def running(connector: Connector, *streams: str, state: Any = None, piped: bool = True) -> Iterator[Running]:
-    """Begin to read streams; whatever happens, nothing keeps running.
+    """Start to read streams; in the end, kill what still runs.
 
     Args:
         connector: which one.
         streams: their names.
-        state: the states to go on from.
-        piped: whether the output is taken as it comes, or goes to a file first.
+        state: the states to resume from.
+        piped: whether the output is read from a pipe at once, or from a file at the end.
     """
     files = {"catalog": catalog(*streams)} | ({} if state is None else {"state": state})
     output = connector.folder / "output.jsonl"

@@ -1,4 +1,4 @@
-"""`increments`: how many requests later syncs take."""
+"""`increments`: the number of requests of later syncs."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 NAME = "increments"
 CHANGES = {"events": 500, "profiles": 50, "campaigns": 20, "flows": 20, "lists": 5, "templates": 5}
-"""Less than a page of each."""
-NEWS_OF = {"email_templates": "templates"}
+"""Number of changes, less than a page of each kind."""
+KIND_OF = {"email_templates": "templates"}
 SIZES = {
     "events": 20_000,
     "profiles": 2_000,
@@ -35,8 +35,8 @@ def measure(_: Plan, say: Callable[[str], None]) -> Iterator[Table]:
     """Read streams, read them again, change less than a page of each, and read them once more."""
     table = Table(
         "How many requests does a later sync take?",
-        "Less is better. If nothing has changed, the goal is one for each partition, or for each page of a stream "
-        "whose changes Klaviyo cannot be asked for; with a page of changes, one or two for each partition.",
+        "Less is better. If nothing has changed, the goal is one for each partition, or one for each page of a "
+        "stream that Klaviyo cannot filter by date; with a page of changes, one or two for each partition.",
         ("Stream", "Partitions", "Nothing changed", "A page changed"),
     )
     names = [name for name, endpoint in STREAMS.items() if name != "list_profiles"]
@@ -48,22 +48,22 @@ def measure(_: Plan, say: Callable[[str], None]) -> Iterator[Table]:
         shop.settle()
         shop.reset()
         second = sync(connector, *names, state=first.states)
-        without = shop.by_stream()
+        unchanged = shop.by_stream()
         shop.change(**CHANGES)
         shop.settle()
         shop.reset()
         sync(connector, *names, state=second.states)
-        with_news = shop.by_stream()
+        changed = shop.by_stream()
         for name in names:
             endpoint = STREAMS[name]
             parts = endpoint.parts if endpoint.filtered else ceil(first.records[name] / endpoint.page)
-            has_news = NEWS_OF.get(name, name) in CHANGES
+            is_changed = KIND_OF.get(name, name) in CHANGES
             table.rows.append(
                 (
                     name,
                     f"{parts}",
-                    marked(f"{without[name]}", missed=without[name] > parts),
-                    marked(f"{with_news[name]}", missed=with_news[name] > 2 * parts) if has_news else "",
+                    marked(f"{unchanged[name]}", missed=unchanged[name] > parts),
+                    marked(f"{changed[name]}", missed=changed[name] > 2 * parts) if is_changed else "",
                 )
             )
     yield table

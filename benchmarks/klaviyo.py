@@ -1,4 +1,4 @@
-"""What Klaviyo documents of the endpoints behind the streams."""
+"""Klaviyo's documented limits of the endpoints that the streams read."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from dataclasses import dataclass
 from math import ceil
 
 ROUND_TRIPS = 3
-"""A first read cannot do with fewer: where do the records lie, divide, and read what remains."""
+"""The least that a first read takes: one finds the range of the records, one splits it, one reads the rest."""
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where a stream is read, and how fast that may be.
+    """An endpoint and its limits.
 
     Attributes:
         path: of the collection.
-        page: the most records of one answer.
-        burst: requests a second.
-        steady: requests a minute.
-        size: the simulator's option for how many records there are.
-        parts: how many times it has to be asked in a read that goes on from a state.
-        filtered: whether it can be asked for what is new; else all pages have to be read.
+        page: the largest page size, in records.
+        burst: requests per second.
+        steady: requests per minute.
+        size: the simulator's option for the number of records.
+        parts: requests that a read from a state takes at least.
+        filtered: whether it can filter by date; if not, all pages must be read.
     """
 
     path: str
@@ -32,13 +32,13 @@ class Endpoint:
     filtered: bool = True
 
     def bound(self, requests: float, latency: float, fullest: float = 0.0, trips: int = ROUND_TRIPS) -> float:
-        """Return the seconds that so many requests take at the least.
+        """Return the lower bound of the time for so many requests, in seconds.
 
         Args:
-            requests: how many.
+            requests: number of requests.
             latency: seconds of a round trip.
-            fullest: pages of the fullest second: no filter divides a second, so they come one after the other.
-            trips: round trips that cannot be made side by side.
+            fullest: pages of the fullest second: no filter splits a second, so they are read one after another.
+            trips: round trips that cannot be concurrent.
         """
         minutes = max(ceil(requests / self.steady) - 1, 0)
         rest = requests - minutes * self.steady
@@ -69,7 +69,7 @@ ANALYSED = Endpoint("/api/profiles", 100, 10, 150, "profiles", parts=2)
 
 
 def stream_of(path: str, query: str) -> str:
-    """Return the stream that a request is made for."""
+    """Return the stream that a request belongs to."""
     if "suppression" in query:
         return "global_exclusions"
     return next((name for name, endpoint in STREAMS.items() if endpoint.path == path and endpoint.size), path)

@@ -1,4 +1,4 @@
-"""`memory`: the most that a sync takes of it, by how much is read, how large records are, and who takes the output."""
+"""`memory`: the peak of a sync by number of records, size of records, and speed of the consumer."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
 
 NAME, KB, MB = "memory", 1_000, 1_000_000
 SLOW = 4 * MB
-"""Bytes a second that a slow consumer takes."""
+"""Bytes per second that a slow consumer takes."""
 GOALS = {5 * KB: 200, 100 * KB: 256, 1_000 * KB: 400}
-"""MB that records of at most so many bytes may take."""
+"""Memory goals in MB, by the largest size of records in bytes."""
 BEGINNING = 0.1
-"""The share of the pages after which the output is no longer taken."""
+"""The share of the pages after which the consumer stops."""
 SETTLE = 1.0
-"""Seconds in which the pipe fills."""
+"""Seconds for the pipe to fill."""
 
 
 def measure(plan: Plan, say: Callable[[str], None]) -> Iterator[Table]:
-    """Resident memory of the connector's process."""
+    """Measure the resident memory of the connector's process."""
     yield _by_record_size(plan, say)
     small = plan.memory[0]
     table = Table(
-        "Does memory grow with the account, or while nobody takes the output?",
-        "The most resident memory of the process; the same everywhere is best. The limits are off, and events have "
+        "Does memory grow with the account, or while the consumer is stopped?",
+        "The peak of resident memory of the process; the same everywhere is best. Limits are off, and events have "
         "about 1 KB.",
         ("Read", "Memory"),
     )
@@ -50,17 +50,17 @@ def measure(plan: Plan, say: Callable[[str], None]) -> Iterator[Table]:
                 done = sync(ours(shop), "events", piped=True).holds(events=events)
                 table.rows.append((f"{events:,} events", f"{done.peak / MB:.0f} MB"))
         with simulator(no_limits=True, events=small) as shop:
-            say(f"reading {small:,} events, and taking none for {plan.pause} s")
+            say(f"reading {small:,} events, and stopping the consumer for {plan.pause} s")
             table.rows.append(_stopped(plan, shop))
     yield table
 
 
 def _by_record_size(plan: Plan, say: Callable[[str], None]) -> Table:
-    """Peaks by the size of records and the speed of the consumer."""
+    """Measure peaks by the size of records and the speed of the consumer."""
     table = Table(
         "How much memory do large records and slow consumers take?",
-        f"The most resident memory (VmHWM) of the process. *Fast*: {plan.volume // MB} MB of events are taken as they "
-        f"come. *Slow*: {SLOW // MB} MB a second are taken, for {plan.pause:g} s. Less is better; the goals are "
+        f"The peak of resident memory (VmHWM) of the process. *Fast*: {plan.volume // MB} MB of events are taken at "
+        f"once. *Slow*: {SLOW // MB} MB are taken per second, for {plan.pause:g} s. Less is better; the goals are "
         + ", ".join(f"{goal} MB up to {size // KB:,} KB" for size, goal in GOALS.items())
         + ".",
         ("Size of an event", "Fast consumer", "Slow consumer"),
@@ -80,9 +80,9 @@ def _by_record_size(plan: Plan, say: Callable[[str], None]) -> Table:
 
 
 def _apart(events: int, size: int, rate: float | None, seconds: float) -> Watched:
-    """Watch a read from a process of its own.
+    """Watch a read from a separate process.
 
-    The server needs memory, and Linux reports for no process a peak below the size of the one that started it.
+    The server needs memory, and on Linux the peak of a process is never below the size of the one that started it.
     """
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         return pool.submit(_watched, events, size, rate, seconds).result()
@@ -94,7 +94,7 @@ def _watched(events: int, size: int, rate: float | None, seconds: float) -> Watc
 
 
 def _stopped(plan: Plan, shop: Simulator) -> tuple[str, str]:
-    """Stop the consumer in the middle; go on later, and see that all arrives."""
+    """Stop the consumer in the middle, continue later, and check that all records arrive."""
     events = plan.memory[0]
     with running(ours(shop), "events") as under_way:
         if under_way.sink is None:

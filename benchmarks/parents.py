@@ -1,4 +1,4 @@
-"""`parents`: streams that take one request for each parent or record."""
+"""`parents`: streams that take a request for each parent or record."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ MOST_OF_IT = 0.97
 
 @dataclass(frozen=True)
 class Children:
-    """A stream whose requests all go to one endpoint, one for each parent.
+    """A stream with one request for each parent, all to one endpoint.
 
     Attributes:
         stream: its name.
         endpoint: the endpoint and its limits.
-        size: the simulator's option for how many parents there are.
-        each: requests for each of these.
+        size: the simulator's option for the number of parents.
+        each: requests for each parent.
     """
 
     stream: str
@@ -52,16 +52,16 @@ COUNTED = (
     Children("lists_detailed", Endpoint("/api/lists/{id}", 1, 1, 15), "lists"),
     Children("segments_detailed", Endpoint("/api/segments/{id}", 1, 1, 15), "segments"),
 )
-"""The counts of lists and segments share one limit."""
+"""Lists and segments with their counts, which share one limit."""
 
 
 def measure(plan: Plan, say: Callable[[str], None]) -> Iterator[Table]:
-    """Read them side by side, from an account of many parents and one of few lists whose members are counted."""
+    """Read them side by side: from an account with many parents, and one with few lists and segments to count."""
     table = Table(
         "Do streams that take a request for each parent use what Klaviyo allows?",
-        "All are read side by side, with 300 ms for an answer. The bound is one round trip and what the limits take "
-        "for these requests; the share is the bound divided by the time, from the first of these requests to the last "
-        "answer. *In the first second*: how many requests; the burst limit allows so many. More is better, for both.",
+        "All are read side by side, with 300 ms per response. The bound is one round trip plus the time that the "
+        "limits take for these requests. The share is the bound divided by the time from the first request to the last "
+        "response. *In the first second*: the number of requests, up to the burst limit. More is better, for both.",
         ("Stream", "Requests", "Burst, steady", "In the first second", "Time", "Bound", "Share of the allowed rate"),
     )
     sizes = {each.size: _parents(each, plan) for each in SIDE_BY_SIDE}
@@ -89,7 +89,7 @@ def measure(plan: Plan, say: Callable[[str], None]) -> Iterator[Table]:
 
 
 def _parents(children: Children, plan: Plan) -> int:
-    """As many as the plan has, but no more than a quota of the plan's minutes and one request."""
+    """Return the number of parents: that of the plan, but at most the quota of the plan's minutes and one request."""
     most = plan.minutes * children.endpoint.steady + 1
     return min(plan.parents, int(most / children.each) + 1)
 
@@ -114,6 +114,6 @@ def _row(shop: Simulator, endpoints: Sequence[Endpoint], stream: str) -> tuple[s
 
 
 def _path(path: str) -> str:
-    """The endpoint that a path belongs to."""
+    """Return the endpoint that a path belongs to."""
     found = find(path)
     return found[0].path if found else path

@@ -1,4 +1,4 @@
-"""How much is read: a try-out of minutes, the default of half an hour, and as long as it takes."""
+"""How much is read: a quick run of minutes, the default of half an hour, and a full run of hours."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ class Plan:
     """The sizes of all comparisons.
 
     Attributes:
-        name: what it is called on the page.
-        sizes: full pages of first reads.
-        largest: the most pages to read, by the requests a minute that Klaviyo takes.
-        awkward_sizes: full pages of reads whose dates are spread in an awkward way.
-        wheel_sizes: full pages that Airbyte's connector reads too.
-        wheel_seconds: after how many seconds Airbyte's connector is stopped.
-        streams: whose first reads are measured; all if empty.
-        tries: how often a read that misses its goal is measured; the fastest counts.
-        parents: of streams that take a request for each.
-        minutes: how long the limits are kept busy.
-        events: to be read without limits.
+        name: its name in the results.
+        sizes: numbers of full pages of first reads.
+        largest: the largest number of pages, by Klaviyo's limit in requests per minute.
+        awkward_sizes: numbers of full pages for reads with unevenly spread dates.
+        wheel_sizes: numbers of full pages that Airbyte's connector reads too.
+        wheel_seconds: seconds after which Airbyte's connector is stopped.
+        streams: the streams to read first; all if empty.
+        tries: attempts at a read that misses its goal; the fastest counts.
+        parents: number of parents, for streams with a request for each.
+        minutes: how long to read at the limits.
+        events: number of events to read without limits.
         wheel_events: the same with Airbyte's connector.
         memory: two numbers of events.
-        record_sizes: bytes of the records whose reads are watched.
+        record_sizes: sizes of the records whose reads are watched, in bytes.
         volume: bytes of these records that a fast consumer takes.
-        pause: seconds for which nobody takes the output, or takes it slowly.
-        starts: how often the start is measured.
+        pause: seconds for which the consumer is stopped or slow.
+        starts: attempts at the start of a command.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Plan:
 
 
 QUICK = Plan(
-    name="a try-out of a few sizes",
+    name="a quick run of a few sizes",
     sizes=(5, 20, 70),
     largest={3500: 70, 750: 70, 150: 70, 60: 5},
     awkward_sizes=(20,),

@@ -1,4 +1,4 @@
-"""`pods`: what a sync takes of a machine, and whether accounts that are read side by side keep each other waiting."""
+"""`pods`: the cores and memory of a sync, and whether concurrent syncs of several accounts slow each other down."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ EIGHT = ("campaigns", "email_templates", "events", "flows", "global_exclusions",
 
 
 def measure(plan: Plan, say: Callable[[str], None]) -> Iterator[Table]:
-    """Cores and memory: at Klaviyo's limits, if nothing has changed, and of several accounts on one machine."""
+    """Measure cores and memory at Klaviyo's limits, with several accounts, and if nothing has changed."""
     table = Table(
-        "What does a sync need of a machine?",
-        "Less is better. *At the limit* is what Klaviyo allows in a minute and one page more, with 0.4 to 0.6 s "
-        "for an answer.",
+        "How many cores and how much memory does a sync need?",
+        "Less is better. *At the limit* is what Klaviyo allows in a minute plus one page, with 0.4 to 0.6 s "
+        "per response.",
         ("Sync", "Records", "Time", "Cores", "Memory"),
     )
     with table.guard("events at the limit"):
@@ -50,7 +50,7 @@ def measure(plan: Plan, say: Callable[[str], None]) -> Iterator[Table]:
 
 
 def _read(plan: Plan, accounts: int, stream: str) -> list[Sync]:
-    """Read so many accounts at once, each with limits of its own."""
+    """Read so many accounts at once, each with its own limits."""
     endpoint = STREAMS[stream]
     size = plan.minutes * endpoint.steady * endpoint.page + 1
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""First reads of a certain size: what is read, and what a read took."""
+"""First reads of a certain size: the cases, and the figures of a read."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from benchmarks.simulator import Simulator
 
 LATENCY = 0.3
-"""Seconds that each answer takes."""
+"""Seconds per response."""
 MINUTE = 60
 PLAIN = {"disable_fetching_predictive_analytics": True}
 YEARS = 10
-"""How far back the simulator's data reach, and so where a first read begins."""
+"""Age of the simulator's oldest data, where a first read starts."""
 SHORT = 20.0
-"""Seconds. A read that takes longer is not tried again."""
+"""Seconds. A read that takes longer is not repeated."""
 WORKERS = {"num_workers": 50}
-"""The most that Airbyte's connector takes."""
+"""The maximum of Airbyte's connector."""
 AHEAD = 0.003
-"""The simulator dates a little less of the events ahead, which Airbyte's connector leaves out."""
+"""Upper limit of the share of future-dated events, which Airbyte's connector does not read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,13 +43,13 @@ class Case:
         what: its name in the tables.
         stream: the stream.
         endpoint: its endpoint and limits.
-        options: further settings of the simulator.
+        options: further options of the simulator.
         settings: of the connector.
-        since: how many years back it begins.
-        goal: how many times the bound it may take.
-        largest: the most pages that say something.
-        awkward: whether its dates are spread in an awkward way.
-        peer: whether Airbyte's connector reads it as well.
+        since: years before now at which it starts.
+        goal: the largest ratio of its time to the bound.
+        largest: the largest useful number of pages.
+        awkward: whether its dates are spread unevenly.
+        peer: whether Airbyte's connector reads it too.
     """
 
     what: str
@@ -64,13 +64,13 @@ class Case:
     peer: bool = False
 
     def size(self, pages: int) -> tuple[int, dict[str, Any]]:
-        """Return the records of so many full pages, and the simulator's options for them."""
+        """Return the number of records in so many full pages, and the simulator's options for them."""
         records = pages * self.endpoint.page
         sizes = {"lists": 1, "profiles": records} if self.stream == "list_profiles" else {}
         return records, {**self.options, **sizes, self.endpoint.size: records}
 
     def waits(self, pages: int) -> bool:
-        """Return whether a read of so many pages does little but wait for a quota."""
+        """Return whether a read of so many pages mostly waits for a quota."""
         return self.endpoint.is_paced(pages) and self.stream != "events"
 
 
@@ -99,18 +99,18 @@ CASES = (
 
 @dataclass(frozen=True)
 class Read:
-    """What a read took.
+    """The figures of a read.
 
     Attributes:
-        seconds: from the first request to the last answer.
-        cpu: seconds of processor time of the connector, its start included.
-        pages: full pages that hold its records.
-        bound: seconds that it takes at the least.
-        requests: how many.
-        refused: how many of them were answered with 429 or 400.
-        twice: how many records came again.
-        share: of the requests that its whole minutes allow, how many were made; 0 for less than a minute.
-        trace: how many requests were sent in each round trip's time.
+        seconds: from the first request to the last response.
+        cpu: processor seconds of the connector, including the start.
+        pages: number of full pages for its records.
+        bound: lower bound of its time, in seconds.
+        requests: number of requests.
+        refused: number of responses with status 429 or 400.
+        twice: number of repeated records.
+        share: share of the allowed requests that were made in its whole minutes; 0 for less than a minute.
+        trace: number of requests in each interval of one round trip.
     """
 
     seconds: float
@@ -125,20 +125,20 @@ class Read:
 
     @property
     def ratio(self) -> float:
-        """Its time in bounds."""
+        """Its time divided by the bound."""
         return self.seconds / self.bound
 
     def traced(self) -> str:
-        """The trace as text: `1 12 75x3` are five round trips."""
+        """Return the trace as text: `1 12 75x3` are five intervals."""
         runs = ((count, len(list(run))) for count, run in groupby(self.trace))
         return " ".join(f"{count}" if times == 1 else f"{count}x{times}" for count, times in runs)
 
 
 def read(case: Case, pages: int, tries: int = 1) -> Read:
-    """Read so many full pages with this connector; if a read misses its goal, try again. The fastest counts.
+    """Read so many full pages with this connector; repeat a read that misses its goal. The fastest counts.
 
     Raises:
-        WrongError: not every record came.
+        WrongError: records are missing.
     """
     records, options = case.size(pages)
     settings = {"start_date": start_of(case.since), **case.settings}
@@ -163,7 +163,7 @@ def read_with_airbytes(case: Case, pages: int, most: float, say: Callable[[str],
 
     Raises:
         UnmeasurableError: it cannot be installed here.
-        WrongError: not every record came.
+        WrongError: records are missing.
     """
     records, options = case.size(pages)
     settings = {**WORKERS, **case.settings}
@@ -178,7 +178,7 @@ def read_with_airbytes(case: Case, pages: int, most: float, say: Callable[[str],
 
 
 def start_of(years: float) -> str:
-    """Return the date that lies so many years and a day back."""
+    """Return the date so many years and a day ago."""
     return f"{datetime.now(UTC) - timedelta(days=years * 365.25 + 1):%Y-%m-%dT00:00:00Z}"
 
 
@@ -196,7 +196,7 @@ def _taken(case: Case, done: Sync, shop: Simulator) -> Read:
         seconds=times[-1] - times[0] + LATENCY,
         cpu=done.cpu,
         pages=pages,
-        # to divide a read takes one request more at the least, which has to wait if a quota is just used up
+        # splitting takes at least one more request, which must wait if the quota is just used up
         bound=endpoint.bound(pages if pages % endpoint.steady else pages + 1, LATENCY, fullest),
         requests=shop.stats()["requests"],
         refused=shop.refused(),

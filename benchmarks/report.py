@@ -1,4 +1,4 @@
-"""Tables as Markdown that reads well in a terminal too."""
+"""Tables as Markdown that is readable in a terminal too."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ if TYPE_CHECKING:
 
 
 def machine() -> str:
-    """Where it was measured, in general terms."""
+    """Describe the machine in general terms."""
     system, python = platform.system(), platform.python_version()
     return f"{os.cpu_count()} cores, {system} on {platform.machine()}, Python {python}"
 
 
 def section(table: Table) -> str:
-    """A table with its question, what it means, and what is wrong."""
+    """Return the section of a table: its question, meaning, figures and errors."""
     wrong = [f"**Wrong:** {line}" for line in table.wrong]
     parts = [f"## {table.question}", table.meaning, _grid(table), *table.notes, *wrong]
     return "\n\n".join(part for part in parts if part)
 
 
 def markdown(tables: Sequence[Table], plan: str) -> str:
-    """The file: all tables, with what is needed to understand them."""
+    """Return the page of results: all tables, and what is needed to understand them."""
     head = (
-        f"`make bench`, {plan}; {machine()}. The simulator, the connector and what takes its output share the machine, "
-        "so read the ratios rather than the seconds: what is compared was measured in one run. Each sync was seen to "
-        "put out every ID; what came twice is listed. A figure in bold misses its goal."
+        f"`make bench`, {plan}; {machine()}. The simulator, the connector and the consumer of its output share the "
+        "machine, so compare the ratios rather than the seconds: both sides were measured in one run. Each sync was "
+        "checked to emit every ID; repeated records are listed. A figure in bold misses its goal."
     )
     drawing = "![How long a first read takes, by its size](results.svg)"
     return "\n\n".join(["# Benchmarks", head, drawing, *map(section, tables)]) + "\n"
 
 
 def _grid(table: Table) -> str:
-    """The rows, in columns of one width; figures stand to the right."""
+    """Return the rows in aligned columns, with figures to the right."""
     if not table.rows:
         return ""
     lines = [table.heads, *table.rows]

@@ -1,4 +1,4 @@
-"""A simulator in a process of its own."""
+"""A simulator in its own process."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent.parent
 
 @dataclass(frozen=True)
 class Simulator:
-    """A simulator that runs.
+    """A running simulator.
 
     Attributes:
         url: scheme, host and port.
@@ -36,26 +36,26 @@ class Simulator:
     folder: Path
 
     def stats(self) -> dict[str, Any]:
-        """All counts."""
+        """Return all counts."""
         counts: dict[str, Any] = self._call("stats")
         return counts
 
     def refused(self) -> int:
-        """Return how many requests were answered with 429 or 400."""
+        """Return the number of responses with status 429 or 400."""
         counts = self.stats()
         return int(counts["throttled"] + counts["bad_requests"])
 
     def requests(self) -> list[dict[str, Any]]:
-        """The last 10,000 requests: at (seconds since 1970), path, query, status, records."""
+        """Return the last 10,000 requests: at (seconds since 1970), path, query, status, records."""
         last: list[dict[str, Any]] = self._call("requests")
         return last
 
     def by_stream(self) -> Counter[str]:
-        """How many requests each stream has made; no more than 10,000 in all are known."""
+        """Count the requests of each stream, among the last 10,000."""
         return Counter(stream_of(request["path"], request["query"]) for request in self.requests())
 
     def settle(self) -> None:
-        """Let a minute pass in the account: what is dated within the last seconds is read twice, to be sure."""
+        """Advance the account's clock by a minute, since records of the last seconds would be read twice."""
         self._call("advance", {"seconds": 60})
 
     def change(self, **changes: int) -> None:
@@ -63,7 +63,7 @@ class Simulator:
         self._call("mutate", changes)
 
     def reset(self) -> None:
-        """Begin to count from zero."""
+        """Reset the counts."""
         self._call("stats/reset", {})
 
     def _call(self, name: str, body: Any = None) -> Any:
@@ -74,7 +74,7 @@ class Simulator:
 
 @contextmanager
 def simulator(**options: Any) -> Iterator[Simulator]:
-    """Start one, and end it afterwards; options are those of its command line, flags are True."""
+    """Start a simulator, and end it afterwards; options are those of its command line, with True for flags."""
     command = [sys.executable, "-m", "klaviyo_simulator", "--port", "0"]
     for name, value in options.items():
         command += [f"--{name.replace('_', '-')}", *([] if value is True else [str(value)])]

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.sink < messages`: what a sync has put out, counted.
+"""Count the messages of a sync: `python -m benchmarks.sink < messages`.
 
-It is a process of its own so that it can be stopped as a destination that does not keep up, and because a
-process's peak memory is never less than that of the one that started it, which has to stay small.
+It is a separate process, so that it can be stopped like a slow destination, and because the peak memory of a process
+is never below that of the one that started it, which must stay small.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ RECORD = b'{"type":"RECORD","record":{"stream":"'
 ID = b'"id":"'
 EMITTED = b',"emitted_at":'
 TAIL = 140
-"""Bytes at the end of a line that hold the copy of the cursor."""
+"""Bytes at the end of a line that contain the copy of the cursor."""
 SECOND = re.compile(rb'"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)')
 
 
 def main() -> None:
-    """Read the messages on stdin; print what they are, as JSON."""
-    hashes: defaultdict[bytes, array[int]] = defaultdict(lambda: array("q"))  # 64 bits stand for an id well enough
+    """Read messages from stdin; print the counts as JSON."""
+    hashes: defaultdict[bytes, array[int]] = defaultdict(lambda: array("q"))  # 64 bits are enough to tell IDs apart
     cursors: defaultdict[bytes, Counter[bytes]] = defaultdict(Counter)
     states: dict[str, Any] = {}
     errors: list[str] = []
@@ -37,7 +37,7 @@ def main() -> None:
                 continue
             end = line.index(b'"', len(RECORD))
             at = line.find(ID, end)
-            # members of lists are pairs of ids: all of the record stands for them
+            # members of lists have no id, so the whole record is the key
             key = line[at + len(ID) : line.index(b'"', at + len(ID))] if at > 0 else line[end : line.rindex(EMITTED)]
             stream = line[len(RECORD) : end]
             hashes[stream].append(hash(key))
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def _note(line: bytes, states: dict[str, Any], errors: list[str]) -> None:
-    """Keep the last state of each stream, and what went wrong."""
+    """Keep the last state of each stream, and errors."""
     message = json.loads(line)
     if message["type"] == "STATE":
         states[message["state"]["stream"]["stream_descriptor"]["name"]] = message["state"]

@@ -1,4 +1,4 @@
-"""`sizes`: how long first reads of every size take, beside Airbyte's connector and the least that is possible."""
+"""`sizes`: the time of first reads by size, compared with Airbyte's connector and a lower bound."""
 
 from __future__ import annotations
 
@@ -27,34 +27,34 @@ if TYPE_CHECKING:
 
 NAME = "sizes"
 PAGE_FACTOR, ALLOWANCE, PACED_FACTOR = 1.2, 16, 1.03
-"""Requests that a read may take: for each page, and in all; for each page where the minute's quota decides."""
+"""Requests that a read may take: per page, and in addition; per page if the quota per minute decides."""
 SHARE_GOAL = 0.97
-"""The share of the allowed rate that a read should use where the minute's quota decides."""
+"""The share of the allowed rate that a read should use if the quota per minute decides."""
 SIDE_BY_SIDE = 12
-"""Reads that run at the same time, of accounts of their own: they wait for quotas, or for one answer after another."""
+"""Concurrent reads, each of its own account: they wait for quotas, or for one response after another."""
 STAGGER = 4.0
-"""Seconds between the starts of such reads: each begins with a burst."""
+"""Seconds between the starts of concurrent reads, since each starts with a burst."""
 MEANING = f"""\
-Each account is read by itself, with {LATENCY:g} s for an answer and Klaviyo's limits. A page is a full one.
+Each account is read by itself, with {LATENCY:g} s per response and Klaviyo's limits. All pages are full.
 
-- *Time*: from the first request to the last answer. A short read that misses its goal is tried up to {{tries}} times,
-  and the fastest counts. *CPU* includes the start of Python and the CDK, about a second.
-- *Bound*: three round trips, and the pages at the burst limit; beyond a minute's quota, at that quota. What lies in one
-  second can only be read page after page.
-- *Ratio*: time by bound. Less is better; the goal is 2, and 2.5 where the dates are spread in an awkward way.
-- *Airbyte's*: the same read with `{PACKAGE}` and the 50 workers that it takes at most. *Ahead*: how many times as long
-  it takes. More is better. It is not tried where it takes too long.
-- *Requests*: less is better; the goal is {PAGE_FACTOR} a page and {ALLOWANCE} in all, and {PACED_FACTOR} a page where a
-  minute's quota decides. *429*: how many of them Klaviyo refused."""
+- *Time*: from the first request to the last response. A short read that misses its goal is repeated up to {{tries}}
+  times, and the fastest counts. *CPU* includes the start of Python and the CDK, about a second.
+- *Bound*: three round trips, plus the pages at the burst limit; beyond the quota of a minute, at that quota. Records of
+  the same second can only be read page after page.
+- *Ratio*: time divided by bound. Less is better; the goal is 2, and 2.5 if the dates are spread unevenly.
+- *Airbyte's*: the same read with `{PACKAGE}` and its maximum of 50 workers. *Ahead*: how many times as long it takes.
+  More is better. It is left out if it would take too long.
+- *Requests*: less is better; the goal is {PAGE_FACTOR} per page and {ALLOWANCE} in addition, and {PACED_FACTOR} per
+  page if the quota per minute decides. *429*: how many of them Klaviyo rejected."""
 WHEELS = 3
-"""Reads of Airbyte's connector among them: it works more for a page, and so many do not keep each other waiting."""
+"""Concurrent reads with Airbyte's connector, which needs more CPU per page: so few do not slow each other down."""
 WORTHWHILE = 0.5
-"""Airbyte's connector is left out if this one takes more than such a share of the time after which that is stopped."""
+"""Airbyte's connector is left out if the bound is more than this share of the time after which it is stopped."""
 CHARTED = ("events", "profiles", "email_templates")
 
 
 def measure(plan: Plan, say: Say) -> Iterator[Table | Curves]:
-    """Read each stream at each size, with real limits: what needs the processor by itself, the rest side by side."""
+    """Read each stream at each size with real limits: CPU-bound reads alone, the others side by side."""
     table = Table(
         "Every size: how long does a first read take?",
         MEANING.format(tries=plan.tries),
@@ -110,7 +110,7 @@ def _side_by_side(
     waiting: list[Job],
     peers: list[Job],
 ) -> None:
-    """Read what waits for quotas, and what Airbyte's connector reads; add what it took to `reads` and `wheel`."""
+    """Read what waits for quotas, and what Airbyte's connector reads; add the figures to `reads` and `wheel`."""
     gate, few = threading.Lock(), threading.Semaphore(WHEELS)
 
     def begin(line: str) -> None:
@@ -133,7 +133,7 @@ def _side_by_side(
     longest = sorted(waiting, key=lambda job: job[1] / job[0].endpoint.steady, reverse=True)
     with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
         running = [pool.submit(one, job) for job in longest]
-        # events take it a processor each, so that two would keep each other waiting
+        # each read of events takes it a whole core, so two would slow each other down
         others = sorted(peers, key=lambda job: job[1], reverse=True)
         running += [pool.submit(other, job) for job in others if job[0].stream != "events"]
         for each in running:
@@ -168,7 +168,7 @@ def _row(job: Job, own: Read, wheel: Mapping[Job, Read | None], plan: Plan) -> t
 
 
 def _shares(reads: Reads) -> Table:
-    """How much of the allowed rate long reads use."""
+    """Return the shares of the allowed rate that long reads use."""
     table = Table(
         "Does a long read use what Klaviyo allows?",
         "The requests made in the whole minutes of a read that is larger than a minute's quota, as a share of that "
@@ -183,10 +183,10 @@ def _shares(reads: Reads) -> Table:
 
 
 def _missed(reads: Reads) -> Table:
-    """What the reads that miss their goal did, and when."""
+    """Return the requests over time of reads that miss their goal."""
     table = Table(
-        "Where does the time of reads go that miss their goal?",
-        f"How many requests were sent in each {LATENCY:g} s; `75x3` is 75 in each of three.",
+        "Where do reads that miss their goal spend their time?",
+        f"The number of requests in each interval of {LATENCY:g} s; `75x3` means 75 in each of three.",
         ("Stream, pages", "Requests over time"),
     )
     for (case, pages), each in reads.items():
@@ -210,13 +210,13 @@ def _curves(reads: Reads, wheel: Mapping[Job, Read | None]) -> Iterator[Curves]:
 
 
 def _undivided() -> str:
-    """Say which streams are read by one reader, and why."""
+    """Name the streams that are not split, and the reason."""
     collections = [stream for stream in streams() if not isinstance(stream, Periods | Child | Detailed)]
     unordered = [
         f"`{stream.name}`" for stream in collections if stream.lower_bound_operator and not stream.is_sorted_reliably
     ]
     unfiltered = [f"`{stream.name}`" for stream in collections if not stream.lower_bound_operator]
     return (
-        "These streams are not divided among readers: since Klaviyo's order cannot be relied on, "
-        f"{', '.join(unordered)}; since Klaviyo takes no filter by their date, {', '.join(unfiltered)}."
+        "These streams are not split into concurrent windows: since Klaviyo's order is not reliable, "
+        f"{', '.join(unordered)}; since Klaviyo has no filter by their date, {', '.join(unfiltered)}."
     )

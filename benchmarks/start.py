@@ -1,4 +1,4 @@
-"""`start`: what the commands take that people wait for."""
+"""`start`: the time of the commands that people wait for."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ CDK = (sys.executable, "-c", "import airbyte_cdk.entrypoint")
 
 
 def measure(plan: Plan, say: Callable[[str], None]) -> Iterator[Table]:
-    """Start each command; the simulator answers at once, so no latency is part of the time."""
+    """Start each command; the simulator responds at once, so the time includes no latency."""
     table = Table(
-        "How long does a command take that somebody waits for?",
-        f"Seconds from start to end of the process, the fastest of {plan.starts}; the import of Airbyte's CDK alone "
-        "for comparison. Less is better.",
+        "How long do the commands take that people wait for?",
+        f"Seconds from start to end of the process, the fastest of {plan.starts}; for comparison, the import of "
+        "Airbyte's CDK alone. Less is better.",
         ("Command", "Time"),
     )
-    say("starting spec, check and the CDK by itself")
+    say("starting spec, check and the CDK alone")
     times: dict[str, list[float]] = {"spec": [], "check": [], "import airbyte_cdk.entrypoint": []}
     with simulator(no_limits=True) as shop, table.guard("the start"):
         connector = ours(shop)

@@ -1,4 +1,4 @@
-"""What a comparison yields: tables that answer a question each, and curves for the chart."""
+"""The results of a comparison: tables that answer one question each, and curves for the chart."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class UnmeasurableError(Exception):
 
 
 class WrongError(Exception):
-    """A sync did not do what it is measured at, so that its figures mean nothing."""
+    """A sync did not read what it should, so its figures mean nothing."""
 
 
 @dataclass
@@ -26,11 +26,11 @@ class Table:
 
     Attributes:
         question: the heading.
-        meaning: a sentence or two: what the figures are, and whether higher or lower is better.
-        heads: of the columns; the first column names the row, all others hold figures.
+        meaning: a sentence or two: what the figures are, and whether more or less is better.
+        heads: of the columns; the first column names the row, all others have figures.
         rows: the cells, as text.
         notes: sentences below the table.
-        wrong: what went wrong, so that somebody has to look at it.
+        wrong: errors that need attention.
     """
 
     question: str
@@ -42,7 +42,7 @@ class Table:
 
     @contextmanager
     def guard(self, what: str) -> Iterator[None]:
-        """Note what cannot be measured, or is wrong, and go on."""
+        """Note what cannot be measured or is wrong, and continue."""
         try:
             yield
         except UnmeasurableError as error:
@@ -57,7 +57,7 @@ class Curves:
 
     Attributes:
         title: what was read.
-        seconds: by OURS, WHEEL and BOUND: the time of a read by its pages.
+        seconds: for OURS, WHEEL and BOUND, the time of a read by its number of pages.
     """
 
     title: str
@@ -65,19 +65,19 @@ class Curves:
 
 
 def figure(value: float) -> str:
-    """Return a number with two or three significant digits."""
+    """Format a number with two or three significant digits."""
     if value == int(value) or abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
 def seconds(value: float) -> str:
-    """Return a time in seconds, or in minutes if it is long."""
+    """Format a time in seconds, or in minutes if it is long."""
     if value >= 600:
         return f"{value / 60:.0f} min"
     return f"{value:.0f} s" if value >= 10 else f"{value:.1f} s"
 
 
 def marked(text: str, *, missed: bool) -> str:
-    """Return a figure in bold if it misses its goal."""
+    """Format a figure, in bold if it misses its goal."""
     return f"**{text}**" if missed else text

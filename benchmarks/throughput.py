@@ -1,4 +1,4 @@
-"""`throughput`: records a second where nothing but the connector takes time."""
+"""`throughput`: records per second if only the connector takes time."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ NAME = "throughput"
 
 
 def measure(plan: Plan, say: Callable[[str], None]) -> Iterator[Table]:
-    """Read events without latency and limits; both connectors read as many events a day."""
+    """Read events without latency and limits, with the same number of events per day for both connectors."""
     table = Table(
-        "How much work is a record?",
-        "Events, without latency and limits, so that nothing but the connector takes time; its output goes to a file. "
-        "More records a second and less CPU are better. Klaviyo allows 58,333 events a second over a minute.",
+        "How much CPU does a record take?",
+        "Events, without latency and limits, so that only the connector takes time; its output goes to a file. "
+        "More records per second and less CPU are better. Klaviyo allows 58,333 events per second over a minute.",
         ("Connector", "Events", "Events/s", "CPU for a million events"),
     )
     years = YEARS * plan.wheel_events / plan.events
@@ -48,11 +48,11 @@ def measure(plan: Plan, say: Callable[[str], None]) -> Iterator[Table]:
         rates.append(done.rate)
         table.rows.append(_row("Airbyte's connector", done, idle))
     if len(rates) == 2:
-        table.notes.append(f"This connector reads {figure(round(rates[0] / rates[1]))} times as many in a second.")
+        table.notes.append(f"This connector reads {figure(round(rates[0] / rates[1]))} times as many per second.")
     yield table
 
 
 def _row(name: str, done: Sync, idle: float) -> tuple[str, ...]:
-    """Its figures; the CPU of a sync of next to nothing is left out."""
+    """Return the figures of a sync, without the CPU of a sync that reads almost nothing."""
     cpu = max(done.cpu - idle, 0.0) / done.total * 1e6
     return name, f"{done.total:,}", figure(done.rate), f"{figure(cpu)} s"
