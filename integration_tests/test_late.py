@@ -13,7 +13,7 @@ from integration_tests.test_kill import read_and_stop
 from integration_tests.test_sync import assert_sound
 from integration_tests.truth import expected
 from klaviyo_simulator import Simulator
-from source_klaviyo.sync.instants import DAY, HOUR, SECOND, floor, for_state, parse_instant
+from source_klaviyo.sync.instants import DAY, HOUR, SECOND, Instant, floor, for_state, parse_instant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +64,7 @@ def test_a_late_event_repeats_its_hour_and_nothing_else(young: tuple[Simulator, 
     for stream in STREAMS:
         assert late <= {*third.ids(stream)}, stream
         assert {hour for hour in hours(third, stream) if hour < floor(position, HOUR)} <= {
-            floor(one * SECOND, HOUR) for one in moments
+            floor(Instant(one * SECOND), HOUR) for one in moments
         }, stream
 
     fourth = connector.read(*STREAMS, state=aged(third.state(), 9))
