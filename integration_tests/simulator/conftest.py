@@ -1,12 +1,9 @@
-"""Fixtures: simulators to ask, a plain HTTP client, and Klaviyo's own description of its API."""
+"""Fixtures: simulators to ask, and a plain HTTP client."""
 
 from __future__ import annotations
 
-import gzip
-import json
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,11 +17,6 @@ if TYPE_CHECKING:
 NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
 HEADERS = {"Authorization": "Klaviyo-API-Key pk_demo", "revision": "2026-07-15"}
 OCTOBER = "2026-10-15"
-_FOLDER = Path(__file__).parents[3] / "shared" / "klaviyo"
-DOCUMENTS = {
-    "2026-07-15": _FOLDER / "openapi-2026-07-15.json.gz",
-    OCTOBER: _FOLDER / "openapi-2026-10-15-derived.json.gz",
-}
 
 
 class Client:
@@ -88,21 +80,3 @@ def start() -> Iterator[Callable[..., Client]]:
             return Client(simulator, stack.enter_context(requests.Session()))
 
         yield started
-
-
-@pytest.fixture(scope="session")
-def documents() -> dict[str, Any]:
-    """Klaviyo's OpenAPI documents by revision."""
-    found = {}
-    for revision, path in DOCUMENTS.items():
-        if not path.exists():
-            pytest.skip(f"Klaviyo's OpenAPI document is not at {path}")
-        with gzip.open(path, "rt", encoding="utf-8") as file:
-            found[revision] = json.load(file)
-    return found
-
-
-@pytest.fixture(scope="session")
-def openapi(documents: dict[str, Any]) -> Any:
-    """The document of the revision that most endpoints are asked in."""
-    return documents[HEADERS["revision"]]

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from integration_tests.simulator.asking import answer, check, post, question, refusal
+from integration_tests.simulator.asking import answer, post, question, refusal
 from klaviyo_simulator.rules.reports import OPERATIONS
 
 if TYPE_CHECKING:
@@ -49,9 +49,10 @@ def events(client: Client, metric: str, start: str, end: str) -> list[dict[str, 
 
 @pytest.mark.parametrize("by", [None, [], ["$flow"], ["$flow", "Campaign Name"]])
 @pytest.mark.parametrize("interval", VALUES["interval"])
-def test_answers_are_as_the_document_says(client: Client, openapi: Any, by: Any, interval: str) -> None:
+def test_answers_are_as_the_facts_say(client: Client, by: Any, interval: str) -> None:
     found = answer(client, PATH, asked(client, by=by, interval=interval))
-    check(openapi, PATH, {**found, "links": {"self": found["links"]["self"]}})
+    assert found["data"]["type"] == "metric-aggregate"
+    assert found["data"]["attributes"].keys() == OPERATIONS[PATH].fields - {"id"}
     dates, rows = found["data"]["attributes"]["dates"], found["data"]["attributes"]["data"]
     assert rows
     for row in rows:

@@ -18,7 +18,6 @@ from integration_tests.simulator.asking import (
     WEEK,
     answer,
     asked,
-    check,
     days,
     metric,
     post,
@@ -53,10 +52,11 @@ def test_keys_of_timeframes_are_those_of_the_facts(report: Report) -> None:
     assert KEYS.keys() == set(facts(REVISION).operation(report.path)["asks"]["timeframe.key"]["values"])
 
 
-def test_answers_are_as_the_document_says(client: Client, openapi: Any, report: Report) -> None:
+def test_answers_are_as_the_facts_say(client: Client, report: Report) -> None:
     for timeframe in ({"key": "last_7_days"}, WEEK):
         found = answer(client, report.path, asked(client, report, timeframe=timeframe))
-        check(openapi, report.path, {**found, "links": {"self": found["links"]["self"]}})
+        assert found["data"]["type"] == report.type
+        assert found["data"]["attributes"].keys() == report.fields - {"id"}
         assert found["data"].keys() <= {"type", "id", "attributes", "relationships"}
         assert UUID(found["data"]["id"])
         ends = {"next": None, "prev": None} if report.subject in {"campaign", "flow"} else {}

@@ -64,6 +64,8 @@ def _campaign_message(birth: Birth, record: Record) -> None:
         ),
     }[channel]
     content = {name: (made.get("content") or {}).get(name) for name in parts}
+    if channel == "mobile_push":
+        content["body"] = content["body"] or ""
     content[parts[0]] = f"{random.choice(words.PRODUCTS)} — {words.filler(random, 20)}"
     record.change(definition={"channel": channel, **more, "content": content})
     record.relations["template"] = birth.pick("template") if channel == "email" else None
