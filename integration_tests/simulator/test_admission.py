@@ -121,7 +121,7 @@ def test_webhooks_need_an_add_on_of_the_account(start: Callable[..., Client], pa
 def test_another_key_can_be_set(start: Callable[..., Client]) -> None:
     client = start(key="pk_other")
     assert client.refusal("/api/accounts")[0] == 401
-    headers = {"Authorization": "Klaviyo-API-Key pk_other"}
+    headers: dict[str, str | None] = {"Authorization": "Klaviyo-API-Key pk_other"}
     assert client.get("/api/accounts", headers=headers).status_code == 200
 
 

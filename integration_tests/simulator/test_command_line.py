@@ -34,8 +34,10 @@ def run() -> Iterator[Run]:
             text=True,
         )
         processes.append(process)
-        line = process.stderr.readline()
-        return re.search(r"http://[\w.:]+", line).group(), process
+        assert process.stderr is not None
+        ready = re.search(r"http://[\w.:]+", process.stderr.readline())
+        assert ready
+        return ready[0], process
 
     yield started
     for process in processes:

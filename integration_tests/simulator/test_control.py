@@ -21,7 +21,7 @@ def control(start: Callable[..., Client]) -> Any:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
-    call.client = client
+    vars(call)["client"] = client
     return call
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from random import Random
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -124,7 +124,7 @@ def test_predictions_draw_on_a_bucket_of_their_own_for_all_endpoints(
 ) -> None:
     client = start(limits=True)
     monkeypatch.setattr(api, "time", SimpleNamespace(time=time.time, monotonic=lambda: 120.0))
-    dear = {"additional-fields[profile]": "subscriptions,predictive_analytics"}
+    dear: dict[str, Any] = {"additional-fields[profile]": "subscriptions,predictive_analytics"}
     one = f"/api/profiles/{client.simulator.ids('profiles')[0]}"
     statuses = [client.get("/api/profiles", **dear).status_code for _ in range(11)]
     assert statuses == [200] * 10 + [429]  # the endpoint alone allows 75

@@ -93,7 +93,7 @@ def test_its_collection_is_read_page_by_page(url: str) -> None:
 
 
 def test_its_records_have_what_the_facts_say(url: str) -> None:
-    for record in get(f"{url}/api/parcels", include="profile", **{"additional-fields[parcel]": "contents"})["data"]:
+    for record in get(f"{url}/api/parcels?additional-fields[parcel]=contents", include="profile")["data"]:
         attributes = record["attributes"]
         assert attributes.keys() == {"state", "updated", "tracking_url", "weight", "insured", "contents", "address"}
         assert attributes["state"] in {"sent", "lost"}

@@ -66,7 +66,7 @@ def refresh(simulator: Simulator, token: str = "demo-refresh-token") -> tuple[in
 
 
 def exchange(simulator: Simulator, code: str, **changes: str) -> tuple[int, dict[str, Any]]:
-    form = {"code": code, "code_verifier": VERIFIER, "redirect_uri": REDIRECT, **changes}
+    form: dict[str, Any] = {"code": code, "code_verifier": VERIFIER, "redirect_uri": REDIRECT, **changes}
     return ask(simulator, grant_type="authorization_code", **form)
 
 

@@ -28,7 +28,8 @@ QUERIES = [
 
 
 def cursor_of(page: dict[str, Any]) -> str:
-    return parse_qs(urlsplit(page["links"]["next"]).query)["page[cursor]"][0]
+    query: str = urlsplit(page["links"]["next"]).query
+    return parse_qs(query)["page[cursor]"][0]
 
 
 @pytest.mark.parametrize(("path", "given"), QUERIES)

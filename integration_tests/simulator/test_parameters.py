@@ -182,7 +182,7 @@ def test_included_resources_come_once(client: Client) -> None:
     ],
 )
 def test_relationships_have_data_only_when_included(client: Client, path: str, include: str, kind: str) -> None:
-    given = EMAIL if path == "campaigns" else {}
+    given: dict[str, Any] = dict(EMAIL) if path == "campaigns" else {}
     given = {**given, "page[size]": 100} if path == "profiles" else given
     plain = client.walk(f"/api/{path}", given)
     assert all("data" not in record["relationships"][include] for record in plain)

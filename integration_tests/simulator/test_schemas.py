@@ -68,8 +68,8 @@ def answers(client: Client, revision: str, endpoint: Endpoint) -> Iterator[Recor
                 yield client.ask(path.format(id=identity), given)
         return
     if path == "/api/coupon-codes":
-        ids = ",".join(f"'{identity}'" for identity in client.simulator.ids("coupons"))
-        given["filter"] = f"any(coupon.id,[{ids}])"
+        coupons = ",".join(f"'{identity}'" for identity in client.simulator.ids("coupons"))
+        given["filter"] = f"any(coupon.id,[{coupons}])"
     for text in FILTERS.get(path, {}).get(revision, [given.get("filter")]):
         page = client.ask(path, {**given, **({"filter": text} if text else {})})
         yield page

@@ -139,4 +139,4 @@ def test_coupon_codes(sdk: Any) -> None:
 def test_errors(sdk: Any) -> None:
     with pytest.raises(Exception, match="not_found") as caught:
         sdk.Profiles.get_profile("unknown")
-    assert caught.value.status == 404
+    assert vars(caught.value)["status"] == 404
