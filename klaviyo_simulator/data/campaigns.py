@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
+from typing_extensions import override
+
 from klaviyo_simulator.data import words
 from klaviyo_simulator.data.records import Record, ids_of
 from klaviyo_simulator.data.tables import RecordTable
@@ -144,6 +146,7 @@ class EstimationTable(RecordTable):
         super().__init__()
         self._campaigns = campaigns
 
+    @override
     def get(self, identity: str) -> Record | None:
         """The estimation for a campaign; those of some campaigns never come."""
         count = crc32(identity.encode()) % 100_000
@@ -151,6 +154,7 @@ class EstimationTable(RecordTable):
             return None
         return Record(identity, {"estimated_recipient_count": count})
 
+    @override
     def ids(self) -> list[str]:
         """The ids of the campaigns that have one."""
         return [identity for identity in self._campaigns.ids() if self.get(identity)]

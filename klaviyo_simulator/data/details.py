@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import override
+
 from klaviyo_simulator.data import words
 from klaviyo_simulator.data.records import Record, ids_of
 from klaviyo_simulator.protocol.moments import DAY, iso
@@ -48,6 +50,7 @@ class Group(Record):
     __slots__ = ()
 
     @property
+    @override
     def attributes(self) -> dict[str, Any]:
         """The attributes and the count."""
         return {**self._attributes, "profile_count": len(ids_of(self.relations.get("profiles")))}

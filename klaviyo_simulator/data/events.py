@@ -11,6 +11,7 @@ from bisect import bisect_left, bisect_right, insort
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from typing_extensions import override
 
 from klaviyo_simulator.data.event_pages import NOBODY, EventIds, EventPages
 from klaviyo_simulator.data.records import Record, Related
@@ -211,6 +212,7 @@ class EventTable:
 class AttributionTable(RecordTable):
     """Attributions have no collection; they follow from the events that they belong to."""
 
+    @override
     def get(self, identity: str) -> Record | None:
         """An attribution, which has no attributes."""
         return Record(identity, {})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import override
+
 from klaviyo_simulator.data import words
 from klaviyo_simulator.data.records import Record
 from klaviyo_simulator.protocol.moments import SECOND, iso, iso_micro
@@ -43,8 +45,8 @@ class Profile(Record):
         return None if self.number % 29 == 28 else f"person.{self.number}@example.com"
 
     @property
+    @override
     def attributes(self) -> dict[str, Any]:
-        """All attributes."""
         own = {
             "email": self.email,
             "phone_number": f"+1500{self.number:07d}" if self.number % 3 == 0 else None,
@@ -55,10 +57,11 @@ class Profile(Record):
         }
         return {**self._look, **own, **self._changes}
 
+    @override
     def change(self, **attributes: Any) -> None:
-        """Set some attributes."""
         self._changes = {**self._changes, **attributes}
 
+    @override
     def value(self, name: str) -> Any:
         """The value behind a dotted path; the usual ones without building all attributes."""
         if name in self._changes:
@@ -73,6 +76,7 @@ class Profile(Record):
             return (max if which == "timestamp" else min)(timestamps, default=None)
         return super().value(name)
 
+    @override
     def elements(self, name: str) -> list[dict[str, Any]]:
         """The suppressions of one kind, or the elements of a relation."""
         if not name.endswith("suppression") and not name.endswith("suppressions"):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from typing_extensions import override
+
 from klaviyo_simulator.protocol.moments import cached_moment_of
 
 Related = str | list[str] | dict[str, str | None] | None
@@ -66,16 +68,17 @@ class Member(Record):
         self._joined = joined
 
     @property
+    @override
     def attributes(self) -> dict[str, Any]:
         """The record's attributes, and when it joined."""
         return {**self._record.attributes, "joined_group_at": self._joined}
 
+    @override
     def value(self, name: str) -> Any:
-        """The value behind a dotted path."""
         return self._joined if name == "joined_group_at" else self._record.value(name)
 
+    @override
     def elements(self, name: str) -> list[dict[str, Any]]:
-        """The elements of a list behind a dotted path."""
         return self._record.elements(name)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right, insort
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from typing_extensions import override
+
 from klaviyo_simulator.data.records import Record, comparable
 from klaviyo_simulator.rules.declarations import LOWER_BOUNDS, UPPER_BOUNDS
 from klaviyo_simulator.rules.filters import ANYTHING
@@ -182,17 +184,19 @@ class TemplateTable(RecordTable):
         """Add a template that is in no list and can be read by its id only."""
         self._kept[record.id] = record
 
+    @override
     def get(self, identity: str) -> Record | None:
         """The template of an id, listed or not."""
         return super().get(identity) or self._kept.get(identity)
 
+    @override
     def put(self, record: Record) -> None:
         """Add a template to the lists, or take note that it has changed."""
         if record.id not in self._kept:
             super().put(record)
 
+    @override
     def remove(self, identity: str) -> None:
-        """Delete a template."""
         if self._kept.pop(identity, None) is None:
             super().remove(identity)
 

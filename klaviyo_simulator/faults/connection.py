@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -33,6 +34,7 @@ class SpoiledResponse(web.StreamResponse):
         self._answer = answer
         self.force_close()
 
+    @override
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         """Send what is to be sent."""
         transport = request.transport
@@ -40,6 +42,7 @@ class SpoiledResponse(web.StreamResponse):
             await _PLAYS[self._fault.kind](transport, self._answer, self._fault.options)
         return None
 
+    @override
     async def write_eof(self, data: bytes = b"") -> None:
         """Nothing is left to send."""
 
