@@ -14,7 +14,7 @@ import source_klaviyo
 from source_klaviyo.api.client import HOST
 from source_klaviyo.api.errors import ConfigError
 from source_klaviyo.config import API_URL_VARIABLE, Config
-from source_klaviyo.sync.instants import DAY, SECOND
+from source_klaviyo.sync.instants import DAY, SECOND, Instant
 
 KEY = "pk_0123456789abcdefMARKED"
 
@@ -23,8 +23,8 @@ def parse(environ: dict[str, str] | None = None, **settings: Any) -> Config:
     return Config.parse({"api_key": KEY, **settings}, environ or {})
 
 
-def instant(*when: int) -> int:
-    return timegm((*when, 0, 0, 0)) * SECOND
+def instant(*when: int) -> Instant:
+    return Instant(timegm((*when, 0, 0, 0)) * SECOND)
 
 
 def refusal(environ: dict[str, str] | None = None, **settings: Any) -> str:
