@@ -117,7 +117,7 @@ class RecentHours:
 
     def written(self, horizon: int) -> dict[str, Any]:
         """Return the fingerprints for a state, without settled hours."""
-        since = max(self.since, settled_from(self.looked, horizon))
+        since = min(max(self.since, settled_from(self.looked, horizon)), self.until)
         return {
             "since": for_state(since),
             "until": for_state(self.until),

@@ -12,7 +12,7 @@ import requests_mock
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from source_klaviyo.sync.instants import DAY, HOUR, SECOND, floor, for_filter, parse_instant
+from source_klaviyo.sync.instants import DAY, HOUR, SECOND, Instant, floor, for_filter, parse_instant
 from source_klaviyo.sync.recent_hours import RecentHours
 from source_klaviyo.sync.state import StoredState
 from unit_tests.fake_api import NOW, FakeKlaviyo, error, sync
@@ -256,6 +256,13 @@ def test_recent_hours_of_another_shape_are_a_configuration_error(klaviyo: FakeKl
     output = sync("events", state={"events": {"datetime": "2024-06-01", "recent_hours": hours}})
     assert "state of stream events holds" in output.errors("events")[0].message
     assert klaviyo.requests == []
+
+
+def test_hours_that_are_all_settled_leave_no_span_that_ends_before_it_begins() -> None:
+    start = parse_instant("2024-06-01")
+    read = RecentHours(since=start, until=Instant(start + 5 * HOUR), looked=Instant(start + 9 * DAY))
+    written = read.written(DAY)
+    assert written["since"] == written["until"] == "2024-06-01T05:00:00+0000"
 
 
 def test_a_recheck_that_fails_is_repeated_in_the_next_sync(account: Account) -> None:
