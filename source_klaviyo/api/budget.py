@@ -58,9 +58,8 @@ class _Bucket:
     """The requests of this process that count against one limit. Times are monotonic seconds."""
 
     def __init__(self, limit: Limit) -> None:
-        self._tier = {BURST_SECONDS: limit.tier.burst, STEADY_SECONDS: limit.tier.steady}
+        self._tier = {BURST_SECONDS: limit.tier.burst, STEADY_SECONDS: limit.tier.steady, DAY_SECONDS: limit.tier.daily}
         self._learned: dict[float, tuple[int, float]] = {}
-        self._daily = limit.tier.daily
         self.left_today = limit.tier.daily
         self.in_flight = 0
         self.paused_until = 0.0
@@ -68,24 +67,22 @@ class _Bucket:
 
     def quota(self, window: float, now: float) -> int | None:
         """Return the requests that a window of so many seconds allows; None if the limit has no such window."""
-        if window == DAY_SECONDS:
-            return self._daily
         quota, until = self._learned.get(window, (0, 0.0))
         return quota if now < until else self._tier.get(window)
 
     def lower(self, window: float, quota: int, now: float) -> None:
         """Use a quota below the tier's for some minutes: the response may be wrong, or the lower quota temporary."""
-        if window == DAY_SECONDS and self._daily is not None and self.left_today is not None:
-            used = self._daily - self.left_today
-            self.left_today = max(0, min(self.left_today, quota - used))
-        elif 0 < quota < self._tier.get(window, 0):
+        tier = self._tier.get(window) or 0
+        if window == DAY_SECONDS and self.left_today is not None:
+            self.left_today = max(0, min(self.left_today, quota - (tier - self.left_today)))
+        elif 0 < quota < tier:
             self._learned[window] = quota, now + LEARNED_SECONDS
 
     def delay(self, now: float) -> float:
         """Return the seconds until a slot is free; infinity if only a response can free one."""
         self._forget(now)
-        free = [self._free_in(self.quota(window, now) or tier, window, now) for window, tier in self._tier.items()]
-        return max(self.paused_until - now, *free)
+        burst, steady = (self._free_in(window, now) for window in (BURST_SECONDS, STEADY_SECONDS))
+        return max(self.paused_until - now, burst, steady)
 
     def used(self, now: float) -> int:
         """Return how many slots of the last minute are taken."""
@@ -96,8 +93,8 @@ class _Bucket:
         while self._answered and self._answered[0] <= now - STEADY_SECONDS:
             self._answered.popleft()
 
-    def _free_in(self, quota: int, window: float, now: float) -> float:
-        free = quota - self.in_flight
+    def _free_in(self, window: float, now: float) -> float:
+        free = (self.quota(window, now) or 1) - self.in_flight
         if free <= 0:
             return float("inf")
         return self._answered[-free] + window - now if len(self._answered) >= free else 0.0

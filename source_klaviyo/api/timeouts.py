@@ -31,11 +31,11 @@ class Timeouts:
     """Timeouts of requests, from the latency of earlier responses of the same endpoint."""
 
     def __init__(self) -> None:
-        self._latencies: dict[tuple[str, ...], deque[float]] = {}
+        self._latencies: dict[tuple[Limit, ...], deque[float]] = {}
 
     def learn(self, limits: Sequence[Limit], latency: float) -> None:
         """Learn from the seconds that a successful response took to begin."""
-        self._latencies.setdefault(_key(limits), deque(maxlen=RECENT_RESPONSES)).append(latency)
+        self._latencies.setdefault(tuple(limits), deque(maxlen=RECENT_RESPONSES)).append(latency)
 
     def seconds(self, limits: Sequence[Limit], failures: int) -> float:
         """Return the timeout of a request in seconds.
@@ -44,11 +44,7 @@ class Timeouts:
             limits: the limits that the request counts against, which identify the endpoint.
             failures: how often the request has failed.
         """
-        latencies = self._latencies.get(_key(limits))
+        latencies = self._latencies.get(tuple(limits))
         least = MIN_REPORT_SECONDS if any(limit.tier.daily for limit in limits) else MIN_SECONDS
         first = max(least, LATENCY_FACTOR * max(latencies) if latencies else DEFAULT_SECONDS)
         return min(first * 2.0 ** min(failures, 10), MAX_SECONDS)
-
-
-def _key(limits: Sequence[Limit]) -> tuple[str, ...]:
-    return tuple(limit.name for limit in limits)
