@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 MIN_SECRET_LENGTH = 8
 """Characters of a secret that is masked; a shorter one would be part of too many words."""
 
+MAX_CHARACTERS = 5_000
+"""Characters of a text that is searched: the time that it takes grows with the square of its length."""
+_TOO_LONG = f"(left out, since it is longer than {MAX_CHARACTERS:,} characters)"
+
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|(.))")
 _PERSONAL = re.compile(
     r"""(?:"[^"@]+"|[^\s@"<>(),;]+)@(?:\[[^\]]*\]|[\w.-]+)  # addresses
@@ -27,13 +31,15 @@ _PERSONAL = re.compile(
 
 
 def redact_secrets(text: str, secrets: Sequence[str], what: str) -> str:
-    """Redact secrets: mask them in a text, or leave out the text if it contains one escaped or encoded.
+    """Redact secrets: mask them in a text, or leave out the text if one is escaped or encoded, or if it is too long.
 
     Args:
         text: any text.
         secrets: those shorter than MIN_SECRET_LENGTH are ignored.
         what: the name of the secrets, for the message that replaces a text that is left out.
     """
+    if len(text) > MAX_CHARACTERS:
+        return _TOO_LONG
     long = [secret for secret in secrets if len(secret) >= MIN_SECRET_LENGTH]
     for secret in sorted(long, key=len, reverse=True):  # one may be a part of another
         text = re.sub(re.escape(secret), "****", text, flags=re.IGNORECASE)
@@ -44,7 +50,12 @@ def redact_secrets(text: str, secrets: Sequence[str], what: str) -> str:
 
 
 def redact_pii(text: str) -> str:
-    """Redact personal data: mask email addresses, telephone numbers and profile IDs, or leave out an escaped one."""
+    """Redact personal data: mask email addresses, telephone numbers and profile IDs in a text.
+
+    The text is left out if one of them is escaped, or if it is too long.
+    """
+    if len(text) > MAX_CHARACTERS:
+        return _TOO_LONG
     masked = _PERSONAL.sub("****", text)
     if _PERSONAL.search(_unescaped(masked)):
         return "(left out, since it contains personal data)"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 KEY = "pk_0123456789abcdefMARKED"
 LEFT_OUT = "(left out, since it repeats the API key)"
+TOO_LONG = "(left out, since it is longer than 5,000 characters)"
 
 ORDINARY = [
     "",
@@ -87,7 +88,7 @@ def test_the_key_is_recognized_encoded_and_escaped(
 ) -> None:
     for change in (*encoded, *escaped):
         text = change(text)
-    assert redact_key(prefix + text) in {LEFT_OUT, f"{prefix}****"}
+    assert redact_key(prefix + text) in {LEFT_OUT, TOO_LONG, f"{prefix}****"}
 
 
 def test_a_text_shorter_than_any_key_is_not_taken_for_one() -> None:
@@ -120,3 +121,8 @@ def test_email_addresses_telephone_numbers_and_profile_ids_are_masked(text: str,
 )
 def test_a_text_with_an_escaped_email_address_is_left_out(address: str) -> None:
     assert redact_pii(f"No profile {address}.") == "(left out, since it contains personal data)"
+
+
+@pytest.mark.parametrize("redact", [redact_key, redact_pii])
+def test_a_text_that_takes_too_long_to_search_is_left_out(redact: Callable[[str], str]) -> None:
+    assert redact("%" + "25" * 100_000) == TOO_LONG
