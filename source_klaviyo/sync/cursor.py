@@ -1,4 +1,4 @@
-"""The cursor of one stream: its windows, and when a checkpoint (a state) is emitted."""
+"""The cursor of one stream: its windows, and when a checkpoint is emitted, a state behind the records it covers."""
 
 from __future__ import annotations
 
