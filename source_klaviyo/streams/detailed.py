@@ -73,6 +73,7 @@ class ReadById(Detailed, ABC):
 
     detail_params: ClassVar[Mapping[str, str]]
 
+    @override
     def transform(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw | None:
         """Return the record as it is when requested by its ID; None if it has just been deleted."""
         if super().transform(resource, stream_slice) is None:

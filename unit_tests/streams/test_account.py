@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from source_klaviyo.sync.instants import DAY, HOUR, SECOND, for_filter
+from source_klaviyo.sync.instants import DAY, HOUR, SECOND, Instant, for_filter
 from unit_tests.fake_api import FakeKlaviyo, Output, error, sync
 from unit_tests.streams.documents import GONE, answers, item, page
 
@@ -127,11 +127,11 @@ class Meter:
 
     def __init__(self, klaviyo: FakeKlaviyo) -> None:
         self.klaviyo = klaviyo
-        self.read: dict[str, int] = {}
+        self.read: dict[str, Instant] = {}
         klaviyo.before = lambda _: page(*(self._row(*each) for each in self.read.items()))
 
     @staticmethod
-    def _row(name: str, instant: int) -> dict[str, Any]:
+    def _row(name: str, instant: Instant) -> dict[str, Any]:
         return {"type": "billing-usage", "id": name, "attributes": {"usage_used": 1.5, "as_of": for_filter(instant)}}
 
     def synced(self, before: Output | None = None) -> Output:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from source_klaviyo.sync.compact import MAX_LISTED_PARTITIONS, compact_state
-from source_klaviyo.sync.instants import DAY, SECOND, for_filter, for_state, parse_instant
+from source_klaviyo.sync.instants import DAY, SECOND, Instant, for_filter, for_state, parse_instant
 from source_klaviyo.sync.state import StoredState
 from unit_tests.fake_api import NOW, FakeKlaviyo, Output, sync
 
@@ -24,7 +24,7 @@ class Lists:
 
     def __init__(self, klaviyo: FakeKlaviyo) -> None:
         self.klaviyo = klaviyo
-        self.members: dict[str, list[tuple[str, int]]] = {}
+        self.members: dict[str, list[tuple[str, Instant]]] = {}
         klaviyo.before = self.answer
 
     def answer(self, request: Request) -> tuple[int, bytes]:

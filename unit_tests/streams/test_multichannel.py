@@ -106,7 +106,7 @@ class Account:
     @staticmethod
     def _since(rows: list[dict[str, Any]], cursor: str, params: dict[str, str]) -> list[dict[str, Any]]:
         bound = re.search(rf"greater-or-equal\({cursor},([^)]+)\)", params.get("filter", ""))
-        start: Instant = parse_instant(bound.group(1)) if bound else 0
+        start = parse_instant(bound.group(1)) if bound else Instant(0)
         found = [row for row in rows if parse_instant(row["attributes"][cursor]) >= start]
         return sorted(found, key=lambda row: str(row["attributes"][cursor]))
 

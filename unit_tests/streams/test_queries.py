@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from source_klaviyo.sync.cursor import CONSISTENCY_LAG
-from source_klaviyo.sync.instants import DAY, SECOND, for_filter, for_state, parse_instant
+from source_klaviyo.sync.instants import DAY, SECOND, Instant, for_filter, for_state, parse_instant
 from tools.streams import streams
 from unit_tests.fake_api import NOW, FakeKlaviyo, Request, sync
 
@@ -24,7 +24,7 @@ START = parse_instant("2024-01-01T00:00:00Z")
 SETTLED = for_state(NOW - CONSISTENCY_LAG)
 
 
-def profile(updated: int, *suppressed_at: int) -> dict[str, Any]:
+def profile(updated: Instant, *suppressed_at: Instant) -> dict[str, Any]:
     suppression = [{"reason": "UNSUBSCRIBE", "timestamp": for_filter(one)} for one in suppressed_at]
     return {"updated": for_filter(updated), "subscriptions": {"email": {"marketing": {"suppression": suppression}}}}
 
@@ -33,8 +33,8 @@ def fill(klaviyo: FakeKlaviyo, seed: int, count: int = 120) -> None:
     """Add profiles of which a third is suppressed, some of them several times."""
     chance = random.Random(seed)
 
-    def instant() -> int:
-        return chance.randrange(START, NOW - DAY, SECOND)
+    def instant() -> Instant:
+        return Instant(chance.randrange(START, NOW - DAY, SECOND))
 
     klaviyo.add(
         "profiles",
@@ -80,7 +80,7 @@ def test_an_increment_that_is_stopped_anywhere_misses_no_profile(klaviyo: FakeKl
     klaviyo.now += 10 * DAY
     changed = set()
     for row in chance.sample(klaviyo.rows["profiles"], 30):
-        at = chance.randrange(NOW, klaviyo.now - DAY, SECOND)
+        at = Instant(chance.randrange(NOW, klaviyo.now - DAY, SECOND))
         old = parse_instant(row["attributes"]["updated"])
         how = chance.choice(("changed", "suppressed", "both"))
         stamps = [parse_instant(one["timestamp"]) for one in suppressions(row)]
