@@ -25,7 +25,7 @@ _IMPORTED = 0.1  # share of the members of a group that came with one import
 _FEW = 4  # records of a type of which no setting says how many there are
 
 _BEFORE_PROFILES = (
-    *("tag-group", "tag", "image", "template", "template-universal-content", "web-feed", "flow", "list", "segment"),
+    *("tag-group", "tag", "image", "template", "template-universal-content", "flow", "list", "segment"),
     *("campaign", "metric", "custom-metric", "mapped-metric", "form"),
 )
 """What profiles and events refer to, in an order in which each finds what it refers to itself."""
