@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from hypothesis import HealthCheck, settings
+from typing_extensions import override
 
 from integration_tests.connector import catalog
 
@@ -127,6 +128,7 @@ class EchoHandler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.do_GET()
 
+    @override
     def log_message(self, *_: Any) -> None: ...
 
 

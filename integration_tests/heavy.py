@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, urlsplit
 
+from typing_extensions import override
+
 from integration_tests.connector import Connector, catalog
 
 if TYPE_CHECKING:
@@ -95,6 +97,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
+    @override
     def handle_error(self, *_: object) -> None:
         """Keep quiet: connections break here."""
 
@@ -103,6 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     heavy: Heavy
 
+    @override
     def log_message(self, *_: object) -> None:
         """Keep quiet."""
 

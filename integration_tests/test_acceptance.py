@@ -13,6 +13,7 @@ import pytest
 from airbyte_cdk.test.standard_tests.docker_base import DockerConnectorTestSuite
 from airbyte_cdk.test.standard_tests.pytest_hooks import pytest_generate_tests  # noqa: F401 - makes the scenarios
 from airbyte_cdk.test.standard_tests.source_base import SourceTestSuiteBase
+from typing_extensions import override
 
 from integration_tests.acceptance import writing
 from integration_tests.changes import INCLUDED
@@ -80,6 +81,7 @@ class TestStandards(SourceTestSuiteBase):
     """The CDK's own tests, of the scenarios in acceptance-test-config.yml."""
 
     @classmethod
+    @override
     def get_connector_root_dir(cls) -> Path:
         return connector_root()
 

@@ -8,6 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from typing_extensions import override
 
 from integration_tests.connector import KEY, catalog
 from integration_tests.forks import Forks
@@ -49,6 +50,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.do_CONNECT()
 
+    @override
     def log_message(self, *_: Any) -> None: ...
 
 
@@ -214,6 +216,7 @@ def test_no_proxy_excludes_a_host(forks: Forks, proxy: Proxy) -> None:
 class CookieHandler(ProxyHandler):
     """Answers with an empty page, sets a cookie, and counts those that come back."""
 
+    @override
     def do_GET(self) -> None:
         self.server.asked += "Cookie" in self.headers
         self.send_response(200)

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typing_extensions import override
 
 from integration_tests.connector import catalog
 from integration_tests.echo import LEVELS, PLACES, SPELLINGS, STATUSES, Echo, EchoHandler, assert_hidden, fuzz
@@ -72,6 +73,7 @@ class TokenEcho(Echo):
     def said(self, basic: str = "") -> str:
         return {**CREDENTIALS, "basic": basic, "access_token": ACCESS, "rotated": ROTATED}[self.secret]
 
+    @override
     def answer(self, key: str) -> Answer:
         assert key == ACCESS
         return super().answer(self.said())
@@ -80,7 +82,8 @@ class TokenEcho(Echo):
 class TokenHandler(EchoHandler):
     server: TokenEcho
 
-    def do_POST(self) -> None:  # noqa: N802 - as http.server calls it
+    @override
+    def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         if self.path != "/oauth/token":
             self.do_GET()

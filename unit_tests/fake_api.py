@@ -276,11 +276,13 @@ class Client(KlaviyoClient):
         super().__init__(*args, **options, budget=NoLimits(), sleep=api.naps.append)
         self.api = api
 
+    @override
     def now(self) -> float:
         return self.api.now / SECOND
 
     certain_now = now
 
+    @override
     def get(self, *args: Any, **options: Any) -> Page:
         asked_at = self.now()
         if self.api.gate:

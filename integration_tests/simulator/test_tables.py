@@ -6,6 +6,7 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from typing_extensions import override
 
 from klaviyo_simulator import Settings
 from klaviyo_simulator.data.records import Record
@@ -30,6 +31,7 @@ class Watched(Record):
     __slots__ = ()
     looked = 0
 
+    @override
     def value(self, name: str) -> Any:
         Watched.looked += name == "updated"
         return super().value(name)

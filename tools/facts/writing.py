@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from typing_extensions import override
 
 from tools.facts.extract import extracted
 from tools.facts.model import FACTS, before, overlaid, stored
@@ -103,9 +104,11 @@ ON_ONE_LINE = frozenset(
 class _Dumper(yaml.SafeDumper):
     """Plain lists and small mappings on one line, the rest in blocks."""
 
+    @override
     def ignore_aliases(self, data: object) -> bool:
         return True
 
+    @override
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
         super().increase_indent(flow, False)
 

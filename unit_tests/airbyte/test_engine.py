@@ -12,6 +12,7 @@ import pytest
 from airbyte_cdk.models import AirbyteMessage, FailureType, Type
 from airbyte_cdk.utils.airbyte_secrets_utils import update_secrets
 from airbyte_cdk.utils.traced_exception import AirbyteTracedException
+from typing_extensions import override
 
 from source_klaviyo.airbyte import engine as module
 from source_klaviyo.airbyte.engine import LAST_BATCHES, Engine, ShutdownRequested
@@ -37,9 +38,11 @@ class Part(StreamPartition):
         self.items = items
         self.values = values or {}
 
+    @override
     def to_slice(self) -> Mapping[str, Any]:
         return self.values
 
+    @override
     def read(self) -> Iterator[Any]:
         for item in self.items:
             if isinstance(item, Exception):

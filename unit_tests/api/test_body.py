@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import urllib3
+from typing_extensions import override
 
 from source_klaviyo.api import transport
 from source_klaviyo.api.body import CHUNK_BYTES, COPIES, read_body
@@ -40,6 +41,7 @@ class Watched(Hold):
     def __init__(self) -> None:
         super().__init__(MemoryBudget(), 0)
 
+    @override
     def resize(self, size: int) -> None:
         self.most = max(self.most, size)
         super().resize(size)
@@ -99,6 +101,7 @@ def test_a_body_without_end_is_read_up_to_the_limit() -> None:
     class Endless(io.RawIOBase):
         given = 0
 
+        @override
         def read(self, size: int = -1) -> bytes:
             self.given += size
             return b" " * size
@@ -127,6 +130,7 @@ def test_memory_is_held_before_it_is_used() -> None:
     hold, seen = Watched(), []
 
     class Body(io.BytesIO):
+        @override
         def read(self, size: int | None = -1) -> bytes:
             seen.append((hold.size, self.tell()))
             return super().read(size)
@@ -141,6 +145,7 @@ def test_a_body_of_the_expected_size_is_read_in_one_chunk() -> None:
     sizes = []
 
     class Body(io.BytesIO):
+        @override
         def read(self, size: int | None = -1) -> bytes:
             sizes.append(size)
             return super().read(size)
@@ -166,6 +171,7 @@ def left(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 def test_waits_for_memory_do_not_shorten_the_time_to_the_deadline(left: list[float]) -> None:
     class Slow(Watched):
+        @override
         def resize(self, size: int) -> None:
             time.sleep(0.1)
             super().resize(size)
@@ -177,6 +183,7 @@ def test_waits_for_memory_do_not_shorten_the_time_to_the_deadline(left: list[flo
 
 def test_all_chunks_share_one_deadline(left: list[float]) -> None:
     class Slow(io.BytesIO):
+        @override
         def read(self, size: int | None = -1) -> bytes:
             time.sleep(0.1)
             return super().read(size)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from airbyte_cdk.models import AirbyteStreamStatus, FailureType
+from typing_extensions import override
 
 from source_klaviyo.partitions.batch import BatchQueue
 from source_klaviyo.sync.instants import SECOND
@@ -151,6 +152,7 @@ def test_the_consumer_of_the_queue_never_puts_anything_into_it(
     putters: set[int] = set()
 
     class Watched(BatchQueue):
+        @override
         def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
             putters.add(threading.get_ident())
             super().put(item, block, timeout)
