@@ -11,7 +11,7 @@ from typing_extensions import override
 from klaviyo_simulator import Settings
 from klaviyo_simulator.data.records import Record
 from klaviyo_simulator.data.tables import RecordTable
-from klaviyo_simulator.protocol.moments import moment_of
+from klaviyo_simulator.protocol.instants import instant_of
 from klaviyo_simulator.rules.endpoints import ENDPOINTS
 from klaviyo_simulator.rules.filters import Condition
 from klaviyo_simulator.rules.queries import Query
@@ -64,7 +64,7 @@ def test_bounds_on_the_sort_key_find_what_a_look_at_every_record_finds(
 ) -> None:
     settings = Settings(gt_returns_boundary=boundary)
     for dates in itertools.product([DATES[0], DATES[3], DATES[6], DATES[9]], repeat=len(operators)):
-        given = [Condition(name, "updated", moment_of(date)) for name, date in zip(operators, dates, strict=True)]
+        given = [Condition(name, "updated", instant_of(date)) for name, date in zip(operators, dates, strict=True)]
         # "created" is the same date, by which the table is not sorted: so these conditions are tried on each record
         others = [Condition(each.operator, "created", each.value) for each in given]
         every = RecordTable(
@@ -79,11 +79,11 @@ def test_bounds_on_the_sort_key_find_what_a_look_at_every_record_finds(
 
 def test_a_narrow_window_of_a_large_table_is_found_without_looking_at_every_record() -> None:
     large = RecordTable([Watched(f"{number:05}", {"updated": DATES[number // 1000]}) for number in range(10_000)])
-    pages(large, [Condition("greater-than", "updated", moment_of(DATES[8]))], Settings(), descending=True)  # sorts it
+    pages(large, [Condition("greater-than", "updated", instant_of(DATES[8]))], Settings(), descending=True)  # sorts it
     Watched.looked = 0
     bounds = (
-        Condition("greater-than", "updated", moment_of(DATES[5])),
-        Condition("less-than", "updated", moment_of(DATES[6])),
+        Condition("greater-than", "updated", instant_of(DATES[5])),
+        Condition("less-than", "updated", instant_of(DATES[6])),
     )
     assert pages(large, bounds, Settings(), descending=False) == []
     assert Watched.looked < 4_000  # the two dates of the bounds themselves

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from klaviyo_simulator.access.oauth import OAuth
-    from klaviyo_simulator.protocol.messages import Call
+    from klaviyo_simulator.protocol.messages import Request
     from klaviyo_simulator.rules.declarations import Endpoint
     from klaviyo_simulator.rules.reports import Operation
     from klaviyo_simulator.settings import Settings
@@ -36,23 +36,23 @@ class Admission(NamedTuple):
     caller: Caller
 
 
-def admit(call: Call, settings: Settings, oauth: OAuth) -> Admission:
+def admit(request: Request, settings: Settings, oauth: OAuth) -> Admission:
     """What a request is let in for; or the reason why not."""
-    if re.match(r"/api/v[12](/|$)", call.path):
+    if re.match(r"/api/v[12](/|$)", request.path):
         raise ApiError(410, "The v1 and v2 APIs are retired.")
-    caller = _authenticate(call.headers, settings, oauth)
-    accepted = [each.split(";")[0].strip() for each in call.headers.get("Accept", "*/*").split(",")]
+    caller = _authenticate(request.headers, settings, oauth)
+    accepted = [each.split(";")[0].strip() for each in request.headers.get("Accept", "*/*").split(",")]
     if not _ACCEPTED.intersection(accepted):
         raise ApiError(406, f"Only '{MEDIA_TYPE}' can be answered.")
-    if not any(find(call.path, revision) for revision in BY_REVISION):
-        raise ApiError(404, f"The path '{call.path}' could not be found.")
-    _check_revision(call.headers)
-    found = find(call.path, call.revision) if call.revision in BY_REVISION else None
+    if not any(find(request.path, revision) for revision in BY_REVISION):
+        raise ApiError(404, f"The path '{request.path}' could not be found.")
+    _check_revision(request.headers)
+    found = find(request.path, request.revision) if request.revision in BY_REVISION else None
     if not found:
         raise ApiError(404, "No valid revisions found for method")
-    allowed = "POST" if call.path in OPERATIONS else "GET"
-    if call.method != allowed:
-        raise ApiError(405, f"Method '{call.method}' not allowed.", headers={"Allow": allowed})
+    allowed = "POST" if request.path in OPERATIONS else "GET"
+    if request.method != allowed:
+        raise ApiError(405, f"Method '{request.method}' not allowed.", headers={"Allow": allowed})
     return Admission(*found, caller)
 
 

@@ -50,7 +50,7 @@ class Usage(NamedTuple):
     remaining: int = 0  # in the burst window
 
     def headers(self) -> dict[str, str]:
-        """The headers of an answer that was not refused.
+        """The headers of a response that was not refused.
 
         All recorded answers name every window, count the burst window, and have a reset of 0.
         """

@@ -18,14 +18,14 @@ from urllib.parse import parse_qsl, urlencode
 
 from klaviyo_simulator.access.limits import Window
 from klaviyo_simulator.protocol.errors import ApiError, throttled, unauthenticated
-from klaviyo_simulator.protocol.messages import Answer
+from klaviyo_simulator.protocol.messages import Response
 from klaviyo_simulator.rules.endpoints import all_scopes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from random import Random
 
-    from klaviyo_simulator.protocol.messages import Call
+    from klaviyo_simulator.protocol.messages import Request
     from klaviyo_simulator.settings import Settings
 
 PATHS = frozenset({"/oauth/authorize", "/oauth/token", "/oauth/revoke"})
@@ -45,9 +45,9 @@ class OAuthError(Exception):
         self.code = code
         self.status = status
 
-    def answer(self) -> Answer:
-        """The answer that tells it."""
-        return _answer({"error": self.code, "error_description": str(self)}, self.status)
+    def response(self) -> Response:
+        """The response that tells it."""
+        return _respond({"error": self.code, "error_description": str(self)}, self.status)
 
 
 class Caller(NamedTuple):
@@ -124,23 +124,23 @@ class OAuth:
         self._used(token)
         return Caller(token.consent.scopes, is_app=True)
 
-    def answer(self, call: Call) -> Answer:
-        """The answer to a request to one of `PATHS`."""
+    def respond(self, request: Request) -> Response:
+        """The response to a request to one of `PATHS`."""
         method, respond = {
             "/oauth/authorize": ("GET", self._authorize),
             "/oauth/token": ("POST", self._token),
             "/oauth/revoke": ("POST", self._revoke),
-        }[call.path]
-        if call.method != method:
-            raise ApiError(405, f"Method '{call.method}' not allowed.", headers={"Allow": method})
+        }[request.path]
+        if request.method != method:
+            raise ApiError(405, f"Method '{request.method}' not allowed.", headers={"Allow": method})
         try:
-            return respond(call)
+            return respond(request)
         except OAuthError as error:
-            return error.answer()
+            return error.response()
 
-    def _authorize(self, call: Call) -> Answer:
+    def _authorize(self, request: Request) -> Response:
         """Redirect as if the user had agreed; what is wrong with the app or its address is said to the user."""
-        asked = _unique(parse_qsl(call.query, keep_blank_values=True))
+        asked = _unique(parse_qsl(request.query, keep_blank_values=True))
         settings = self._settings()
         if asked.get("client_id") != settings.client_id or not asked.get("redirect_uri"):
             raise OAuthError("invalid_request", "Unknown client_id or redirect_uri.")
@@ -157,20 +157,20 @@ class OAuth:
             error = "invalid_scope"
         found = {"error": error} if error else {"code": self._code(asked, scopes)}
         query = urlencode({**found, "state": asked.get("state", "")})
-        return Answer(302, b"", {"Location": f"{asked['redirect_uri']}?{query}"})
+        return Response(302, b"", {"Location": f"{asked['redirect_uri']}?{query}"})
 
     def _code(self, asked: Mapping[str, str], scopes: frozenset[str]) -> str:
         code = self._secret("code")
         self._codes[code] = _Code(asked["code_challenge"], asked["redirect_uri"], scopes)
         return code
 
-    def _token(self, call: Call) -> Answer:
+    def _token(self, request: Request) -> Response:
         if self._settings().limits:
             now = time.monotonic()
             if self._window.remaining(now, 0.0) <= 0:
                 raise throttled(math.ceil(self._window.ends_in(now)))
             self._window.use()
-        form = self._form(call)
+        form = self._form(request)
         kind = form.pop("grant_type", "")
         if kind == "authorization_code":
             return self._exchange(form)
@@ -178,7 +178,7 @@ class OAuth:
             return self._refreshed(form)
         raise OAuthError("unsupported_grant_type", "grant_type must be authorization_code or refresh_token.")
 
-    def _exchange(self, form: dict[str, str]) -> Answer:
+    def _exchange(self, form: dict[str, str]) -> Response:
         _only(form, "code", "code_verifier", "redirect_uri")
         code = self._codes.pop(form["code"], None)
         if code is None:
@@ -195,7 +195,7 @@ class OAuth:
         self._refresh[name] = _Token(consent)
         return self._granted(consent, name)
 
-    def _refreshed(self, form: dict[str, str]) -> Answer:
+    def _refreshed(self, form: dict[str, str]) -> Response:
         _only(form, "refresh_token")
         name = form["refresh_token"]
         token = self._refresh.get(name)
@@ -210,12 +210,12 @@ class OAuth:
                 del self._refresh[old]
         return self._granted(token.consent, name, old)
 
-    def _granted(self, consent: _Consent, refresh_token: str, old: str | None = None) -> Answer:
+    def _granted(self, consent: _Consent, refresh_token: str, old: str | None = None) -> Response:
         settings = self._settings()
         access_token = self._new_access(consent)
         self._access[access_token].replaces = old
         scopes = all_scopes() if consent.scopes is None else consent.scopes
-        return _answer(
+        return _respond(
             {
                 "access_token": access_token,
                 "token_type": "Bearer",
@@ -225,32 +225,32 @@ class OAuth:
             }
         )
 
-    def _revoke(self, call: Call) -> Answer:
-        form = self._form(call)
+    def _revoke(self, request: Request) -> Response:
+        form = self._form(request)
         token = self._refresh.get(form.get("token", ""))
         if token is not None:
             for tokens in (self._refresh, self._access):
                 for name in [name for name, other in tokens.items() if other.consent is token.consent]:
                     del tokens[name]
-        return Answer(200, b"")
+        return Response(200, b"")
 
-    def _form(self, call: Call) -> dict[str, str]:
+    def _form(self, request: Request) -> dict[str, str]:
         """The body of a request whose client is known.
 
         Raises:
             OAuthError: it is not, or the body is no form.
         """
         settings = self._settings()
-        scheme, _, encoded = call.headers.get("Authorization", "").partition(" ")
+        scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
         try:
             given = base64.b64decode(encoded, validate=True).decode()
         except (binascii.Error, UnicodeDecodeError):
             given = ""
         if scheme != "Basic" or given != f"{settings.client_id}:{settings.client_secret}":
             raise OAuthError("invalid_client", "Unknown client, or no client authentication.", 401)
-        if call.headers.get("Content-Type", "").split(";")[0].strip() != _FORM:
+        if request.headers.get("Content-Type", "").split(";")[0].strip() != _FORM:
             raise OAuthError("invalid_request", f"The content type must be {_FORM}.")
-        return _unique(parse_qsl(call.body.decode(errors="replace"), keep_blank_values=True))
+        return _unique(parse_qsl(request.body.decode(errors="replace"), keep_blank_values=True))
 
     def _new_access(self, consent: _Consent, life: float | None = None) -> str:
         name = self._secret("access")
@@ -279,7 +279,7 @@ def _only(form: Mapping[str, str], *names: str) -> None:
         raise OAuthError("invalid_request", f"The body must hold grant_type and {', '.join(names)}, and nothing else.")
 
 
-def _answer(document: dict[str, Any], status: int = 200) -> Answer:
-    return Answer(
+def _respond(document: dict[str, Any], status: int = 200) -> Response:
+    return Response(
         status, json.dumps(document).encode(), {"Content-Type": "application/json", "Cache-Control": "no-store"}
     )

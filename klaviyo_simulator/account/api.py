@@ -18,8 +18,8 @@ from klaviyo_simulator.data.shop import Shop
 from klaviyo_simulator.faults.schedule import Faults
 from klaviyo_simulator.protocol.cursors import Cursors
 from klaviyo_simulator.protocol.errors import ApiError, invalid_body, throttled
-from klaviyo_simulator.protocol.messages import MEDIA_TYPE, Answer
-from klaviyo_simulator.reports.answers import Questions
+from klaviyo_simulator.protocol.messages import MEDIA_TYPE, Response
+from klaviyo_simulator.reports.responses import Reports
 from klaviyo_simulator.rules import queries
 from klaviyo_simulator.rules.endpoints import TYPES_BY_REVISION
 from klaviyo_simulator.rules.reports import Operation
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from klaviyo_simulator.access.gate import Admission
     from klaviyo_simulator.access.oauth import Caller
     from klaviyo_simulator.data.tables import Table
-    from klaviyo_simulator.protocol.messages import Call
+    from klaviyo_simulator.protocol.messages import Request
     from klaviyo_simulator.rules.declarations import Endpoint, Rate
     from klaviyo_simulator.rules.queries import Query
     from klaviyo_simulator.settings import Settings
@@ -52,7 +52,7 @@ class Api:
         self.edits = Edits(self.shop, lambda: self.settings, self.now)
         self.mutations = Mutations(self.shop, self.edits)
         self._cursors = Cursors(f"{settings.seed}:{settings.key}")
-        self._questions = Questions(self.shop.tables, self.shop.events, self._cursors)
+        self._reports = Reports(self.shop.tables, self.shop.events, self._cursors)
 
     def now(self) -> float:
         """What time it is in the account."""
@@ -68,7 +68,7 @@ class Api:
         self.settings = self.settings.switched(switches)
 
     def throttle(self, endpoint: Endpoint | Operation, query: str, caller: Caller) -> dict[str, str]:
-        """Count a request in its rate windows; the rate headers of its answer. An app has windows of its own."""
+        """Count a request in its rate windows; the rate headers of its response. An app has windows of its own."""
         if not self.settings.limits:
             return {}
         buckets = [(endpoint.path, endpoint.rate), *_costs(endpoint, query)]
@@ -79,44 +79,44 @@ class Api:
             raise throttled(usage.wait)
         return usage.headers()
 
-    def answer(self, call: Call, admission: Admission) -> Answer:
-        """The answer to a request that has come in and is within its limits."""
+    def respond(self, request: Request, admission: Admission) -> Response:
+        """The response to a request that has come in and is within its limits."""
         endpoint, identity, caller = admission
         gate.permit(endpoint, self.settings, caller)
         self.edits.catch_up()
         if isinstance(endpoint, Operation):
-            return self._questions.answer(call, endpoint, self.settings, self.now())
-        query = queries.parse(endpoint, call.query, self.settings, self.now(), TYPES_BY_REVISION[call.revision])
-        tables = self.shop.seen(call.revision)
+            return self._reports.respond(request, endpoint, self.settings, self.now())
+        query = queries.parse(endpoint, request.query, self.settings, self.now(), TYPES_BY_REVISION[request.revision])
+        tables = self.shop.seen(request.revision)
         self._check(query, identity)
         if identity is None:
-            return self._collection(call, query, tables[endpoint.type])
+            return self._collection(request, query, tables[endpoint.type])
         if endpoint.parent is not None:
-            children = self.shop.children(call.revision, endpoint.parent, endpoint.relation, identity)
+            children = self.shop.children(request.revision, endpoint.parent, endpoint.relation, identity)
             if children is None:
                 raise ApiError(404, f"A {endpoint.parent} with id {identity} does not exist.")
-            return self._collection(call, query, children)
+            return self._collection(request, query, children)
         record = tables[endpoint.type].get(identity)
         if record is None:
             raise ApiError(404, f"A {endpoint.type} with id {identity} does not exist.")
-        body = documents.item(query, record, tables, query.url(call.origin + call.path, None))
-        return Answer(200, body, {"Content-Type": MEDIA_TYPE}, 1)
+        body = documents.item(query, record, tables, query.url(request.origin + request.path, None))
+        return Response(200, body, {"Content-Type": MEDIA_TYPE}, 1)
 
-    def _collection(self, call: Call, query: Query, table: Table) -> Answer:
-        now, base = self.now(), call.origin + call.path
+    def _collection(self, request: Request, query: Query, table: Table) -> Response:
+        now, base = self.now(), request.origin + request.path
         after = None
         if query.cursor is not None:
-            after = self._cursors.read(query.identity(call.path), query.cursor, now, self.settings.cursor_life)
+            after = self._cursors.read(query.identity(request.path), query.cursor, now, self.settings.cursor_life)
         selection = table.select(query, after, self.settings)
         links: dict[str, str | None] = {"self": query.url(base, query.cursor)}
         if not query.endpoint.bare_links:
-            cursor = selection.more and self._cursors.write(query.identity(call.path), selection.more, now)
+            cursor = selection.more and self._cursors.write(query.identity(request.path), selection.more, now)
             links["next"] = query.url(base, cursor) if cursor else None
-            text = queries.values(call.query).get("filter")
+            text = queries.values(request.query).get("filter")
             # Recorded: for filtered lists, the cursor of this link is the representation of a Python object.
             links["prev"] = query.url(base, f"<Filters: {text}>") if text and base.endswith("/api/lists") else None
-        body = documents.collection(query, selection, self.shop.seen(call.revision), links)
-        return Answer(200, body, {"Content-Type": MEDIA_TYPE}, selection.length)
+        body = documents.collection(query, selection, self.shop.seen(request.revision), links)
+        return Response(200, body, {"Content-Type": MEDIA_TYPE}, selection.length)
 
     def _check(self, query: Query, identity: str | None) -> None:
         """Refuse malformed ids of some types, and filters on metrics that do not exist."""
@@ -128,7 +128,7 @@ class Api:
         for condition in query.conditions:
             if condition.field == "metric_id":
                 ids = condition.value if isinstance(condition.value, tuple) else (condition.value,)
-                self._questions.check_metrics([str(each) for each in ids], self.settings)
+                self._reports.check_metrics([str(each) for each in ids], self.settings)
 
 
 def _costs(endpoint: Endpoint | Operation, query: str) -> list[tuple[str, Rate]]:

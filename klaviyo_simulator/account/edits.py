@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from klaviyo_simulator.data.profiles import UNSUBSCRIBE, Profile
 from klaviyo_simulator.data.records import comparable
-from klaviyo_simulator.protocol.moments import SECOND, iso, iso_micro
+from klaviyo_simulator.protocol.instants import SECOND, iso, iso_micro
 from klaviyo_simulator.rules.kinship import KINDS, Kin, kin_of
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Edits:
                 a parent, some parent is taken.
             attributes: What is set on all of them.
             at: When they were created and updated, in seconds since 1970.
-            visible_after: Seconds from now until any answer shows them.
+            visible_after: Seconds from now until any response shows them.
 
         Returns:
             Their ids.
@@ -67,7 +67,7 @@ class Edits:
             first = next(((kin.parent, parent) for kin, parent in parents if kin.sole), None)
             record = self._shop.make(name, self._shop.random, second, second, first)
             record.change(**stamp(record, moment), **(attributes or {}))
-            if visible_after > 0:  # no answer may show it before
+            if visible_after > 0:  # no response may show it before
                 for kin, parent in parents:
                     self._shop.families.leave(kin, parent, record)
                 self._shop.records[name].remove(record.id)

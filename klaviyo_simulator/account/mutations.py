@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from klaviyo_simulator.data.records import Record
     from klaviyo_simulator.data.shop import Shop
     from klaviyo_simulator.data.tables import RecordTable
-    from klaviyo_simulator.protocol.messages import Call
+    from klaviyo_simulator.protocol.messages import Request
 
 Changed = dict[str, list[str]]
 
@@ -32,7 +32,7 @@ _ACTIONS = {
 
 
 @dataclass
-class Cue:
+class Trigger:
     """What is to happen once so many requests that look alike have been answered."""
 
     pattern: str
@@ -50,10 +50,10 @@ class Mutations:
         self._every = 0
         self._repeated: dict[str, Any] = {}
         self._until_next = 0
-        self._cues: list[Cue] = []
+        self._triggers: list[Trigger] = []
 
     def wait(self, pattern: str, times: int, action: Callable[[], object]) -> None:
-        """Call something once so many requests are answered, before the last answer is sent.
+        """Request something once so many requests are answered, before the last response is sent.
 
             simulator.when_asked("/api/lists?*", 2, lambda: simulator.delete("list", a_list))
 
@@ -62,20 +62,24 @@ class Mutations:
             times: How many requests.
             action: May change data through the simulator.
         """
-        self._cues.append(Cue(pattern, times, action))
+        self._triggers.append(Trigger(pattern, times, action))
 
     def repeat(self, every: int, changes: dict[str, Any]) -> None:
         """Play changes after every so many requests; 0 ends it."""
         self._every = self._until_next = every
         self._repeated = changes
 
-    def served(self, call: Call, now: float) -> None:
-        """Take note of a request, after whose answer, before it is sent, it may be time for the next change."""
-        for cue in [cue for cue in self._cues if fnmatchcase(unquote(f"{call.path}?{call.query}"), cue.pattern)]:
-            cue.left -= 1
-            if not cue.left:
-                self._cues.remove(cue)
-                cue.action()
+    def on_response(self, request: Request, now: float) -> None:
+        """Take note of a request, after whose response, before it is sent, it may be time for the next change."""
+        for trigger in [
+            trigger
+            for trigger in self._triggers
+            if fnmatchcase(unquote(f"{request.path}?{request.query}"), trigger.pattern)
+        ]:
+            trigger.left -= 1
+            if not trigger.left:
+                self._triggers.remove(trigger)
+                trigger.action()
         if not self._every:
             return
         self._until_next -= 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from typing import Any
 
-_KEPT = 10_000  # requests that are remembered one by one
+_MAX_KEPT_REQUESTS = 10_000  # requests that are remembered one by one
 
 
 class Statistics:
@@ -21,13 +21,13 @@ class Statistics:
         self._by_endpoint: dict[str, Counter[int]] = {}
         self._records: Counter[str] = Counter()
         self._faults: Counter[str] = Counter()
-        self._last: deque[dict[str, Any]] = deque(maxlen=_KEPT)
+        self._last: deque[dict[str, Any]] = deque(maxlen=_MAX_KEPT_REQUESTS)
         self._second = 0
         self._in_second: Counter[str] = Counter()
         self._peaks: Counter[str] = Counter()
 
-    def request(self, endpoint: str, path: str, query: str, now: float) -> dict[str, Any]:
-        """Count a request as it comes in; the answer's status and records are noted in what is returned."""
+    def count_request(self, endpoint: str, path: str, query: str, now: float) -> dict[str, Any]:
+        """Count a request as it comes in; the response's status and records are noted in what is returned."""
         self._requests[endpoint] += 1
         if int(now) != self._second:
             self._second = int(now)
@@ -39,14 +39,14 @@ class Statistics:
         self._last.append(entry)
         return entry
 
-    def answer(self, endpoint: str, entry: dict[str, Any], status: int, records: int) -> None:
-        """Count the answer."""
+    def count_response(self, endpoint: str, entry: dict[str, Any], status: int, records: int) -> None:
+        """Count the response."""
         entry.update(status=status, records=records)
         self._statuses[status] += 1
         self._by_endpoint.setdefault(endpoint, Counter())[status] += 1
         self._records[endpoint] += records
 
-    def fault(self, kind: str) -> None:
+    def count_fault(self, kind: str) -> None:
         """Count a fault that was played."""
         self._faults[kind] += 1
 

@@ -10,7 +10,7 @@ from typing_extensions import override
 from klaviyo_simulator.data import words
 from klaviyo_simulator.data.records import Record, ids_of
 from klaviyo_simulator.data.tables import RecordTable
-from klaviyo_simulator.protocol.moments import iso
+from klaviyo_simulator.protocol.instants import iso
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from klaviyo_simulator.data import words
-from klaviyo_simulator.protocol.moments import DAY, SECOND, iso, iso_micro
+from klaviyo_simulator.protocol.instants import DAY, SECOND, iso, iso_micro
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from klaviyo_simulator.data import words
 from klaviyo_simulator.data.records import Record, ids_of
-from klaviyo_simulator.protocol.moments import DAY, iso
+from klaviyo_simulator.protocol.instants import DAY, iso
 
 if TYPE_CHECKING:
     from collections.abc import Callable

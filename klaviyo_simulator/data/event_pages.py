@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from klaviyo_simulator.protocol.moments import day_text
+from klaviyo_simulator.protocol.instants import day_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

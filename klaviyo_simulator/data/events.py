@@ -16,7 +16,7 @@ from typing_extensions import override
 from klaviyo_simulator.data.event_pages import NOBODY, EventIds, EventPages
 from klaviyo_simulator.data.records import Record, Related
 from klaviyo_simulator.data.tables import RecordTable, Selection
-from klaviyo_simulator.protocol.moments import SECOND
+from klaviyo_simulator.protocol.instants import SECOND
 from klaviyo_simulator.rules.declarations import LOWER_BOUNDS, UPPER_BOUNDS
 
 if TYPE_CHECKING:

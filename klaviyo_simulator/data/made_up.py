@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from klaviyo_simulator.data import words
 from klaviyo_simulator.data.records import Record, Related
-from klaviyo_simulator.protocol.moments import SECOND, iso, iso_micro
+from klaviyo_simulator.protocol.instants import SECOND, iso, iso_micro
 from klaviyo_simulator.rules.endpoints import TYPES_BY_REVISION
 from klaviyo_simulator.rules.kinship import KINDS
 

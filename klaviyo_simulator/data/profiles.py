@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from klaviyo_simulator.data import words
 from klaviyo_simulator.data.records import Record
-from klaviyo_simulator.protocol.moments import SECOND, iso, iso_micro
+from klaviyo_simulator.protocol.instants import SECOND, iso, iso_micro
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

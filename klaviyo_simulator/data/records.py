@@ -6,7 +6,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from klaviyo_simulator.protocol.moments import cached_moment_of
+from klaviyo_simulator.protocol.instants import cached_instant_of
 
 Related = str | list[str] | dict[str, str | None] | None
 """One id, several, or several with the moment since when each of them has belonged to the record."""
@@ -89,6 +89,6 @@ def ids_of(related: Related) -> list[str]:
 
 def comparable(value: Any) -> Any:
     """A value as it is compared: datetimes as moments, all else as it is."""
-    if isinstance(value, str) and value[4:5] == "-" and (moment := cached_moment_of(value)) is not None:
+    if isinstance(value, str) and value[4:5] == "-" and (moment := cached_instant_of(value)) is not None:
         return moment
     return value

@@ -17,7 +17,7 @@ from klaviyo_simulator.data.made_up import Birth
 from klaviyo_simulator.data.profiles import ProfileMaker
 from klaviyo_simulator.data.tables import JointTable, RecordTable, Table, TemplateTable
 from klaviyo_simulator.data.timeline import Timeline
-from klaviyo_simulator.protocol.moments import seconds_of
+from klaviyo_simulator.protocol.instants import seconds_of
 from klaviyo_simulator.rules.facts import BY_REVISION, REVISION
 from klaviyo_simulator.rules.kinship import kin_of
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from klaviyo_simulator.data.details import MAPPINGS, TOPICS, USAGES
 from klaviyo_simulator.data.flows import SENDING
 from klaviyo_simulator.data.makers import NAMES
-from klaviyo_simulator.protocol.moments import cached_moment_of, iso
+from klaviyo_simulator.protocol.instants import cached_instant_of, iso
 from klaviyo_simulator.rules.endpoints import BY_REVISION
 from klaviyo_simulator.rules.kinship import KINDS, kin_of
 
@@ -167,6 +167,6 @@ def _gather(shop: Shop, name: str, most: int) -> None:
         count = 0 if last else most if number == 0 else some
         imported = shop.timeline.some(random)
         for profile in random.sample(profiles, min(count, len(profiles))):
-            came = (cached_moment_of(profile.value("created")) or 0) // 10**6
+            came = (cached_instant_of(profile.value("created")) or 0) // 10**6
             joined = max(came, imported) if random.random() < _IMPORTED else shop.timeline.later(random, came)
             shop.families.join(kin_of(name, "profile"), group, profile, iso(joined))

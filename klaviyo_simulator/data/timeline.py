@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from klaviyo_simulator.protocol.moments import DAY
+from klaviyo_simulator.protocol.instants import DAY
 
 if TYPE_CHECKING:
     from random import Random

@@ -11,18 +11,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from random import Random
 
-    from klaviyo_simulator.protocol.messages import Call
+    from klaviyo_simulator.protocol.messages import Request
 
-INSTEAD = frozenset({"status", "forbidden", "html", "html_403", "empty", "invalid_json", "redirect", "bad_cursor"})
-"""Faults that stand in the place of the answer."""
+REPLACING = frozenset({"status", "forbidden", "html", "html_403", "empty", "invalid_json", "redirect", "bad_cursor"})
+"""Faults that stand in the place of the response."""
 REWRITING = frozenset(
     {
         *("foreign_next", "repeat_page", "circle", "unordered", "missing_cursor"),
         *("nan", "control_character", "wrong_type", "clock_skew"),
     }
 )
-"""Faults that change the answer: its document or its headers."""
-WIRE = frozenset(
+"""Faults that change the response: its document or its headers."""
+CONNECTION = frozenset(
     {
         *("reset_before", "reset_middle", "truncated", "bad_gzip", "gzip_bomb", "never"),
         *("slow_headers", "slow_body", "endless_headers", "endless_body"),
@@ -30,8 +30,8 @@ WIRE = frozenset(
 )
 """Faults of the connection."""
 POISON = "poisoned_record"
-"""The fault of one record: every answer that holds it is a 500, all others are good."""
-KINDS = INSTEAD | REWRITING | WIRE | {POISON}
+"""The fault of one record: every response that holds it is a 500, all others are good."""
+KINDS = REPLACING | REWRITING | CONNECTION | {POISON}
 
 
 @dataclass
@@ -81,14 +81,14 @@ class Faults:
         """Forget all faults."""
         self._queue.clear()
 
-    def poison(self, call: Call) -> list[str]:
-        """The ids of the records that no answer to this request may hold."""
-        return [str(fault.options["id"]) for fault in self._queue if fault.kind == POISON and _fits(fault, call)]
+    def poisoned_ids(self, request: Request) -> list[str]:
+        """The ids of the records that no response to this request may hold."""
+        return [str(fault.options["id"]) for fault in self._queue if fault.kind == POISON and _matches(fault, request)]
 
-    def strike(self, call: Call) -> Fault | None:
+    def next_for(self, request: Request) -> Fault | None:
         """The fault that strikes this request, if any does."""
         for fault in self._queue:
-            if fault.kind == POISON or not _fits(fault, call):
+            if fault.kind == POISON or not _matches(fault, request):
                 continue
             fault.seen += 1
             if fault.seen <= fault.after or (fault.seen - fault.after) % fault.every:
@@ -103,7 +103,7 @@ class Faults:
         return None
 
 
-def _fits(fault: Fault, call: Call) -> bool:
-    if fault.kind == "bad_cursor" and "page[cursor]" not in unquote(call.query):
+def _matches(fault: Fault, request: Request) -> bool:
+    if fault.kind == "bad_cursor" and "page[cursor]" not in unquote(request.query):
         return False
-    return fnmatchcase(call.path, fault.path)
+    return fnmatchcase(request.path, fault.path)

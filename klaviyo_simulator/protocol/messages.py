@@ -14,7 +14,7 @@ MEDIA_TYPE = "application/vnd.api+json"
 
 
 @dataclass(frozen=True)
-class Call:
+class Request:
     """A request: what it asks, of whom, and as whom."""
 
     method: str
@@ -31,8 +31,8 @@ class Call:
 
 
 @dataclass
-class Answer:
-    """An answer, before anything is done to spoil it."""
+class Response:
+    """A response, before anything is done to spoil it."""
 
     status: int
     body: bytes
@@ -40,6 +40,6 @@ class Answer:
     records: int = 0
 
     @classmethod
-    def of(cls, error: ApiError) -> Answer:
-        """The answer that tells an error."""
+    def of(cls, error: ApiError) -> Response:
+        """The response that tells an error."""
         return cls(error.status, error.body(), {"Content-Type": MEDIA_TYPE, **error.headers})

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
     from datetime import date
 
-    from klaviyo_simulator.protocol.messages import Call
+    from klaviyo_simulator.protocol.messages import Request
     from klaviyo_simulator.reports.timeframes import Timeframe
     from klaviyo_simulator.rules.declarations import Filter
     from klaviyo_simulator.rules.filters import Condition
@@ -39,12 +39,12 @@ class Question:
     conditions: tuple[Condition, ...]
 
 
-def attributes(call: Call, operation: Operation) -> dict[str, Any]:
+def attributes(request: Request, operation: Operation) -> dict[str, Any]:
     """The attributes of a body, none of them unknown, none of the required ones missing."""
-    if call.headers.get("Content-Type", "").split(";")[0].strip().lower() not in _ACCEPTED:
+    if request.headers.get("Content-Type", "").split(";")[0].strip().lower() not in _ACCEPTED:
         raise ApiError(415, f"The content type must be '{MEDIA_TYPE}'.")
     try:
-        document = json.loads(call.body)
+        document = json.loads(request.body)
     except ValueError as error:
         raise invalid_body("/data", "The body is not valid JSON.") from error
     data = _members(document, "", required={"data"}, optional=())["data"]
@@ -58,9 +58,9 @@ def attributes(call: Call, operation: Operation) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
-def parameters(call: Call, operation: Operation) -> dict[str, str]:
+def parameters(request: Request, operation: Operation) -> dict[str, str]:
     """The query string, which has sparse fieldsets and for some operations a page cursor."""
-    given = dict(parse_qsl(call.query, keep_blank_values=True))
+    given = dict(parse_qsl(request.query, keep_blank_values=True))
     fieldset = f"fields[{operation.type}]"
     for name, value in given.items():
         if name == fieldset:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from klaviyo_simulator.protocol.errors import CODES, ApiError, invalid, invalid_body
-from klaviyo_simulator.protocol.moments import SECOND, moment_of
+from klaviyo_simulator.protocol.instants import SECOND, instant_of
 from klaviyo_simulator.rules.declarations import LOWER_BOUNDS, OPERATORS, UPPER_BOUNDS, Filter
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def _scalar(operator: str, field: str, raw: str | Bare | None, rule: Filter) -> 
     if isinstance(raw, Bare):
         if raw.text == "null" and operator == "equals":
             return None
-        if rule.kind == "date-time" and (moment := moment_of(raw.text)) is not None:
+        if rule.kind == "date-time" and (moment := instant_of(raw.text)) is not None:
             return moment
         if rule.kind == "boolean" and raw.text in {"true", "false"}:
             return raw.text == "true"

@@ -11,18 +11,18 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from klaviyo_simulator.access import gate, oauth
-from klaviyo_simulator.faults import answers as spoiling
+from klaviyo_simulator.faults import responses as fault_responses
 from klaviyo_simulator.faults import schedule as faults
-from klaviyo_simulator.faults.connection import SpoiledResponse
+from klaviyo_simulator.faults.connection import FaultyResponse
 from klaviyo_simulator.protocol.errors import CODES, ApiError
-from klaviyo_simulator.protocol.messages import Answer, Call
+from klaviyo_simulator.protocol.messages import Request, Response
 from klaviyo_simulator.rules.endpoints import BY_REVISION
 from klaviyo_simulator.serving.control import Control
 
 if TYPE_CHECKING:
     from klaviyo_simulator.account.api import Api
 
-_SMALLEST_TO_COMPRESS = 1000
+_MIN_BYTES_TO_COMPRESS = 1000
 
 
 class Server:
@@ -47,77 +47,77 @@ class Server:
         if self._runner:
             await self._runner.cleanup()
 
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        path, _, query = request.raw_path.partition("?")
+    async def _handle(self, incoming: web.BaseRequest) -> web.StreamResponse:
+        path, _, query = incoming.raw_path.partition("?")
         if path.startswith("/_simulator/"):
-            return await self._control.handle(request)
-        call = Call(
-            method=request.method,
+            return await self._control.handle(incoming)
+        request = Request(
+            method=incoming.method,
             path=unquote(path),
             query=query,
-            headers=request.headers,
-            origin=f"{request.scheme}://{request.host}",
-            body=await request.read() if request.method == "POST" else b"",
+            headers=incoming.headers,
+            origin=f"{incoming.scheme}://{incoming.host}",
+            body=await incoming.read() if incoming.method == "POST" else b"",
         )
         api = self._api
-        found = next((found for revision in BY_REVISION if (found := gate.find(call.path, revision))), None)
-        name = found[0].path if found else call.path if call.path in oauth.PATHS else "unknown"
-        entry = api.statistics.request(name, call.path, query, time.time())
-        if call.body:
-            entry["body"] = call.body.decode(errors="replace")
+        found = next((found for revision in BY_REVISION if (found := gate.find(request.path, revision))), None)
+        name = found[0].path if found else request.path if request.path in oauth.PATHS else "unknown"
+        entry = api.statistics.count_request(name, request.path, query, time.time())
+        if request.body:
+            entry["body"] = request.body.decode(errors="replace")
         fault: faults.Fault | None = None
         try:
-            answer, fault = await self._answer(call)
+            response, fault = await self._respond(request)
         except ApiError as error:
-            answer = Answer.of(error)
-        api.statistics.answer(name, entry, answer.status, answer.records)
-        api.mutations.served(call, api.now())
-        answer.headers.setdefault("Date", spoiling.http_date(api.now()))
+            response = Response.of(error)
+        api.statistics.count_response(name, entry, response.status, response.records)
+        api.mutations.on_response(request, api.now())
+        response.headers.setdefault("Date", fault_responses.http_date(api.now()))
         if fault:
-            api.statistics.fault(fault.kind)
-            if fault.kind in faults.WIRE:
-                return SpoiledResponse(fault, answer)
-        self._compress(call, answer)
-        return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
+            api.statistics.count_fault(fault.kind)
+            if fault.kind in faults.CONNECTION:
+                return FaultyResponse(fault, response)
+        self._compress(request, response)
+        return web.Response(status=response.status, body=response.body, headers=response.headers)
 
-    async def _answer(self, call: Call) -> tuple[Answer, faults.Fault | None]:
+    async def _respond(self, request: Request) -> tuple[Response, faults.Fault | None]:
         api = self._api
         settings = api.settings
-        admission = None if call.path in oauth.PATHS else gate.admit(call, settings, api.oauth)
+        admission = None if request.path in oauth.PATHS else gate.admit(request, settings, api.oauth)
         # A request takes its place in the rate windows somewhere between being sent and being answered.
         delay = settings.latency + settings.jitter * api.random.random()
         before = delay * api.random.random()
         if delay:
             await asyncio.sleep(before)
-        rate_headers = api.throttle(admission.endpoint, call.query, admission.caller) if admission else {}
+        rate_headers = api.throttle(admission.endpoint, request.query, admission.caller) if admission else {}
         if delay:
             await asyncio.sleep(delay - before)
-        fault = api.faults.strike(call)
-        if fault and fault.kind in faults.INSTEAD:
-            answer = spoiling.replaced(fault)
+        fault = api.faults.next_for(request)
+        if fault and fault.kind in faults.REPLACING:
+            response = fault_responses.replacement(fault)
         else:
             try:
-                answer = api.answer(call, admission) if admission else api.oauth.answer(call)
+                response = api.respond(request, admission) if admission else api.oauth.respond(request)
             except ApiError as error:
-                answer = Answer.of(error)
-            if answer.status < 300:
+                response = Response.of(error)
+            if response.status < 300:
                 if fault and fault.kind in faults.REWRITING:
-                    spoiling.rewrite(fault, answer, api.now())
-                answer = self._poisoned(call, answer)
-        if answer.status != 429:
-            answer.headers.update(rate_headers)
-        return answer, fault
+                    fault_responses.rewrite(fault, response, api.now())
+                response = self._unless_poisoned(request, response)
+        if response.status != 429:
+            response.headers.update(rate_headers)
+        return response, fault
 
-    def _poisoned(self, call: Call, answer: Answer) -> Answer:
-        """The answer, or the error that stands in its place if a record in it breaks every page it is on."""
-        for identity in self._api.faults.poison(call):
-            if spoiling.holds(answer, identity):
-                self._api.statistics.fault(faults.POISON)
-                return Answer.of(ApiError(500, CODES[500][1]))
-        return answer
+    def _unless_poisoned(self, request: Request, response: Response) -> Response:
+        """The response, or the error that stands in its place if a record in it breaks every page it is on."""
+        for identity in self._api.faults.poisoned_ids(request):
+            if fault_responses.contains_record(response, identity):
+                self._api.statistics.count_fault(faults.POISON)
+                return Response.of(ApiError(500, CODES[500][1]))
+        return response
 
-    def _compress(self, call: Call, answer: Answer) -> None:
-        accepted = call.headers.get("Accept-Encoding", "")
-        if self._api.settings.gzip and "gzip" in accepted and len(answer.body) > _SMALLEST_TO_COMPRESS:
-            answer.body = gzip.compress(answer.body, 1)
-            answer.headers["Content-Encoding"] = "gzip"
+    def _compress(self, request: Request, response: Response) -> None:
+        accepted = request.headers.get("Accept-Encoding", "")
+        if self._api.settings.gzip and "gzip" in accepted and len(response.body) > _MIN_BYTES_TO_COMPRESS:
+            response.body = gzip.compress(response.body, 1)
+            response.headers["Content-Encoding"] = "gzip"

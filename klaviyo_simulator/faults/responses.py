@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from klaviyo_simulator.protocol.errors import ApiError, invalid_cursor
-from klaviyo_simulator.protocol.messages import MEDIA_TYPE, Answer
+from klaviyo_simulator.protocol.messages import MEDIA_TYPE, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,51 +23,51 @@ _RAW, _ESCAPED = b"\x01", b"\\u0001"
 _CURSOR_FIELDS = ("datetime", "updated", "updated_at", "timestamp", "created", "date_times", "dates")
 
 
-def replaced(fault: Fault) -> Answer:
-    """The answer that a fault gives in the place of the real one."""
+def replacement(fault: Fault) -> Response:
+    """The response that a fault gives in the place of the real one."""
     options = fault.options
     if fault.kind == "status":
         return _status(int(options["status"]), options)
     if fault.kind == "forbidden":  # the account lacks an entitlement, and the title is the sentence that says so
         title = options.get("title", "Entitlement to use this endpoint not found.")
-        return Answer.of(ApiError(403, options.get("detail"), code="forbidden", title=title))
+        return Response.of(ApiError(403, options.get("detail"), code="forbidden", title=title))
     if fault.kind == "redirect":
-        return Answer(302, b"", {"Location": options.get("location", "http://elsewhere.example.com/api")})
+        return Response(302, b"", {"Location": options.get("location", "http://elsewhere.example.com/api")})
     if fault.kind == "bad_cursor":
-        return Answer.of(invalid_cursor())
+        return Response.of(invalid_cursor())
     return {
-        "html": Answer(200, _HTML, dict(_WEB_PAGE)),
-        "html_403": Answer(403, _HTML, {**_WEB_PAGE, "cf-mitigated": "challenge"}),
-        "empty": Answer(200, b"", {"Content-Type": MEDIA_TYPE}),
-        "invalid_json": Answer(200, b'{"data":[{"type":"event","id":', {"Content-Type": MEDIA_TYPE}),
+        "html": Response(200, _HTML, dict(_WEB_PAGE)),
+        "html_403": Response(403, _HTML, {**_WEB_PAGE, "cf-mitigated": "challenge"}),
+        "empty": Response(200, b"", {"Content-Type": MEDIA_TYPE}),
+        "invalid_json": Response(200, b'{"data":[{"type":"event","id":', {"Content-Type": MEDIA_TYPE}),
     }[fault.kind]
 
 
-def _status(status: int, options: dict[str, Any]) -> Answer:
+def _status(status: int, options: dict[str, Any]) -> Response:
     error = ApiError(status, options.get("detail", "A fault was asked for."))
     if options.get("retry_after") is not None:  # any text goes, absurd ones too
         error.headers["Retry-After"] = str(options["retry_after"])
-    return Answer.of(error)
+    return Response.of(error)
 
 
-def rewrite(fault: Fault, answer: Answer, now: float) -> None:
-    """Change a good answer as a fault has it."""
+def rewrite(fault: Fault, response: Response, now: float) -> None:
+    """Change a good response as a fault has it."""
     if fault.kind == "wrong_type":
-        answer.headers["Content-Type"] = fault.options.get("type", "text/plain")
+        response.headers["Content-Type"] = fault.options.get("type", "text/plain")
     elif fault.kind == "clock_skew":
-        answer.headers["Date"] = http_date(now + float(fault.options["seconds"]))
+        response.headers["Date"] = http_date(now + float(fault.options["seconds"]))
     else:
-        document = json.loads(answer.body)
+        document = json.loads(response.body)
         _REWRITES[fault.kind](document, fault.options)
         body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
-        answer.body = body.replace(_ESCAPED, _RAW) if fault.kind == "control_character" else body
+        response.body = body.replace(_ESCAPED, _RAW) if fault.kind == "control_character" else body
 
 
-def holds(answer: Answer, identity: str) -> bool:
-    """Whether a record is among the data of an answer, not just related to them."""
-    if f'"id":"{identity}"'.encode() not in answer.body:
+def contains_record(response: Response, identity: str) -> bool:
+    """Whether a record is among the data of a response, not just related to them."""
+    if f'"id":"{identity}"'.encode() not in response.body:
         return False
-    data = json.loads(answer.body)["data"]
+    data = json.loads(response.body)["data"]
     return any(record.get("id") == identity for record in (data if isinstance(data, list) else [data]))
 
 
@@ -113,7 +113,7 @@ def _control_character(document: dict[str, Any]) -> None:
 
 
 def _properties(document: dict[str, Any]) -> dict[str, Any]:
-    """Where the first record of an answer may hold anything: its properties, or else its attributes."""
+    """Where the first record of a response may hold anything: its properties, or else its attributes."""
     data = document["data"]
     attributes: dict[str, Any] = (data if isinstance(data, dict) else data[0])["attributes"]
     found: dict[str, Any] = attributes.get("event_properties") or attributes.get("properties") or attributes

@@ -10,7 +10,7 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from klaviyo_simulator.protocol.errors import invalid_body, missing_metrics
-from klaviyo_simulator.protocol.messages import MEDIA_TYPE, Answer
+from klaviyo_simulator.protocol.messages import MEDIA_TYPE, Response
 from klaviyo_simulator.reports import aggregates, bodies
 from klaviyo_simulator.reports.rows import Rows
 from klaviyo_simulator.rules.reports import VALUE_STATISTICS, Report
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from klaviyo_simulator.data.events import EventTable
     from klaviyo_simulator.data.tables import Table
     from klaviyo_simulator.protocol.cursors import Cursors
-    from klaviyo_simulator.protocol.messages import Call
+    from klaviyo_simulator.protocol.messages import Request
     from klaviyo_simulator.rules.reports import Operation
     from klaviyo_simulator.settings import Settings
 
@@ -34,7 +34,7 @@ class _Page(NamedTuple):
     identity: str
 
 
-class Questions:
+class Reports:
     """Answers questions about the data of one account."""
 
     def __init__(self, tables: Mapping[str, Table], events: EventTable, cursors: Cursors) -> None:
@@ -42,22 +42,22 @@ class Questions:
         self._events = events
         self._cursors = cursors
 
-    def answer(self, call: Call, operation: Operation, settings: Settings, now: float) -> Answer:
-        """The answer to a request."""
-        parameters = bodies.parameters(call, operation)
-        given = bodies.attributes(call, operation)
+    def respond(self, request: Request, operation: Operation, settings: Settings, now: float) -> Response:
+        """The response to a request."""
+        parameters = bodies.parameters(request, operation)
+        given = bodies.attributes(request, operation)
         cursor = given.pop("page_cursor", None) or parameters.get("page_cursor")
         identity = f"{operation.path} {json.dumps(given, sort_keys=True)}"
         start = self._cursors.read(identity, str(cursor), now, settings.cursor_life)[0] if cursor else 0
         page = _Page(start, settings.report_page, identity)
-        base = call.origin + operation.path
+        base = request.origin + operation.path
         data: dict[str, Any] = {"type": operation.type, "id": str(uuid4())}
         if isinstance(operation, Report):
             rows = self._report(operation, given, data, page, settings, now, base)
         else:
             rows, page = self._aggregate(given, data, page, settings, now)
         data["attributes"] = _sparse(data["attributes"], parameters.get(f"fields[{operation.type}]"))
-        links: dict[str, str | None] = {"self": base + (f"?{call.query}" if call.query else "")}
+        links: dict[str, str | None] = {"self": base + (f"?{request.query}" if request.query else "")}
         if not operation.bare_links:
             links |= {"next": None, "prev": None}
         if page.size and page.start + page.size < rows:
@@ -65,7 +65,7 @@ class Questions:
             links["next"] = f"{base}?{urlencode({'page_cursor': following})}"
         body = json.dumps({"data": data, "links": links}, ensure_ascii=False, separators=(",", ":")).encode()
         shown = min(page.size or rows, max(rows - page.start, 0))
-        return Answer(200, body, {"Content-Type": MEDIA_TYPE}, shown)
+        return Response(200, body, {"Content-Type": MEDIA_TYPE}, shown)
 
     def _report(
         self,
@@ -77,7 +77,7 @@ class Questions:
         now: float,
         base: str,
     ) -> int:
-        """Put the answer of a report into the data; how many rows it has on all pages."""
+        """Put the response of a report into the data; how many rows it has on all pages."""
         local = datetime.fromtimestamp(now, ZoneInfo(settings.timezone))
         question = bodies.question(given, report, local.date())
         if question.metric is not None:

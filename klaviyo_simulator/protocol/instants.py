@@ -14,7 +14,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6})\d*)?(Z|[+-]\d\d:\d\d)")
 
 
-def moment_of(text: str) -> int | None:
+def instant_of(text: str) -> int | None:
     """The moment that an RFC 3339 text names, or None if it is none."""
     found = _RFC3339.fullmatch(text)
     if not found:
@@ -27,7 +27,7 @@ def moment_of(text: str) -> int | None:
     return (parsed - _EPOCH) // timedelta(seconds=1) * SECOND + int((fraction or "").ljust(6, "0"))
 
 
-cached_moment_of = lru_cache(maxsize=65536)(moment_of)
+cached_instant_of = lru_cache(maxsize=65536)(instant_of)
 """For the moments inside records, which are asked for again and again."""
 
 
