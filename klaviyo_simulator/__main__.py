@@ -21,17 +21,17 @@ _SIZES = [field.name for field in fields(Settings) if field.type == "int" and fi
 def _parser() -> argparse.ArgumentParser:
     defaults = Settings()
     parser = argparse.ArgumentParser(prog="klaviyo_simulator", description=__doc__)
-    parser.add_argument("--port", type=int, required=True, help="0 takes any that is free")
+    parser.add_argument("--port", type=int, required=True, help="0 picks a free one")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--seed", type=int, default=defaults.seed)
     for name in _SIZES:
         default = getattr(defaults, name)
         option = f"--{name.replace('_', '-')}"
-        parser.add_argument(option, type=int, default=default, help=f"how many (default {default})")
-    parser.add_argument("--years", type=float, default=defaults.years, help="how far back the data reach")
+        parser.add_argument(option, type=int, default=default, help=f"count (default {default})")
+    parser.add_argument("--years", type=float, default=defaults.years, help="years of data before the start")
     parser.add_argument("--skew", type=float, default=defaults.skew, help="share of events in the last 1 %% of time")
-    parser.add_argument("--now", type=datetime.fromisoformat, help="what time it is at the start")
-    parser.add_argument("--timezone", default=defaults.timezone, help="the account's")
+    parser.add_argument("--now", type=datetime.fromisoformat, help="account time at the start")
+    parser.add_argument("--timezone", default=defaults.timezone, help="of the account")
     parser.add_argument("--advanced-kdp", action="store_true", help="the account has the add-on for webhooks")
     parser.add_argument("--key", default=defaults.key)
     for name in ("client_id", "client_secret", "refresh_token"):
@@ -40,9 +40,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rotation", default=defaults.rotation, help=f"of refresh tokens: {', '.join(ROTATIONS)}")
     parser.add_argument("--scopes", help="scopes of the key, as accounts:read,events:read (default: all)")
     parser.add_argument("--latency", type=float, default=defaults.latency, help="seconds")
-    parser.add_argument("--jitter", type=float, default=defaults.jitter, help="seconds, besides the latency")
+    parser.add_argument("--jitter", type=float, default=defaults.jitter, help="seconds of random extra latency")
     parser.add_argument("--no-limits", dest="limits", action="store_false", help="no rate limits")
-    parser.add_argument("--gzip", action="store_true", help="compress for clients that ask for it")
+    parser.add_argument("--gzip", action="store_true", help="compress for clients that accept it")
     parser.add_argument("--switch", action="append", default=[], metavar="NAME=VALUE", help=", ".join(sorted(SWITCHES)))
     return parser
 
@@ -69,7 +69,7 @@ async def _serve(settings: Settings, host: str, port: int) -> None:
 
 
 def main() -> None:
-    """Serve until told to end."""
+    """Serve until SIGINT or SIGTERM."""
     parser = _parser()
     arguments = parser.parse_args()
     host, port = arguments.host, arguments.port

@@ -1,4 +1,4 @@
-"""The options of a simulator: sizes, the account, speed, and a switch for each behaviour that is unknown."""
+"""The options of a simulator: sizes, the account, speed, and a switch for each unconfirmed behaviour."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ SWITCHES = frozenset(
         *("sparse_drops_relationships", "suppression_order", "token_life"),
     }
 )
-"""The settings that may be changed while the simulator runs."""
+"""Settings that can be changed while the simulator runs."""
 SUPPRESSION_ORDERS = ("latest", "first", "any")
 ROTATIONS = ("off", "when_used", "at_once")
-"""What becomes of a refresh token that was used: it stays good (as recorded); another one comes, and the old one ends
-when that or its access token is used, so that an answer that gets lost does no harm; or it ends at once."""
+"""Fate of a used refresh token: it stays valid (as recorded); it is replaced, and ends once the new one or its access
+token is used, so that a lost response does no harm; or it ends at once."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Settings:
     """All options of a simulator; `Simulator(...)` and the command line take them by these names."""
 
     seed: int = 1
-    now: datetime | None = None  # what time it is when the simulator starts; the clock runs on from there
-    years: float = 10.0  # how far back the data reach
-    skew: float = 0.1  # share of the events that lies in the last 1 % of that time
+    now: datetime | None = None  # account time at the start; the clock runs on from there; None: the present
+    years: float = 10.0  # of data before the start
+    skew: float = 0.1  # share of the events in the last 1 % of that time
 
     events: int = 5000
     profiles: int = 500
@@ -66,11 +66,13 @@ class Settings:
     translations: int = 25
     senders: int = 6  # of text messages
 
-    timezone: str = "US/Eastern"  # the account's; reports count its days
+    timezone: str = "US/Eastern"  # of the account; reports count days in it
     advanced_kdp: bool = False  # the account has the add-on without which no key reads webhooks
     valueless_metrics: frozenset[str] = frozenset({"Active on Site", "Subscribed to List", "Unsubscribed"})
-    missing_metrics: frozenset[str] = frozenset({"Viewed Form", "Closed Form"})  # listed, but unknown elsewhere
-    attribution_settles: int = 5  # days for which the conversions of a day still grow
+    missing_metrics: frozenset[str] = frozenset(
+        {"Viewed Form", "Closed Form"}
+    )  # in the list of metrics, but 400 elsewhere
+    attribution_settles: int = 5  # days during which the conversions of a day still grow
 
     key: str = "pk_demo"
     scopes: frozenset[str] | None = None  # scopes of the key, as "events:read"; None: all
@@ -79,39 +81,41 @@ class Settings:
     client_secret: str = "demo-client-secret"  # noqa: S105 - made up
     refresh_token: str = "demo-refresh-token"  # noqa: S105 - made up
     oauth_scopes: frozenset[str] | None = None  # scopes of the app; None: all
-    token_life: float = 3600.0  # seconds until an access token has expired
-    rotation: str = "off"  # whether each refresh brings another refresh token; see ROTATIONS
+    token_life: float = 3600.0  # seconds until an access token expires
+    rotation: str = "off"  # of refresh tokens; see ROTATIONS
 
-    latency: float = 0.0  # seconds that every answer takes
-    jitter: float = 0.0  # and up to so many more
+    latency: float = 0.0  # seconds before each response
+    jitter: float = 0.0  # up to this many seconds more, at random
 
     limits: bool = True
-    phase: float | None = None  # where all rate windows begin, in seconds; None: a random place for each
-    daily_quota: int = 225  # requests that each kind of report has in a day
-    other_usage: float = 0.0  # share of every rate window that another client of the account uses up
+    phase: float | None = None  # start of all rate windows, in seconds; None: random for each
+    daily_quota: int = 225  # requests a day for each kind of report
+    other_usage: float = 0.0  # share of every rate window used by another client of the account
 
-    # Behaviour of Klaviyo that nobody has seen, or that sources disagree about.
+    # Unconfirmed behaviour of Klaviyo: never observed, or the sources disagree.
     events_max_page: int = 1000  # the parameter's maximum says 1000, the endpoint's prose says 200
-    children_touch_parents: bool = False  # whether a change to a child moves its parents' `updated` too
-    gt_returns_boundary: bool = False  # greater-than also returns what equals its bound
-    suppression_order: str = "latest"  # which suppression of a profile is compared; pages come by it, or by the latest
+    children_touch_parents: bool = False  # a change to a child also moves its parents' `updated`
+    gt_returns_boundary: bool = False  # greater-than also returns records equal to its bound
+    suppression_order: str = (
+        "latest"  # the suppression of a profile that filters compare and pages sort by (any: by the latest)
+    )
     refuse_suppression_filter: bool = False  # 400 for any filter on suppressions
-    roi_needs_values: bool = True  # text_message_roi is refused too for metrics without values
-    list_archived_campaigns: bool = False  # /campaigns of 2026-10-15 lists archived ones without being asked for them
-    list_inactive_segments: bool = False  # /segments lists inactive ones without being asked for them
-    list_all_reviews: bool = False  # /reviews lists unpublished and rejected ones without being asked for them
+    roi_needs_values: bool = True  # text_message_roi too is a 400 for metrics without values
+    list_archived_campaigns: bool = False  # /campaigns of 2026-10-15 lists archived ones by default
+    list_inactive_segments: bool = False  # /segments lists inactive ones by default
+    list_all_reviews: bool = False  # /reviews lists unpublished and rejected ones by default
     refuse_status_all: bool = False  # 400 for equals(status,"all") on /reviews
-    name_missing_scopes: bool = True  # a 403 says which scope the key lacks
+    name_missing_scopes: bool = True  # a 403 names the scopes that the key lacks
     sparse_drops_relationships: bool = True  # fields[…] drops relationships that are not included
-    cursor_life: float = 3 * 86400.0  # seconds until a page cursor has expired
+    cursor_life: float = 3 * 86400.0  # seconds until a page cursor expires
     report_page: int = 0  # rows of reports and aggregates on one page; 0: all, or the aggregates' page_size
-    gzip: bool = False  # compress for clients that ask for it; costs more time than it saves on one host
+    gzip: bool = False  # compress for clients that accept it; slower than plain on one host
 
     def __post_init__(self) -> None:
-        """Check the settings that take one of some words.
+        """Check the settings that take one of a few words.
 
         Raises:
-            ValueError: if `suppression_order` is none of `SUPPRESSION_ORDERS`, or `rotation` none of `ROTATIONS`.
+            ValueError: if `suppression_order` is not in `SUPPRESSION_ORDERS` or `rotation` not in `ROTATIONS`.
         """
         if self.rotation not in ROTATIONS:
             raise ValueError(f"rotation must be one of {', '.join(ROTATIONS)}")
@@ -119,12 +123,16 @@ class Settings:
             raise ValueError(f"suppression_order must be one of {', '.join(SUPPRESSION_ORDERS)}")
 
     def switched(self, switches: Mapping[str, Any]) -> Settings:
-        """These settings with some switches changed; a switch may be given as text."""
+        """Return the settings with some switches changed; values may be text.
+
+        Raises:
+            ValueError: if a name is not in `SWITCHES`.
+        """
         kinds = {field.name: type(field.default) for field in fields(self)}
         changes: dict[str, Any] = {}
         for name, value in switches.items():
             if name not in SWITCHES:
-                raise ValueError(f"no switch {name!r}; there are {', '.join(sorted(SWITCHES))}")
+                raise ValueError(f"no switch {name!r}; use one of {', '.join(sorted(SWITCHES))}")
             changes[name] = _converted(value, kinds[name]) if isinstance(value, str) else value
         return replace(self, **changes)
 

@@ -1,4 +1,4 @@
-"""The simulator inside another program: a server on a thread of its own."""
+"""The simulator inside another program: a server on its own thread."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Simulator:
             requests.get(simulator.url + "/api/events", …)
             simulator.mutate(profiles=5, late_events=3, late_by=86400)
 
-    All arguments are fields of `Settings`. What else a program can do is documented where it is done: see
-    `Edits` (single records), `Mutations` (changes by number), `Faults`, `Statistics`, and `Control`.
+    All arguments are fields of `Settings`. The methods are documented in `Edits` (single records), `Mutations` (changes
+    by number), `Faults`, `Statistics`, `OAuth` and `Control`.
     """
 
     def __init__(self, **settings: Any) -> None:
@@ -74,7 +74,7 @@ class Simulator:
         self.stop()
 
     def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Begin to serve."""
+        """Start serving; port 0 picks a free one."""
         loop = self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=loop.run_forever, name="klaviyo-simulator", daemon=True)
         self._thread.start()
@@ -82,7 +82,7 @@ class Simulator:
         self.url = self._server.url
 
     def stop(self) -> None:
-        """End serving; the thread and all sockets are gone afterwards."""
+        """Stop serving, and close all sockets and the thread."""
         loop, thread = self._loop, self._thread
         if loop is None or thread is None:
             return
@@ -93,19 +93,19 @@ class Simulator:
         self._loop = self._thread = None
 
     def now(self) -> float:
-        """What time it is in the account, in seconds since 1970."""
+        """Return the account's time, in seconds since 1970."""
         return self._api.now()
 
     def mutations(self) -> list[dict[str, list[str]]]:
-        """All changes by `mutate` and `mutate_continuously` so far."""
+        """Return all changes by `mutate` and `mutate_continuously` so far."""
         return self._run(lambda: list(self._api.mutations.made))
 
     def switch(self, **switches: Any) -> None:
-        """Change switches of `Settings` while it runs."""
+        """Change switches of `Settings` at runtime."""
         self._run(lambda: self._api.switch(switches))
 
     def _on_the_loop(self, method: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-        """A method of one of the parts, run on the server's thread, to which all data belong."""
+        """Wrap a method so that it runs on the server's thread, which owns all data."""
 
         @wraps(method)
         def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:

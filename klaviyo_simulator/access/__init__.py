@@ -1,1 +1,1 @@
-"""Who may ask, what, and how often."""
+"""Access to the API: authentication, scopes and rate limits."""

@@ -1,4 +1,4 @@
-"""Who may come in: key or token, accepted media types, path, revision, method; and what the caller may read."""
+"""Checks of a request before it is answered: key or token, media types, path, revision, method and scopes."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from klaviyo_simulator.settings import Settings
 
 _NEWEST = max(BY_REVISION)
-_OLDEST_LIVING = "2024-07-15"  # a revision is retired two years after it came out
+_OLDEST_SUPPORTED = "2024-07-15"  # Klaviyo retires a revision two years after its release
 _DATE = re.compile(r"\d{4}-\d\d-\d\d(\.[\w-]+)?")
 _SCHEME, _BEARER = "Klaviyo-API-Key ", "Bearer "
 _ACCEPTED = {MEDIA_TYPE, "application/json", "application/*", "*/*"}
 
 
 class Admission(NamedTuple):
-    """The endpoint that a request is for, the id in its path, and who asks."""
+    """The endpoint of a request, the ID in its path, and its caller."""
 
     endpoint: Endpoint | Operation
     identity: str | None
@@ -37,7 +37,11 @@ class Admission(NamedTuple):
 
 
 def admit(request: Request, settings: Settings, oauth: OAuth) -> Admission:
-    """What a request is let in for; or the reason why not."""
+    """Find the endpoint and caller of a request.
+
+    Raises:
+        ApiError: if the request fails authentication, or names no path, revision or method of the API.
+    """
     if re.match(r"/api/v[12](/|$)", request.path):
         raise ApiError(410, "The v1 and v2 APIs are retired.")
     caller = _authenticate(request.headers, settings, oauth)
@@ -57,7 +61,10 @@ def admit(request: Request, settings: Settings, oauth: OAuth) -> Admission:
 
 
 def permit(endpoint: Endpoint | Operation, settings: Settings, caller: Caller) -> None:
-    """Refuse what the caller or the account may not read; such a request counts in the rate windows."""
+    """Raise a 403 if the caller or the account may not read an endpoint.
+
+    Such requests count in the rate windows, so this check comes after them.
+    """
     if endpoint.needs_kdp and not settings.advanced_kdp and not caller.is_app:
         raise ApiError(403, "You must have Advanced KDP enabled to use this endpoint.")
     missing = [] if caller.scopes is None else [each for each in endpoint.scopes if each not in caller.scopes]
@@ -68,7 +75,7 @@ def permit(endpoint: Endpoint | Operation, settings: Settings, caller: Caller) -
 
 
 def find(path: str, revision: str = REVISION) -> tuple[Endpoint | Operation, str | None] | None:
-    """What answers a path, be it asked with GET or with POST, and the id in the path."""
+    """Find the GET or POST operation of a path, and the ID in the path."""
     return (OPERATIONS[path], None) if path in OPERATIONS else endpoints.find(path, revision)
 
 
@@ -91,6 +98,6 @@ def _check_revision(headers: Mapping[str, str]) -> None:
     if not revision:
         raise ApiError(400, "The 'revision' header is required.", source=source)
     if not _DATE.fullmatch(revision) or revision[:10] > _NEWEST:
-        raise ApiError(400, f"'{revision}' is no revision of this API.", source=source)
-    if revision < _OLDEST_LIVING and headers.get("X-Klaviyo-Revision-Fall-Forward-Opt-Out") == "1":
+        raise ApiError(400, f"'{revision}' is not a revision of this API.", source=source)
+    if revision < _OLDEST_SUPPORTED and headers.get("X-Klaviyo-Revision-Fall-Forward-Opt-Out") == "1":
         raise ApiError(410, f"Revision '{revision}' is retired.")

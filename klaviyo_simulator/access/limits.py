@@ -1,4 +1,4 @@
-"""Rate limits as Klaviyo has them: fixed windows of a second (burst), a minute (steady), and for reports a day."""
+"""Klaviyo's rate limits: fixed windows of a second (burst), a minute (steady) and, for reports, a day."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from klaviyo_simulator.rules.declarations import Rate
 
 _BURST, _STEADY, _DAILY = 1.0, 60.0, 86400.0
-_STARTED = 0.25  # share of its length that a window of a day may be old when it is first used
+_MAX_INITIAL_AGE = 0.25  # of a daily window when it is first used, as a share of its length
 
 
 class Window:
-    """A fixed window: so many requests until its end, then as many again."""
+    """A fixed window of `length` seconds with `limit` requests."""
 
     def __init__(self, length: float, limit: int, phase: float) -> None:
         self.length = length
@@ -26,39 +26,39 @@ class Window:
         self._used = 0
 
     def remaining(self, now: float, other_usage: float) -> int:
-        """Requests that are still free in the window of this moment."""
+        """Return the free requests of the window that contains `now`."""
         number = math.floor((now - self._phase) / self.length)
         if number != self._number:
-            # Another client of the account has taken its share from the start.
+            # Another client of the account uses its share at the start of the window.
             self._number, self._used = number, int(self.limit * other_usage)
         return self.limit - self._used
 
     def use(self) -> None:
-        """Count one request."""
+        """Count a request."""
         self._used += 1
 
     def ends_in(self, now: float) -> float:
-        """Seconds until the next window begins."""
+        """Return the seconds until the next window."""
         return self.length - (now - self._phase) % self.length
 
 
 class Usage(NamedTuple):
     """The state of an endpoint's own bucket after a request."""
 
-    wait: int | None  # seconds to wait, if it was refused
-    limits: str = ""  # requests in each window, with the window's length in seconds
+    wait: int | None  # seconds until a retry, if the request was throttled
+    limits: str = ""  # requests of each window, with its length in seconds
     remaining: int = 0  # in the burst window
 
     def headers(self) -> dict[str, str]:
-        """The headers of a response that was not refused.
+        """Return the rate limit headers of a response that was not throttled.
 
-        All recorded answers name every window, count the burst window, and have a reset of 0.
+        All recorded responses name every window, count the burst window, and have a reset of 0.
         """
         return {"RateLimit-Limit": self.limits, "RateLimit-Remaining": str(self.remaining), "RateLimit-Reset": "0"}
 
 
 class Limits:
-    """All buckets of the account; each is a burst and a steady window, some have a window of a day besides."""
+    """All buckets of an account: each has a burst and a steady window, some also a daily one."""
 
     def __init__(self, random: Random, phase: float | None) -> None:
         self._random = random
@@ -68,9 +68,9 @@ class Limits:
     def take(
         self, buckets: Sequence[tuple[str, Rate]], now: float, other_usage: float, daily: int | None = None
     ) -> Usage:
-        """Count a request in all its buckets, the endpoint's own first, or refuse it and count nothing.
+        """Count a request in all its buckets, or throttle it and count nothing.
 
-        `daily` is the quota of a day where it is not the rate's.
+        The endpoint's own bucket comes first. `daily` replaces the daily quota of the rates.
         """
         windows = [window for name, rate in buckets for window in self._bucket(name, rate, now, daily)]
         full = [window for window in windows if window.remaining(now, other_usage) <= 0]
@@ -85,20 +85,20 @@ class Limits:
     def _bucket(self, name: str, rate: Rate, now: float, daily: int | None) -> list[Window]:
         if name not in self._buckets:
             self._buckets[name] = [
-                Window(_BURST, rate.burst, self._start(_BURST)),
-                Window(_STEADY, rate.steady, self._start(_STEADY)),
+                Window(_BURST, rate.burst, self._phase_of(_BURST)),
+                Window(_STEADY, rate.steady, self._phase_of(_STEADY)),
             ]
             if rate.daily is not None:
-                self._buckets[name].append(Window(_DAILY, rate.daily, self._morning(now)))
+                self._buckets[name].append(Window(_DAILY, rate.daily, self._day_start(now)))
         windows = self._buckets[name]
         if rate.daily is not None and daily is not None:
             windows[-1].limit = daily
         return windows
 
-    def _start(self, length: float) -> float:
-        # When windows turn over is Klaviyo's secret, so nobody may rely on it.
+    def _phase_of(self, length: float) -> float:
+        # Klaviyo does not say when its windows begin, so clients must not rely on it.
         return self._random.random() * length if self._phase is None else self._phase
 
-    def _morning(self, now: float) -> float:
-        # A day's window is young when it is first used: whoever uses it up has hours to wait.
-        return now - self._random.random() * _DAILY * _STARTED if self._phase is None else self._phase
+    def _day_start(self, now: float) -> float:
+        # A daily window is young when it is first used, so that exhausting it means hours of waiting.
+        return now - self._random.random() * _DAILY * _MAX_INITIAL_AGE if self._phase is None else self._phase

@@ -1,4 +1,4 @@
-"""OAuth as Klaviyo has it: consent with PKCE, the token endpoint, revocation, and who a Bearer token stands for.
+"""Klaviyo's OAuth: consent with PKCE, the token endpoint, revocation, and the caller behind a Bearer token.
 
 Sources: developers.klaviyo.com, set_up_oauth and troubleshoot_oauth_errors; recorded refreshes, which do not rotate.
 """
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from klaviyo_simulator.settings import Settings
 
 PATHS = frozenset({"/oauth/authorize", "/oauth/token", "/oauth/revoke"})
-PER_MINUTE = 10
-"""Requests for tokens that Klaviyo answers an installed app in a minute."""
+TOKEN_REQUESTS_PER_MINUTE = 10
+"""Klaviyo's rate limit for the token requests of an installed app."""
 
 _BEARER = "Bearer "
 _VERIFIER = re.compile(r"[a-zA-Z0-9\-._~]{43,128}")
@@ -38,7 +38,7 @@ _FORM = "application/x-www-form-urlencoded"
 
 
 class OAuthError(Exception):
-    """A request to the token endpoint that is refused, in the form of RFC 6749."""
+    """An error response of the token endpoint, in the form of RFC 6749."""
 
     def __init__(self, code: str, description: str, status: int = 400) -> None:
         super().__init__(description)
@@ -46,12 +46,12 @@ class OAuthError(Exception):
         self.status = status
 
     def response(self) -> Response:
-        """The response that tells it."""
+        """Return the HTTP response for the error."""
         return _respond({"error": self.code, "error_description": str(self)}, self.status)
 
 
 class Caller(NamedTuple):
-    """Who asks: an installed app, or a key."""
+    """The sender of a request: an installed app, or a key."""
 
     scopes: frozenset[str] | None  # None: all
     is_app: bool = False
@@ -59,7 +59,7 @@ class Caller(NamedTuple):
 
 @dataclass
 class _Consent:
-    """What a user has agreed to; it lasts until it is revoked."""
+    """A user's consent to an app, valid until it is revoked."""
 
     scopes: frozenset[str] | None
 
@@ -70,7 +70,7 @@ class _Token:
 
     consent: _Consent
     expires: float = float("inf")
-    replaces: str | None = None  # the refresh token that ends when this one is used
+    replaces: str | None = None  # refresh token that ends when this one is used
 
 
 class _Code(NamedTuple):
@@ -80,26 +80,26 @@ class _Code(NamedTuple):
 
 
 class OAuth:
-    """The app and its installations. Not safe for threads, like the account."""
+    """An OAuth app and its installations. Not thread-safe."""
 
     def __init__(self, settings: Callable[[], Settings], random: Random, now: Callable[[], float]) -> None:
         self._settings = settings
         self._random = random
         self._now = now
-        self._window = Window(60.0, PER_MINUTE, random.random() * 60.0)
+        self._window = Window(60.0, TOKEN_REQUESTS_PER_MINUTE, random.random() * 60.0)
         self._codes: dict[str, _Code] = {}
         self._access: dict[str, _Token] = {}
         first = settings()
         self._refresh: dict[str, _Token] = {first.refresh_token: _Token(_Consent(first.oauth_scopes))}
 
-    # --- what a test can do -----------------------------------------------------------------------------
+    # --- test controls ----------------------------------------------------------------------------------
 
     def issue(self, life: float | None = None) -> str:
-        """Make an access token of the first consent, for so many seconds; the usual time if none are given."""
+        """Return a new access token of the first consent, valid for `life` seconds (default: `token_life`)."""
         return self._new_access(next(iter(self._refresh.values())).consent, life)
 
     def expire(self) -> int:
-        """End all access tokens; how many there were. Refresh tokens stay good."""
+        """End all access tokens and return their count. Refresh tokens stay valid."""
         count = len(self._access)
         self._access.clear()
         return count
@@ -112,20 +112,20 @@ class OAuth:
     # --- requests ---------------------------------------------------------------------------------------
 
     def caller(self, headers: Mapping[str, str]) -> Caller:
-        """Whom an access token stands for.
+        """Return the caller behind an access token.
 
         Raises:
-            ApiError: it is unknown, expired or revoked.
+            ApiError: if the token is unknown, expired or revoked.
         """
         name = headers["Authorization"].removeprefix(_BEARER)
         token = self._access.get(name)
         if token is None or token.expires <= self._now():
             raise unauthenticated("not_authenticated", "Authentication credentials were not provided or have expired.")
-        self._used(token)
+        self._end_replaced(token)
         return Caller(token.consent.scopes, is_app=True)
 
     def respond(self, request: Request) -> Response:
-        """The response to a request to one of `PATHS`."""
+        """Answer a request to one of `PATHS`."""
         method, respond = {
             "/oauth/authorize": ("GET", self._authorize),
             "/oauth/token": ("POST", self._token),
@@ -139,29 +139,32 @@ class OAuth:
             return error.response()
 
     def _authorize(self, request: Request) -> Response:
-        """Redirect as if the user had agreed; what is wrong with the app or its address is said to the user."""
-        asked = _unique(parse_qsl(request.query, keep_blank_values=True))
+        """Redirect as if the user had agreed.
+
+        An unknown app or address is an error page, since there is no address to redirect to.
+        """
+        parameters = _unique(parse_qsl(request.query, keep_blank_values=True))
         settings = self._settings()
-        if asked.get("client_id") != settings.client_id or not asked.get("redirect_uri"):
+        if parameters.get("client_id") != settings.client_id or not parameters.get("redirect_uri"):
             raise OAuthError("invalid_request", "Unknown client_id or redirect_uri.")
-        scopes = frozenset(asked.get("scope", "").split())
+        scopes = frozenset(parameters.get("scope", "").split())
         error = None
-        challenge = asked.get("code_challenge", "")
+        challenge = parameters.get("code_challenge", "")
         if (
-            (asked.get("response_type"), asked.get("code_challenge_method")) != ("code", "S256")
-            or not asked.get("state")
+            (parameters.get("response_type"), parameters.get("code_challenge_method")) != ("code", "S256")
+            or not parameters.get("state")
             or not re.fullmatch(r"[\w-]{43}", challenge, re.ASCII)
         ):
             error = "invalid_request"
         elif not scopes or (settings.oauth_scopes is not None and scopes - settings.oauth_scopes):
             error = "invalid_scope"
-        found = {"error": error} if error else {"code": self._code(asked, scopes)}
-        query = urlencode({**found, "state": asked.get("state", "")})
-        return Response(302, b"", {"Location": f"{asked['redirect_uri']}?{query}"})
+        result = {"error": error} if error else {"code": self._new_code(parameters, scopes)}
+        query = urlencode({**result, "state": parameters.get("state", "")})
+        return Response(302, b"", {"Location": f"{parameters['redirect_uri']}?{query}"})
 
-    def _code(self, asked: Mapping[str, str], scopes: frozenset[str]) -> str:
+    def _new_code(self, parameters: Mapping[str, str], scopes: frozenset[str]) -> str:
         code = self._secret("code")
-        self._codes[code] = _Code(asked["code_challenge"], asked["redirect_uri"], scopes)
+        self._codes[code] = _Code(parameters["code_challenge"], parameters["redirect_uri"], scopes)
         return code
 
     def _token(self, request: Request) -> Response:
@@ -173,13 +176,13 @@ class OAuth:
         form = self._form(request)
         kind = form.pop("grant_type", "")
         if kind == "authorization_code":
-            return self._exchange(form)
+            return self._exchange_code(form)
         if kind == "refresh_token":
-            return self._refreshed(form)
+            return self._refresh_tokens(form)
         raise OAuthError("unsupported_grant_type", "grant_type must be authorization_code or refresh_token.")
 
-    def _exchange(self, form: dict[str, str]) -> Response:
-        _only(form, "code", "code_verifier", "redirect_uri")
+    def _exchange_code(self, form: dict[str, str]) -> Response:
+        _check_fields(form, "code", "code_verifier", "redirect_uri")
         code = self._codes.pop(form["code"], None)
         if code is None:
             raise OAuthError("invalid_grant", "The code is unknown or was used.")
@@ -193,24 +196,24 @@ class OAuth:
         consent = _Consent(code.scopes)
         name = self._secret("refresh")
         self._refresh[name] = _Token(consent)
-        return self._granted(consent, name)
+        return self._grant(consent, name)
 
-    def _refreshed(self, form: dict[str, str]) -> Response:
-        _only(form, "refresh_token")
+    def _refresh_tokens(self, form: dict[str, str]) -> Response:
+        _check_fields(form, "refresh_token")
         name = form["refresh_token"]
         token = self._refresh.get(name)
         if token is None:
             raise OAuthError("invalid_grant", "The refresh token is expired or revoked.")
-        self._used(token)
+        self._end_replaced(token)
         rotation, old = self._settings().rotation, None
         if rotation != "off":
             old, name = name, self._secret("refresh")
             self._refresh[name] = _Token(token.consent, replaces=old)
             if rotation == "at_once":
                 del self._refresh[old]
-        return self._granted(token.consent, name, old)
+        return self._grant(token.consent, name, old)
 
-    def _granted(self, consent: _Consent, refresh_token: str, old: str | None = None) -> Response:
+    def _grant(self, consent: _Consent, refresh_token: str, old: str | None = None) -> Response:
         settings = self._settings()
         access_token = self._new_access(consent)
         self._access[access_token].replaces = old
@@ -235,10 +238,10 @@ class OAuth:
         return Response(200, b"")
 
     def _form(self, request: Request) -> dict[str, str]:
-        """The body of a request whose client is known.
+        """Authenticate the client of a request and return its form.
 
         Raises:
-            OAuthError: it is not, or the body is no form.
+            OAuthError: if the client is unknown or the body is not a form.
         """
         settings = self._settings()
         scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
@@ -257,7 +260,7 @@ class OAuth:
         self._access[name] = _Token(consent, self._now() + (self._settings().token_life if life is None else life))
         return name
 
-    def _used(self, token: _Token) -> None:
+    def _end_replaced(self, token: _Token) -> None:
         if token.replaces is not None:
             self._refresh.pop(token.replaces, None)
             token.replaces = None
@@ -273,8 +276,8 @@ def _unique(pairs: list[tuple[str, str]]) -> dict[str, str]:
     return form
 
 
-def _only(form: Mapping[str, str], *names: str) -> None:
-    """Refuse a body that lacks one of these fields, or holds others, which Klaviyo's documentation has not."""
+def _check_fields(form: Mapping[str, str], *names: str) -> None:
+    """Raise an error if a form lacks one of these fields, or has one that Klaviyo does not document."""
     if set(form) != set(names):
         raise OAuthError("invalid_request", f"The body must hold grant_type and {', '.join(names)}, and nothing else.")
 

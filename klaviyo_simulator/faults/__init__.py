@@ -1,1 +1,1 @@
-"""What goes wrong when a test wants it to."""
+"""Faults that a test can schedule."""

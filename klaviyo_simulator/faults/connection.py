@@ -1,4 +1,4 @@
-"""Faults of the connection: answers that break off, crawl, never end or come, or lie about their encoding."""
+"""Faults of the connection: resets, truncation, slow or endless responses, and broken encodings."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 _CRAWL_STEPS = 10
 _CHUNK_BYTES = 1024
-_BOMB_MEMBER_BYTES = 2**24  # bytes in each part of a gzip bomb
+_BOMB_MEMBER_BYTES = 2**24  # of each member of a gzip bomb
 
 
 class FaultyResponse(web.StreamResponse):
-    """A response that goes to the socket by hand, as a fault has it, and ends the connection."""
+    """A response that a fault writes to the socket itself before it closes the connection."""
 
     def __init__(self, fault: Fault, response: Response) -> None:
         super().__init__(status=response.status)
@@ -36,7 +36,7 @@ class FaultyResponse(web.StreamResponse):
 
     @override
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        """Send what is to be sent."""
+        """Write the response with its fault."""
         transport = request.transport
         if transport is not None:
             await _SENDERS[self._fault.kind](transport, self._respond, self._fault.options)
@@ -44,7 +44,7 @@ class FaultyResponse(web.StreamResponse):
 
     @override
     async def write_eof(self, data: bytes = b"") -> None:
-        """Nothing is left to send."""
+        """Do nothing: `prepare` has written everything."""
 
 
 def _head(response: Response, length: int, **more: str) -> bytes:
@@ -55,16 +55,16 @@ def _head(response: Response, length: int, **more: str) -> bytes:
 
 
 async def _reset(transport: asyncio.Transport) -> None:
-    """End a connection so that the other side sees a reset, not an end."""
+    """Close a connection with a TCP reset."""
     peer = transport.get_extra_info("socket")
-    if peer is not None and not transport.is_closing():  # the other side may have gone meanwhile
+    if peer is not None and not transport.is_closing():  # the client may have closed it already
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     transport.abort()
 
 
 async def _reset_middle(transport: asyncio.Transport, response: Response) -> None:
     transport.write(_head(response, len(response.body)) + response.body[: len(response.body) // 2])
-    await asyncio.sleep(0.05)  # a reset at once would overtake what was written
+    await asyncio.sleep(0.05)  # an immediate reset would discard the bytes before it
     await _reset(transport)
 
 
@@ -76,12 +76,12 @@ async def _bad_gzip(transport: asyncio.Transport, response: Response) -> None:
     packed = bytearray(gzip.compress(response.body, 1))
     middle = len(packed) // 2
     packed[middle : middle + 8] = b"\xff" * 8
-    packed[-8:] = b"\x00" * 8  # the checksum cannot fit any more, wherever the damage went
+    packed[-8:] = b"\x00" * 8  # breaks the checksum in any case
     transport.write(_head(response, len(packed), Content_Encoding="gzip") + packed)
 
 
 async def _gzip_bomb(transport: asyncio.Transport, response: Response, options: dict[str, Any]) -> None:
-    """The response behind some gigabytes of blanks, which JSON allows, packed a thousand times smaller."""
+    """Send the response after gigabytes of blanks, which are valid JSON and compress to a thousandth."""
     count = int(float(options.get("gigabytes", 2.0)) * 2**30) // _BOMB_MEMBER_BYTES
     packed = gzip.compress(b" " * _BOMB_MEMBER_BYTES) * count + gzip.compress(response.body)
     transport.write(_head(response, len(packed), Content_Encoding="gzip") + packed)
@@ -98,7 +98,7 @@ async def _endless_body(transport: asyncio.Transport, response: Response, option
 
 
 async def _drip(transport: asyncio.Transport, content: bytes, seconds: float) -> None:
-    """Send the same every so many seconds until the other side ends the connection."""
+    """Send the same content every `seconds` until the client closes the connection."""
     while not transport.is_closing():
         transport.write(content)
         await asyncio.sleep(seconds)
@@ -118,7 +118,7 @@ async def _crawl(transport: asyncio.Transport, content: bytes, seconds: float) -
     step = len(content) // _CRAWL_STEPS + 1
     for at in range(0, len(content), step):
         if transport.is_closing():
-            return  # the other side has lost its patience
+            return  # the client has given up
         transport.write(content[at : at + step])
         await asyncio.sleep(seconds / _CRAWL_STEPS)
 

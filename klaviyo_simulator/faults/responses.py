@@ -1,4 +1,4 @@
-"""What faults do to answers: those that replace them, and those that rewrite them."""
+"""Faults that replace a response or rewrite it."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _CURSOR_FIELDS = ("datetime", "updated", "updated_at", "timestamp", "created", "
 
 
 def replacement(fault: Fault) -> Response:
-    """The response that a fault gives in the place of the real one."""
+    """Return the response that a fault sends instead of the real one."""
     options = fault.options
     if fault.kind == "status":
         return _status(int(options["status"]), options)
-    if fault.kind == "forbidden":  # the account lacks an entitlement, and the title is the sentence that says so
+    if fault.kind == "forbidden":  # without an entitlement, Klaviyo explains it in the title
         title = options.get("title", "Entitlement to use this endpoint not found.")
         return Response.of(ApiError(403, options.get("detail"), code="forbidden", title=title))
     if fault.kind == "redirect":
@@ -44,14 +44,14 @@ def replacement(fault: Fault) -> Response:
 
 
 def _status(status: int, options: dict[str, Any]) -> Response:
-    error = ApiError(status, options.get("detail", "A fault was asked for."))
-    if options.get("retry_after") is not None:  # any text goes, absurd ones too
+    error = ApiError(status, options.get("detail", "The simulator injected this error."))
+    if options.get("retry_after") is not None:  # any text is sent, invalid ones too
         error.headers["Retry-After"] = str(options["retry_after"])
     return Response.of(error)
 
 
 def rewrite(fault: Fault, response: Response, now: float) -> None:
-    """Change a good response as a fault has it."""
+    """Apply a fault to a successful response."""
     if fault.kind == "wrong_type":
         response.headers["Content-Type"] = fault.options.get("type", "text/plain")
     elif fault.kind == "clock_skew":
@@ -64,7 +64,7 @@ def rewrite(fault: Fault, response: Response, now: float) -> None:
 
 
 def contains_record(response: Response, identity: str) -> bool:
-    """Whether a record is among the data of a response, not just related to them."""
+    """Return whether a record is in the data of a response, not only among related resources."""
     if f'"id":"{identity}"'.encode() not in response.body:
         return False
     data = json.loads(response.body)["data"]
@@ -73,8 +73,8 @@ def contains_record(response: Response, identity: str) -> bool:
 
 def _foreign_next(document: dict[str, Any], options: dict[str, Any]) -> None:
     links = document["links"]
-    there = urlsplit(links.get("next") or links["self"])
-    links["next"] = there._replace(netloc=options.get("host", "elsewhere.example.com")).geturl()
+    url = urlsplit(links.get("next") or links["self"])
+    links["next"] = url._replace(netloc=options.get("host", "elsewhere.example.com")).geturl()
 
 
 def _repeat_page(document: dict[str, Any]) -> None:
@@ -82,16 +82,16 @@ def _repeat_page(document: dict[str, Any]) -> None:
 
 
 def _circle(document: dict[str, Any]) -> None:
-    """Let the second page lead back to the first; the first leads to the second anyhow."""
-    here = urlsplit(document["links"]["self"])
-    query = [pair for pair in parse_qsl(here.query) if pair[0] != "page[cursor]"]
-    if len(query) < len(parse_qsl(here.query)):
-        document["links"]["next"] = here._replace(query=urlencode(query)).geturl()
+    """Make the second page link back to the first, which links to the second already."""
+    url = urlsplit(document["links"]["self"])
+    query = [pair for pair in parse_qsl(url.query) if pair[0] != "page[cursor]"]
+    if len(query) < len(parse_qsl(url.query)):
+        document["links"]["next"] = url._replace(query=urlencode(query)).geturl()
 
 
 def _unordered(document: dict[str, Any]) -> None:
     data = document["data"]
-    if isinstance(data, dict):  # of a report, whose records are its rows
+    if isinstance(data, dict):  # the records of a report are its rows
         data = next((value for value in data["attributes"].values() if isinstance(value, list)), [])
     data.reverse()
 
@@ -113,7 +113,7 @@ def _control_character(document: dict[str, Any]) -> None:
 
 
 def _properties(document: dict[str, Any]) -> dict[str, Any]:
-    """Where the first record of a response may hold anything: its properties, or else its attributes."""
+    """Return the free-form part of the first record: its properties, or else its attributes."""
     data = document["data"]
     attributes: dict[str, Any] = (data if isinstance(data, dict) else data[0])["attributes"]
     found: dict[str, Any] = attributes.get("event_properties") or attributes.get("properties") or attributes
@@ -132,5 +132,5 @@ _REWRITES: dict[str, Callable[[dict[str, Any], dict[str, Any]], None]] = {
 
 
 def http_date(now: float | None = None) -> str:
-    """A moment as the `Date` header writes it."""
+    """Format seconds since 1970 (default: the present) for the `Date` header."""
     return formatdate(time.time() if now is None else now, usegmt=True)

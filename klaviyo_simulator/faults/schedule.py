@@ -1,4 +1,4 @@
-"""Faults: what can go wrong on the way, chosen by path, count and chance."""
+"""The schedule of faults: which requests fail, by path, count and probability."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from klaviyo_simulator.protocol.messages import Request
 
 REPLACING = frozenset({"status", "forbidden", "html", "html_403", "empty", "invalid_json", "redirect", "bad_cursor"})
-"""Faults that stand in the place of the response."""
+"""Faults that replace the response."""
 REWRITING = frozenset(
     {
         *("foreign_next", "repeat_page", "circle", "unordered", "missing_cursor"),
         *("nan", "control_character", "wrong_type", "clock_skew"),
     }
 )
-"""Faults that change the response: its document or its headers."""
+"""Faults that change the document or headers of the response."""
 CONNECTION = frozenset(
     {
         *("reset_before", "reset_middle", "truncated", "bad_gzip", "gzip_bomb", "never"),
@@ -30,18 +30,18 @@ CONNECTION = frozenset(
 )
 """Faults of the connection."""
 POISON = "poisoned_record"
-"""The fault of one record: every response that holds it is a 500, all others are good."""
+"""A fault of one record: every response that contains it is a 500."""
 KINDS = REPLACING | REWRITING | CONNECTION | {POISON}
 
 
 @dataclass
 class Fault:
-    """One fault, and when it strikes.
+    """A fault and its schedule.
 
-    `path` may hold wildcards (`/api/*`); `times` is how often it strikes (None: for ever), `after` how many
-    matching requests it lets pass first, `every` that only each n-th of them is struck, `probability` its chance
-    each time. All other words of its description are `options` of its kind, such as the `status` of a status, the
-    `seconds` of a delay, or the `id` of a poisoned record, which lasts until the faults are cleared.
+    `path` may have wildcards (`/api/*`). The fault skips `after` matching requests, then applies to every `every`-th of
+    them with `probability`, `times` times in all (None: without end). All other fields of a description are `options`
+    of its kind, such as the `status` of a status, the `seconds` of a delay, or the `id` of a poisoned record, which
+    lasts until the faults are cleared.
     """
 
     kind: str
@@ -67,26 +67,26 @@ class Fault:
 
 
 class Faults:
-    """The faults that are still to strike, in the order in which they were added."""
+    """The scheduled faults, in the order in which they were added."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
         self._queue: list[Fault] = []
 
     def add(self, descriptions: Iterable[Mapping[str, Any]]) -> None:
-        """Add faults by their descriptions."""
+        """Schedule faults by their descriptions; see `Fault`."""
         self._queue += [Fault.of(description) for description in descriptions]
 
     def clear(self) -> None:
-        """Forget all faults."""
+        """Remove all faults."""
         self._queue.clear()
 
     def poisoned_ids(self, request: Request) -> list[str]:
-        """The ids of the records that no response to this request may hold."""
+        """Return the IDs of the poisoned records for a request."""
         return [str(fault.options["id"]) for fault in self._queue if fault.kind == POISON and _matches(fault, request)]
 
     def next_for(self, request: Request) -> Fault | None:
-        """The fault that strikes this request, if any does."""
+        """Return the fault for this request, if any, and count it."""
         for fault in self._queue:
             if fault.kind == POISON or not _matches(fault, request):
                 continue

@@ -1,1 +1,1 @@
-"""The form of requests, answers, errors, cursors and moments."""
+"""Requests, responses, errors, page cursors and instants."""

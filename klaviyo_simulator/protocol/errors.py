@@ -30,10 +30,10 @@ _RATE_LIMITS = "https://developers.klaviyo.com/en/docs/rate_limits_and_error_han
 
 
 class ApiError(Exception):
-    """A request that is answered with an error document.
+    """An error response with a JSON:API error document.
 
-    The documents are those of recorded answers: 400, 429 and a 403 with the code `forbidden` have `links` and
-    `meta`, the others do not. Each has a `source`: the root of the document if no place or parameter is at fault.
+    The documents follow recorded responses: 400, 429 and a 403 with the code `forbidden` have `links` and
+    `meta`, the others do not. Each has a `source`: the root of the document unless a place or parameter is at fault.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class ApiError(Exception):
         self.headers = dict(headers or {})
 
     def body(self) -> bytes:
-        """The error document."""
+        """Return the error document."""
         error: dict[str, Any] = {"id": str(uuid.uuid4()), "status": self.status, "code": self.code, "title": self.title}
         if self.detail is not None:
             error["detail"] = self.detail
@@ -67,31 +67,31 @@ class ApiError(Exception):
 
 
 def invalid(parameter: str, detail: str) -> ApiError:
-    """A 400 that blames one query parameter."""
+    """Return a 400 whose source is a query parameter."""
     return ApiError(400, detail, source={"parameter": parameter})
 
 
 def invalid_body(pointer: str, detail: str) -> ApiError:
-    """A 400 that blames one place: a pointer into the body, or the name of a filtered field."""
+    """Return a 400 whose source is a pointer: into the body, or the name of a filtered field."""
     return ApiError(400, detail, source={"pointer": pointer})
 
 
 def invalid_cursor() -> ApiError:
-    """The 400 for a page cursor that was never made, belongs to another query, or is too old."""
+    """Return the 400 for a page cursor that is forged, expired, or of another query."""
     return ApiError(400, "Invalid cursor provided.")
 
 
 def missing_metrics(ids: Iterable[str]) -> ApiError:
-    """The 400 for metrics that do not exist, or exist in the list of metrics only."""
+    """Return the 400 for metrics that do not exist, or exist in the list of metrics only."""
     return invalid("filter", f"Metric IDs {list(ids)} do not exist.")
 
 
 def unauthenticated(code: str, detail: str) -> ApiError:
-    """A 401; its code tells a missing key from a wrong one."""
+    """Return a 401; its code distinguishes a missing key from a wrong one."""
     return ApiError(401, detail, code=code, title=detail)
 
 
 def throttled(wait: int) -> ApiError:
-    """The 429 that asks to wait so many seconds."""
+    """Return the 429 with a Retry-After of `wait` seconds."""
     detail = f"Request was throttled. Expected available in {wait} second{'' if wait == 1 else 's'}."
     return ApiError(429, detail, source={"pointer": "/data"}, headers={"Retry-After": str(wait)})

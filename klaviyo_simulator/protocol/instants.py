@@ -1,4 +1,4 @@
-"""Moments are integers, microseconds since 1970; here they become text and back."""
+"""Conversion of instants, which are microseconds since 1970 as integers, from and to text."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ SECOND = 1_000_000
 DAY = 86400
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# RFC 3339 with upper-case letters, as the filter guide asks; an offset is part of it.
+# Klaviyo's filter guide requires RFC 3339 with upper-case letters and an offset.
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,6})\d*)?(Z|[+-]\d\d:\d\d)")
 
 
 def instant_of(text: str) -> int | None:
-    """The moment that an RFC 3339 text names, or None if it is none."""
+    """Parse an RFC 3339 text; None if it is invalid."""
     found = _RFC3339.fullmatch(text)
     if not found:
         return None
@@ -28,25 +28,25 @@ def instant_of(text: str) -> int | None:
 
 
 cached_instant_of = lru_cache(maxsize=65536)(instant_of)
-"""For the moments inside records, which are asked for again and again."""
+"""The same with a cache, for the dates of records, which are compared repeatedly."""
 
 
 def iso(seconds: int) -> str:
-    """A whole second in the form of most of Klaviyo's attributes."""
+    """Format a second since 1970 like most of Klaviyo's attributes."""
     return (_EPOCH + timedelta(seconds=seconds)).isoformat()
 
 
-def iso_micro(moment: int) -> str:
-    """A moment with its microseconds."""
-    return (_EPOCH + timedelta(microseconds=moment)).isoformat(timespec="microseconds")
+def iso_micro(instant: int) -> str:
+    """Format an instant with its microseconds."""
+    return (_EPOCH + timedelta(microseconds=instant)).isoformat(timespec="microseconds")
 
 
 @lru_cache(maxsize=8192)
 def day_text(day: int) -> str:
-    """The date of the n-th day since 1970."""
+    """Return the date of the n-th day since 1970."""
     return (_EPOCH + timedelta(days=day)).date().isoformat()
 
 
 def seconds_of(when: datetime) -> float:
-    """Seconds since 1970; a moment without zone is taken as UTC."""
+    """Return the seconds since 1970; a datetime without a time zone is in UTC."""
     return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()

@@ -1,4 +1,4 @@
-"""Requests and answers, as far as the simulated API is concerned with them."""
+"""The parts of HTTP requests and responses that the simulated API uses."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ MEDIA_TYPE = "application/vnd.api+json"
 
 @dataclass(frozen=True)
 class Request:
-    """A request: what it asks, of whom, and as whom."""
+    """An HTTP request to the API."""
 
     method: str
     path: str
-    query: str  # as it came, still percent-encoded
-    headers: Mapping[str, str]  # whatever their case
-    origin: str  # scheme and host by which the caller knows the simulator
+    query: str  # as received, percent-encoded
+    headers: Mapping[str, str]  # looked up in any case
+    origin: str  # scheme and host that the client addressed
     body: bytes = b""
 
     @property
     def revision(self) -> str:
-        """The revision that it names; empty if it names none."""
+        """The requested revision, or an empty text."""
         return self.headers.get("revision", "")
 
 
 @dataclass
 class Response:
-    """A response, before anything is done to spoil it."""
+    """An HTTP response, before a fault changes it."""
 
     status: int
     body: bytes
@@ -41,5 +41,5 @@ class Response:
 
     @classmethod
     def of(cls, error: ApiError) -> Response:
-        """The response that tells an error."""
+        """Return the response for an error."""
         return cls(error.status, error.body(), {"Content-Type": MEDIA_TYPE, **error.headers})

@@ -1,1 +1,1 @@
-"""The HTTP server, and the paths by which a test controls the simulator."""
+"""The HTTP server, and the paths that control the simulator."""

@@ -1,4 +1,4 @@
-"""The simulator's own paths, under `/_simulator/`: watching, changing and disturbing it from outside."""
+"""The simulator's control paths, under `/_simulator/`: statistics, changes, faults and switches."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _COLLECTIONS = {
 
 
 class Control:
-    """Each method and path is one call; what comes in and goes out is JSON."""
+    """Control paths; request and response bodies are JSON."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
-        self._calls: dict[tuple[str, str], Callable[[dict[str, Any]], Any]] = {
+        self._actions: dict[tuple[str, str], Callable[[dict[str, Any]], Any]] = {
             ("GET", "stats"): lambda _: api.statistics.document(),
             ("POST", "stats/reset"): lambda _: api.statistics.reset(),
             ("GET", "requests"): lambda given: api.statistics.requests(_integer(given.get("last"))),
@@ -51,39 +51,42 @@ class Control:
         }
 
     def ids(self, resource: str, revision: str | None = None) -> list[str]:
-        """All ids of a collection, archived and hidden ones among them, but for what no filter shows.
+        """Return all IDs of a collection, including those that only a filter shows.
 
         Args:
-            resource: the collection's path below `/api/`.
-            revision: whose collection; that of the earliest revision which has it if left out.
+            resource: The collection's path below `/api/`.
+            revision: The revision of the collection; by default the earliest that has it.
+
+        Raises:
+            ValueError: if there is no such collection.
         """
-        asked = [revision] if revision else list(_COLLECTIONS)
-        found = next((each for each in asked if resource in _COLLECTIONS.get(each, {})), None)
+        revisions = [revision] if revision else list(_COLLECTIONS)
+        found = next((each for each in revisions if resource in _COLLECTIONS.get(each, {})), None)
         if found is None:
-            known = dict.fromkeys(name for each in asked for name in _COLLECTIONS.get(each, {}))
+            known = dict.fromkeys(name for each in revisions for name in _COLLECTIONS.get(each, {}))
             raise ValueError(f"no resource is called {resource!r}; there are {', '.join(known)}")
         self._api.edits.catch_up()
         return self._api.shop.seen(found)[_COLLECTIONS[found][resource]].ids()
 
     def mutate(self, **changes: Any) -> dict[str, list[str]]:
-        """Change data; see `Mutations.play`."""
+        """Change records; see `Mutations.play`."""
         return self._api.mutations.play(self._api.now(), **changes)
 
     def mutate_continuously(self, every: int, **changes: Any) -> None:
-        """Change data after every so many requests; 0 ends it."""
+        """Change records after every `every` requests; 0 stops it."""
         self._api.mutations.repeat(every, changes)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer a request to one of these paths."""
+        """Answer a request to a control path."""
         name = request.path.removeprefix("/_simulator/")
-        if (request.method, name) not in self._calls:
+        if (request.method, name) not in self._actions:
             return web.json_response({"error": f"no {request.method} {name}"}, status=404)
         body = await request.read()
         given: Any = json.loads(body) if body else dict(request.query)
         if isinstance(given, list):
-            given = {name: given}  # `POST faults` takes the bare list as well
+            given = {name: given}  # `POST faults` also accepts the bare list
         try:
-            result = self._calls[request.method, name](given)
+            result = self._actions[request.method, name](given)
         except (KeyError, TypeError, ValueError) as error:
             return web.json_response({"error": str(error)}, status=400)
         return web.json_response(result)

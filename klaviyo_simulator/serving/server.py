@@ -1,4 +1,4 @@
-"""The HTTP server: takes requests to the account, and gives their answers, good or spoiled."""
+"""The HTTP server: passes requests to the account and sends the responses, with or without faults."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MIN_BYTES_TO_COMPRESS = 1000
 
 
 class Server:
-    """Serves one account on one port."""
+    """A server of one account on one port."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
@@ -35,15 +35,15 @@ class Server:
         self.url = ""
 
     async def start(self, host: str, port: int) -> None:
-        """Listen; port 0 takes any that is free."""
-        # No Application: there is nothing to route, and this saves a third of the time of a small request.
+        """Listen; port 0 picks a free one."""
+        # Without routes there is no need for an Application, which costs a third of the time of a small request.
         self._runner = web.ServerRunner(web.Server(self._handle, access_log=None), shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port, backlog=1024).start()
         self.url = f"http://{host}:{self._runner.addresses[0][1]}"
 
     async def stop(self) -> None:
-        """Stop listening, and end all connections."""
+        """Stop listening and close all connections."""
         if self._runner:
             await self._runner.cleanup()
 
@@ -84,7 +84,7 @@ class Server:
         api = self._api
         settings = api.settings
         admission = None if request.path in oauth.PATHS else gate.admit(request, settings, api.oauth)
-        # A request takes its place in the rate windows somewhere between being sent and being answered.
+        # A server counts a request at some point between its arrival and the response, so the delay is split at random.
         delay = settings.latency + settings.jitter * api.random.random()
         before = delay * api.random.random()
         if delay:
@@ -109,7 +109,7 @@ class Server:
         return response, fault
 
     def _unless_poisoned(self, request: Request, response: Response) -> Response:
-        """The response, or the error that stands in its place if a record in it breaks every page it is on."""
+        """Return the response, or a 500 if it contains a poisoned record."""
         for identity in self._api.faults.poisoned_ids(request):
             if fault_responses.contains_record(response, identity):
                 self._api.statistics.count_fault(faults.POISON)
