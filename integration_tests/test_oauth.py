@@ -194,7 +194,7 @@ def test_a_sync_that_outlives_three_access_tokens_refreshes_three_times_for_64_t
     simulator = start(events=60_000, latency=0.4, events_max_page=200)
     token = simulator.issue_token()
     for number in (60, 210, 360):
-        simulator.when_asked("/api/events?*", number, simulator.expire_tokens)
+        simulator.when_requested("/api/events?*", number, simulator.expire_tokens)
     connector = connected(simulator, tmp_path, access_token=token, token_expiry_date="2099-01-01T00:00:00Z")
     output = connector.read(*STREAMS)
 
@@ -274,7 +274,7 @@ def test_a_sync_whose_connection_was_revoked_resumes_after_a_new_consent(
 ) -> None:
     simulator = start(events=20_000, latency=0.2, events_max_page=200)
     consent = simulator.issue_token(9_999.0)  # of the first consent, whose tokens all end
-    simulator.when_asked("/api/events?*", 40, simulator.expire_tokens)
+    simulator.when_requested("/api/events?*", 40, simulator.expire_tokens)
     simulator.add_faults([{"kind": "status", "status": 400, "path": TOKEN, "times": None}])
     connector = connected(simulator, tmp_path, access_token=consent, token_expiry_date="2099-01-01T00:00:00Z")
     stopped = connector.read("events")
@@ -323,7 +323,7 @@ def test_nothing_is_reported_if_the_refresh_token_stays(start: Callable[..., Sim
 def test_control_messages_are_whole_lines_among_records(start: Callable[..., Simulator], tmp_path: Path) -> None:
     simulator = start(events=60_000, rotation="when_used", latency=0.05, events_max_page=200)
     for number in range(40, 400, 100):
-        simulator.when_asked("/api/events?*", number, simulator.expire_tokens)
+        simulator.when_requested("/api/events?*", number, simulator.expire_tokens)
     output = connected(simulator, tmp_path).read(*STREAMS)  # takes each line for JSON
 
     assert_complete(simulator, output)

@@ -165,7 +165,7 @@ def test_no_line_of_a_whole_sync_contains_a_secret(
     credentials = {**CREDENTIALS, "client_secret": "secret-0123456789-MARKED"}
     app = {name: credentials[name] for name in ("client_id", "client_secret", "refresh_token")}
     with Simulator(limits=False, events=500, profiles=50, lists=5, rotation="at_once", **app) as shop:
-        shop.when_asked("/api/lists?*", 1, shop.expire_tokens)
+        shop.when_requested("/api/lists?*", 1, shop.expire_tokens)
         shop.add_faults([{"kind": "status", "status": 503, "path": "/oauth/token", "times": 1}])
         printed = command(forks, shop.url, "read", credentials, *options, **environ)
         tokens = shop.stats()["endpoints"]["/oauth/token"]["by_status"]

@@ -49,7 +49,7 @@ class Simulator:
         self.ids = self._on_the_loop(control.ids)
         self.mutate = self._on_the_loop(control.mutate)
         self.mutate_continuously = self._on_the_loop(control.mutate_continuously)
-        self.when_asked = self._on_the_loop(api.mutations.wait)
+        self.when_requested = self._on_the_loop(api.mutations.when_requested)
         self.create = self._on_the_loop(edits.create)
         self.touch = self._on_the_loop(edits.touch)
         self.delete = self._on_the_loop(edits.delete)

@@ -163,7 +163,7 @@ def test_children_may_change_after_their_parents(shop: Shop) -> None:
         later = {
             (child.value(field) or "") > record.value(field)
             for record in shop.records[parent].records()
-            for child in (shop.families.children(parent, relation, record.id) or RecordTable()).records()
+            for child in (shop.hierarchy.children(parent, relation, record.id) or RecordTable()).records()
         }
         assert later == {True, False}, parent
 

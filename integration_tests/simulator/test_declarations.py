@@ -8,7 +8,7 @@ import pytest
 
 from klaviyo_simulator.rules import exceptions
 from klaviyo_simulator.rules.endpoints import BY_REVISION, ENDPOINTS, TYPES_BY_REVISION, all_scopes, find
-from klaviyo_simulator.rules.kinship import KINDS
+from klaviyo_simulator.rules.hierarchy import PARENT_CHILD
 from tools.facts.model import facts
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def test_what_is_dear_draws_on_a_bucket_of_its_own() -> None:
 
 
 def test_collections_below_another_resource_are_those_of_which_the_data_know_the_parent() -> None:
-    children = {(kin.parent, kin.relation): kin.child for kin in KINDS}
+    children = {(pair.parent, pair.relation): pair.child for pair in PARENT_CHILD}
     below = {(endpoint.parent, endpoint.relation): endpoint.type for endpoint in endpoints() if endpoint.parent}
     assert below.items() <= children.items()
     assert {("list", "profiles"), ("flow", "flow-actions"), ("campaign-message", "campaign-variations")} <= below.keys()

@@ -12,7 +12,7 @@ import pytest
 from integration_tests.simulator.conftest import OCTOBER
 from klaviyo_simulator.data.makers import NAMES
 from klaviyo_simulator.rules.endpoints import TYPES_BY_REVISION
-from klaviyo_simulator.rules.kinship import KINDS
+from klaviyo_simulator.rules.hierarchy import PARENT_CHILD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,19 +60,19 @@ def test_records_of_every_type_come_and_go(start: Callable[..., Client], name: s
         client.simulator.delete(name, made[0])
 
 
-@pytest.mark.parametrize("kin", KINDS, ids=lambda kin: f"{kin.parent}-{kin.relation}")
-def test_a_new_child_is_found_below_its_parent(start: Callable[..., Client], kin: Any) -> None:
-    client, collection = home(start(), kin.parent)
+@pytest.mark.parametrize("pair", PARENT_CHILD, ids=lambda pair: f"{pair.parent}-{pair.relation}")
+def test_a_new_child_is_found_below_its_parent(start: Callable[..., Client], pair: Any) -> None:
+    client, collection = home(start(), pair.parent)
     parent = client.simulator.ids(collection, client.revision)[-1]  # campaigns of the canvas come last
-    client = client.speaking(max(client.revision, home(client, kin.child)[0].revision))
-    (made,) = client.simulator.create(kin.child, of={kin.parent: parent})
-    path = f"/api/{collection}/{parent}/{kin.relation}"
+    client = client.speaking(max(client.revision, home(client, pair.child)[0].revision))
+    (made,) = client.simulator.create(pair.child, of={pair.parent: parent})
+    path = f"/api/{collection}/{parent}/{pair.relation}"
     if client.get(path).status_code != 404:
         assert made in {record["id"] for record in client.walk(path)}
-        client.simulator.delete(kin.child, made)
+        client.simulator.delete(pair.child, made)
         assert made not in {record["id"] for record in client.walk(path)}
     else:  # the relation is only served from the other side
-        assert (kin.parent, kin.relation) in {
+        assert (pair.parent, pair.relation) in {
             *(("profile", "push-tokens"), ("tag-group", "tags")),
             *(("tag", each) for each in ("lists", "segments", "campaigns", "flows")),
             ("text-messaging-sender", "text-messaging-sender-registration"),
@@ -343,7 +343,7 @@ def test_what_cannot_be_is_refused(start: Callable[..., Client]) -> None:
         (lambda: simulator.create("flow-action", of={"flow": "unknown"}), "there is no flow"),
         (lambda: simulator.touch("flow", "unknown"), "there is no flow"),
         (lambda: simulator.join("list", a_list, "profile", ["unknown"]), "there is no profile"),
-        (lambda: simulator.leave("flow", flow, "flow-action", ["1"]), "no flow-action can be without a flow"),
+        (lambda: simulator.leave("flow", flow, "flow-action", ["1"]), "no flow-action can exist without a flow"),
     ):
         with pytest.raises(ValueError, match=reason):
             change()

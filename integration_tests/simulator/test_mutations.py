@@ -99,7 +99,7 @@ def test_continuous_changes_follow_requests(start: Callable[..., Client]) -> Non
 def test_a_change_can_wait_for_a_request(start: Callable[..., Client]) -> None:
     client = start(lists=25)
     doomed = client.simulator.ids("lists")[-1]
-    client.simulator.when_asked("/api/lists?*page[[]size]=5*", 2, lambda: client.simulator.delete("list", doomed))
+    client.simulator.when_requested("/api/lists?*page[[]size]=5*", 2, lambda: client.simulator.delete("list", doomed))
     counts = []
     for _ in range(4):
         client.ask("/api/lists", {"page[size]": "10"})

@@ -1,1 +1,1 @@
-"""The account as a whole: it answers, changes, and counts."""
+"""The simulated account: responses, changes and statistics."""

@@ -1,4 +1,4 @@
-"""The simulated account: it answers requests, and can be changed, watched and disturbed."""
+"""The simulated account: answers requests, and holds its data, limits, faults and statistics."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ if TYPE_CHECKING:
 
 
 class Api:
-    """One account with its data, limits, faults and statistics. Not safe for threads: the server owns it."""
+    """An account with its data, limits, faults and statistics. Not thread-safe: the server owns it."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.shop = Shop(settings)
-        # The clock starts at `now` and runs on, so that what is future stays ahead of the reader.
-        self._ahead = self.shop.started - time.time() if settings.now else 0.0
+        # The clock starts at `now` and runs on, so that future records stay in the future.
+        self._clock_offset = self.shop.started - time.time() if settings.now else 0.0
         self.random = Random(f"{settings.seed}:behaviour")
         self.limits = Limits(Random(settings.seed), settings.phase)
         self.statistics = Statistics()
@@ -55,20 +55,26 @@ class Api:
         self._reports = Reports(self.shop.tables, self.shop.events, self._cursors)
 
     def now(self) -> float:
-        """What time it is in the account."""
-        return time.time() + self._ahead
+        """Return the account's time, in seconds since 1970."""
+        return time.time() + self._clock_offset
 
     def advance(self, seconds: float) -> None:
-        """Move the account's clock; rate windows go by real time and stay as they are."""
-        self._ahead += seconds
+        """Move the account's clock forward; rate windows follow real time."""
+        self._clock_offset += seconds
         self.edits.catch_up()
 
     def switch(self, switches: Mapping[str, Any]) -> None:
-        """Change switches."""
+        """Change switches; see `SWITCHES`."""
         self.settings = self.settings.switched(switches)
 
     def throttle(self, endpoint: Endpoint | Operation, query: str, caller: Caller) -> dict[str, str]:
-        """Count a request in its rate windows; the rate headers of its response. An app has windows of its own."""
+        """Count a request in its rate windows and return the rate limit headers of the response.
+
+        An app has its own windows.
+
+        Raises:
+            ApiError: a 429, if a window is exhausted.
+        """
         if not self.settings.limits:
             return {}
         buckets = [(endpoint.path, endpoint.rate), *_costs(endpoint, query)]
@@ -80,7 +86,7 @@ class Api:
         return usage.headers()
 
     def respond(self, request: Request, admission: Admission) -> Response:
-        """The response to a request that has come in and is within its limits."""
+        """Answer a request that was admitted and is within its rate limits."""
         endpoint, identity, caller = admission
         gate.permit(endpoint, self.settings, caller)
         self.edits.catch_up()
@@ -113,17 +119,17 @@ class Api:
             cursor = selection.more and self._cursors.write(query.identity(request.path), selection.more, now)
             links["next"] = query.url(base, cursor) if cursor else None
             text = queries.values(request.query).get("filter")
-            # Recorded: for filtered lists, the cursor of this link is the representation of a Python object.
+            # Recorded: for filtered lists, the cursor of this link is the repr of a Python object.
             links["prev"] = query.url(base, f"<Filters: {text}>") if text and base.endswith("/api/lists") else None
         body = documents.collection(query, selection, self.shop.seen(request.revision), links)
         return Response(200, body, {"Content-Type": MEDIA_TYPE}, selection.length)
 
     def _check(self, query: Query, identity: str | None) -> None:
-        """Refuse malformed ids of some types, and filters on metrics that do not exist."""
-        name = query.endpoint.parent or query.endpoint.type
-        form = query.types[name].id_form
+        """Raise a 400 for malformed IDs, and for filters on metrics that do not exist."""
+        kind = query.endpoint.parent or query.endpoint.type
+        form = query.types[kind].id_form
         if identity is not None and form and not re.fullmatch(form, identity):
-            title = name.replace("-", " ").title()
+            title = kind.replace("-", " ").title()
             raise invalid_body("/data/id", f"Invalid {title} ID: '{identity}'")
         for condition in query.conditions:
             if condition.field == "metric_id":
@@ -132,7 +138,7 @@ class Api:
 
 
 def _costs(endpoint: Endpoint | Operation, query: str) -> list[tuple[str, Rate]]:
-    """The further buckets that a request draws on for what it asks besides."""
+    """Return the extra buckets that a request uses for its optional parameters."""
     if not endpoint.costs:
         return []
     given = queries.values(query)

@@ -1,4 +1,4 @@
-"""JSON:API documents."""
+"""JSON:API documents of collections and single resources."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from klaviyo_simulator.rules.declarations import ResourceType
     from klaviyo_simulator.rules.queries import Query
 
-_HOST = "https://a.klaviyo.com"  # resources name their home, wherever they are served from
+_HOST = "https://a.klaviyo.com"  # links of resources use Klaviyo's host, whatever the request's host
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
-# Attributions show nothing but their ids, and pages have hundreds of them.
-_BARE = {
+# Resources without attributes and relationships, such as attributions, come by the hundred, so their JSON is ready.
+_ID_ONLY = {
     name: f'{{"type":"{name}","id":"#","links":{{"self":"{_HOST}{declared.collection}/#"}}}}'
     for name, declared in TYPES.items()
     if not declared.fields and not declared.relationships
@@ -28,24 +28,24 @@ _BARE = {
 
 
 def collection(query: Query, selection: Selection, tables: Mapping[str, Table], links: dict[str, str | None]) -> bytes:
-    """The document of a page."""
+    """Return the document of a page."""
     body = selection.body
     if body is None:
         body = ",".join(_json(record, query.endpoint.type, query) for record in selection.records).encode()
     related = selection.related or _related(selection.records, query)
-    return b"".join((b'{"data":[', body, b"]", _rest(links, related, query, tables)))
+    return b"".join((b'{"data":[', body, b"]", _tail(links, related, query, tables)))
 
 
 def item(query: Query, record: Record, tables: Mapping[str, Table], url: str) -> bytes:
-    """The document of one resource."""
+    """Return the document of a single resource."""
     data = _json(record, query.endpoint.type, query).encode()
-    return b"".join((b'{"data":', data, _rest({"self": url}, _related([record], query), query, tables)))
+    return b"".join((b'{"data":', data, _tail({"self": url}, _related([record], query), query, tables)))
 
 
-def _rest(
+def _tail(
     links: Mapping[str, str | None], related: Iterable[tuple[str, str]], query: Query, tables: Mapping[str, Table]
 ) -> bytes:
-    """What stands behind the data."""
+    """Return the members of a document that follow its data."""
     included = f',"included":[{_included(related, query, tables)}]' if query.includes else ""
     return f',"links":{_dumps(links)}{included}}}'.encode()
 
@@ -57,11 +57,11 @@ def _json(record: Record, name: str, query: Query) -> str:
 def _resource(record: Record, name: str, query: Query) -> dict[str, Any]:
     declared = query.types[name]
     own = name == query.endpoint.type
-    asked = query.additional | query.endpoint.shows if own else frozenset[str]()
+    requested = query.additional | query.endpoint.shows if own else frozenset[str]()
     attributes = {
         key: value
         for key, value in record.attributes.items()
-        if key not in declared.hidden or (key in asked and not _omitted(name, key, value))
+        if key not in declared.hidden or (key in requested and not _is_omitted(name, key, value))
     }
     if name in query.fields:
         attributes = _sparse(attributes, query.fields[name])
@@ -79,7 +79,7 @@ def _resource(record: Record, name: str, query: Query) -> dict[str, Any]:
 def _relationships(
     record: Record, declared: ResourceType, here: str, query: Query
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The relationships of a resource by name; those with data hold null or an empty list if there is nothing."""
+    """Yield the relationships of a resource by name; those with data have null or [] if there is none."""
     own = declared.name == query.endpoint.type
     at_home = own and query.endpoint.path.startswith(declared.collection)
     for relation, target in declared.relationships.items():
@@ -97,8 +97,8 @@ def _relationships(
             yield name, {"links": links}
 
 
-def _omitted(name: str, key: str, value: Any) -> bool:
-    # The definition of a template is left out, not null, where its editor has none.
+def _is_omitted(name: str, key: str, value: Any) -> bool:
+    # Klaviyo omits the definition of a template whose editor has none, instead of sending null.
     return (name, key, value) == ("template", "definition", None)
 
 
@@ -108,28 +108,28 @@ def _linkage(related: Related, name: str, *, many: bool) -> Any:
 
 
 def _related(records: Iterable[Record], query: Query) -> Iterator[tuple[str, str]]:
-    """Type and id of all that is to be included with some records."""
+    """Yield type and ID of the resources to include with some records."""
     relationships = query.types[query.endpoint.type].relationships
     for record in records:
         for relation in query.includes:
             target, ids = relationships[relation], ids_of(record.relations.get(relation))
-            for identity in ids if target.many else ids[-1:]:  # of several where one is shown, the latest
+            for identity in ids if target.many else ids[-1:]:  # a to-one relationship shows the latest of several
                 yield target.type, identity
 
 
 def _included(related: Iterable[tuple[str, str]], query: Query, tables: Mapping[str, Table]) -> str:
-    """The resources of some types and ids, each of them once."""
+    """Return the JSON of the resources of some types and IDs, each once."""
     texts: list[str] = []
     for name, identity in dict.fromkeys(related):
-        if name in _BARE:
-            texts.append(_BARE[name].replace("#", identity))
+        if name in _ID_ONLY:
+            texts.append(_ID_ONLY[name].replace("#", identity))
         elif record := tables[name].get(identity):
             texts.append(_json(record, name, query))
     return ",".join(texts)
 
 
 def _sparse(attributes: Mapping[str, Any], paths: Iterable[str]) -> dict[str, Any]:
-    """The attributes that dotted paths pick."""
+    """Return the attributes at some dotted paths."""
     picked: dict[str, Any] = {}
     for path in sorted(paths):
         top, _, rest = path.partition(".")

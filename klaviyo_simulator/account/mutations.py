@@ -1,4 +1,4 @@
-"""Changes to the data while they are read."""
+"""Changes to many records by number, now or while clients read."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _ACTIONS = {
 
 @dataclass
 class Trigger:
-    """What is to happen once so many requests that look alike have been answered."""
+    """An action that runs once `left` more matching requests have been answered."""
 
     pattern: str
     left: int
@@ -41,7 +41,7 @@ class Trigger:
 
 
 class Mutations:
-    """Plays changes by name, now; all but suppressions and unsubscriptions move the record's date."""
+    """Changes by kind and number; all but suppressions and unsubscriptions set the record's date."""
 
     def __init__(self, shop: Shop, edits: Edits) -> None:
         self._shop = shop
@@ -52,25 +52,25 @@ class Mutations:
         self._until_next = 0
         self._triggers: list[Trigger] = []
 
-    def wait(self, pattern: str, times: int, action: Callable[[], object]) -> None:
-        """Request something once so many requests are answered, before the last response is sent.
+    def when_requested(self, pattern: str, times: int, action: Callable[[], object]) -> None:
+        """Run an action after some matching requests, before the response of the last one is sent.
 
-            simulator.when_asked("/api/lists?*", 2, lambda: simulator.delete("list", a_list))
+            simulator.when_requested("/api/lists?*", 2, lambda: simulator.delete("list", a_list))
 
         Args:
-            pattern: What path and query of the requests look like, decoded (`/api/flows?*equals(archived,true)*`).
-            times: How many requests.
-            action: May change data through the simulator.
+            pattern: Wildcard pattern for the decoded path and query (`/api/flows?*equals(archived,true)*`).
+            times: Number of matching requests.
+            action: A function, which may change data through the simulator.
         """
         self._triggers.append(Trigger(pattern, times, action))
 
     def repeat(self, every: int, changes: dict[str, Any]) -> None:
-        """Play changes after every so many requests; 0 ends it."""
+        """Make changes after every `every` requests; 0 stops it."""
         self._every = self._until_next = every
         self._repeated = changes
 
     def on_response(self, request: Request, now: float) -> None:
-        """Take note of a request, after whose response, before it is sent, it may be time for the next change."""
+        """Count a request whose response is ready to be sent, and run the actions and changes that are due."""
         for trigger in [
             trigger
             for trigger in self._triggers
@@ -88,16 +88,15 @@ class Mutations:
             self.play(now, **self._repeated)
 
     def play(self, now: float, **changes: Any) -> Changed:
-        """Make so many changes of each kind; the ids they touched, by kind.
+        """Make changes by kind and number, and return the IDs of the changed records by kind.
 
         Args:
-            now: What time it is.
-            changes: How many records of `profiles`, `campaigns`, `flows`, `lists`, `templates`, `metrics` change;
-                how many `events` and `new_profiles`, `new_campaigns`, … come; how many come late
-                (`late_events`, dated `late_by` seconds ago); how many are archived (`archive_flows`,
-                `archive_campaigns`, and back by `unarchive_…`), deleted (`delete_profiles`, …), suppressed
-                (`suppress_profiles`), or subscribe and unsubscribe (`subscribe_profiles`, `unsubscribe_profiles`).
-                `attributes` are set on all that change.
+            now: The account's time, in seconds since 1970.
+            changes: The number of records to change (`profiles`, `campaigns`, `flows`, `lists`, `templates`,
+                `metrics`); to create (`events`, `new_profiles`, `new_campaigns`, …); to create late (`late_events`,
+                dated `late_by` seconds ago); to archive (`archive_flows`, `archive_campaigns`, and back:
+                `unarchive_…`), delete (`delete_profiles`, …), suppress (`suppress_profiles`), subscribe or
+                unsubscribe (`subscribe_profiles`, `unsubscribe_profiles`). `attributes` are set on changed records.
         """
         late_by = int(changes.pop("late_by", 86400))
         attributes = changes.pop("attributes", None)

@@ -1,21 +1,21 @@
-"""What the simulator was asked, in numbers."""
+"""Statistics of requests, responses and faults."""
 
 from __future__ import annotations
 
 from collections import Counter, deque
 from typing import Any
 
-_MAX_KEPT_REQUESTS = 10_000  # requests that are remembered one by one
+_MAX_KEPT_REQUESTS = 10_000  # in `requests`; older ones are only counted
 
 
 class Statistics:
-    """Counts of requests, answers and records."""
+    """Counts of requests, responses and records."""
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
-        """Begin again from zero."""
+        """Set all counts to zero."""
         self._requests: Counter[str] = Counter()
         self._statuses: Counter[int] = Counter()
         self._by_endpoint: dict[str, Counter[int]] = {}
@@ -27,7 +27,7 @@ class Statistics:
         self._peaks: Counter[str] = Counter()
 
     def count_request(self, endpoint: str, path: str, query: str, now: float) -> dict[str, Any]:
-        """Count a request as it comes in; the response's status and records are noted in what is returned."""
+        """Count a request on arrival; return its entry, which `count_response` completes."""
         self._requests[endpoint] += 1
         if int(now) != self._second:
             self._second = int(now)
@@ -40,28 +40,28 @@ class Statistics:
         return entry
 
     def count_response(self, endpoint: str, entry: dict[str, Any], status: int, records: int) -> None:
-        """Count the response."""
+        """Count a response and complete the entry of its request."""
         entry.update(status=status, records=records)
         self._statuses[status] += 1
         self._by_endpoint.setdefault(endpoint, Counter())[status] += 1
         self._records[endpoint] += records
 
     def count_fault(self, kind: str) -> None:
-        """Count a fault that was played."""
+        """Count a fault that was applied."""
         self._faults[kind] += 1
 
     @property
     def total(self) -> int:
-        """All requests."""
+        """Number of all requests."""
         return sum(self._requests.values())
 
     def requests(self, last: int | None = None) -> list[dict[str, Any]]:
-        """The last requests, oldest first."""
+        """Return the last requests, oldest first."""
         kept = list(self._last)
         return [dict(entry) for entry in (kept if last is None else kept[-last:] if last else [])]
 
     def document(self) -> dict[str, Any]:
-        """All counts, ready for JSON."""
+        """Return all counts, ready for JSON."""
         return {
             "requests": self.total,
             "records": sum(self._records.values()),

@@ -15,14 +15,14 @@ from klaviyo_simulator.data import words
 from klaviyo_simulator.data.records import Record, Related
 from klaviyo_simulator.protocol.instants import SECOND, iso, iso_micro
 from klaviyo_simulator.rules.endpoints import TYPES_BY_REVISION
-from klaviyo_simulator.rules.kinship import KINDS
+from klaviyo_simulator.rules.hierarchy import PARENT_CHILD
 
 if TYPE_CHECKING:
     from random import Random
 
 _NULL = 0.15  # share of nulls among the values that can be null
 _ABSENT = 0.05  # share of the members that are left out, of those in an object that can be null
-_MANAGED = {side for kin in KINDS for side in ((kin.parent, kin.relation), (kin.child, kin.back))}
+_MANAGED = {side for pair in PARENT_CHILD for side in ((pair.parent, pair.relation), (pair.child, pair.inverse))}
 """Relations that records get by being joined to others."""
 
 

@@ -12,14 +12,14 @@ from klaviyo_simulator.data import makers, stock
 from klaviyo_simulator.data.campaigns import EstimationTable, SeenMessages, seen_campaign
 from klaviyo_simulator.data.event_bodies import pool
 from klaviyo_simulator.data.events import AttributionTable, EventTable
-from klaviyo_simulator.data.families import Families
+from klaviyo_simulator.data.hierarchy import Hierarchy
 from klaviyo_simulator.data.made_up import Birth
 from klaviyo_simulator.data.profiles import ProfileMaker
 from klaviyo_simulator.data.tables import JointTable, RecordTable, Table, TemplateTable
 from klaviyo_simulator.data.timeline import Timeline
 from klaviyo_simulator.protocol.instants import seconds_of
 from klaviyo_simulator.rules.facts import BY_REVISION, REVISION
-from klaviyo_simulator.rules.kinship import kin_of
+from klaviyo_simulator.rules.hierarchy import parent_child
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +55,7 @@ class Shop:
             "campaign-recipient-estimation": EstimationTable(self.records["campaign"]),
         }
         """All tables, by the names of their types."""
-        self.families = Families(self.tables)
+        self.hierarchy = Hierarchy(self.tables)
         multichannel: dict[str, Table] = {
             **self.tables,
             "campaign": JointTable(
@@ -88,8 +88,8 @@ class Shop:
 
     def children(self, revision: str, parent: str, relation: str, identity: str) -> RecordTable | None:
         """The children of a record as a revision shows them, or None if there is no such record."""
-        families = self.families if revision == REVISION else Families(self._seen[revision])
-        return families.children(parent, relation, identity)
+        hierarchy = self.hierarchy if revision == REVISION else Hierarchy(self._seen[revision])
+        return hierarchy.children(parent, relation, identity)
 
     def make(
         self, name: str, random: Random, created: int, updated: int, of: tuple[str, Record] | None = None
@@ -106,7 +106,7 @@ class Shop:
             record = makers.make(name, Birth(random, number, created, updated, pick, copy, of[1] if of else None))
         self.records[name].put(record)
         if of:
-            self.families.join(kin_of(of[0], name), of[1], record)
+            self.hierarchy.join(parent_child(of[0], name), of[1], record)
         return record
 
     def new(
@@ -122,7 +122,7 @@ class Shop:
         record = self.records[name].get(identity)
         if record is None:
             raise ValueError(f"there is no {name} {identity!r}")
-        for kind, child in self.families.bury(name, record):
+        for kind, child in self.hierarchy.detach(name, record):
             self.remove(kind, child.id)
         self.records[name].remove(identity)
 

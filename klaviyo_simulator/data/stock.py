@@ -9,7 +9,7 @@ from klaviyo_simulator.data.flows import SENDING
 from klaviyo_simulator.data.makers import NAMES
 from klaviyo_simulator.protocol.instants import cached_instant_of, iso
 from klaviyo_simulator.rules.endpoints import BY_REVISION
-from klaviyo_simulator.rules.kinship import KINDS, kin_of
+from klaviyo_simulator.rules.hierarchy import PARENT_CHILD, parent_child
 
 if TYPE_CHECKING:
     from random import Random
@@ -55,7 +55,7 @@ _SERVED = [endpoint for known in BY_REVISION.values() for endpoint in known.valu
 _COLLECTIONS = {endpoint.type for endpoint in _SERVED if endpoint.many}
 # What can be read by id only, and is no child of anything, is a setting of the account.
 _SINGLE = {"brand-email-default", "tracking-setting"} | (
-    set(NAMES) & {endpoint.type for endpoint in _SERVED} - _COLLECTIONS - {kin.child for kin in KINDS}
+    set(NAMES) & {endpoint.type for endpoint in _SERVED} - _COLLECTIONS - {pair.child for pair in PARENT_CHILD}
 )
 _NAMED = {"account", "campaign-message", *_SINGLE, *_BEFORE_PROFILES, *_AFTER_PROFILES}
 _OTHERS = sorted(_COLLECTIONS & set(NAMES) - _NAMED)
@@ -88,7 +88,7 @@ def complete(shop: Shop, name: str, record: Record, random: Random, created: int
     if name in {"campaign", "canvas-campaign", "flow", "list", "segment"}:
         tags = shop.records["tag"].records()
         for tag in random.sample(tags, min(len(tags), random.choice((0, 0, 1, 2)))):
-            shop.families.join(kin_of("tag", name), tag, record)
+            shop.hierarchy.join(parent_child("tag", name), tag, record)
     children, counts = {
         "campaign": ("campaign-message", (1, 1, 1, 2, 3)),
         "canvas-campaign": ("canvas-message", (2, 1, 0, 3)),
@@ -125,7 +125,7 @@ def _moments(shop: Shop, random: Random, created: int, updated: int) -> tuple[in
 
 
 def _schemas(shop: Shop, record: Record, random: Random, created: int) -> None:
-    found = shop.families.children("object-type", "schema-versions", record.id)
+    found = shop.hierarchy.children("object-type", "schema-versions", record.id)
     for schema in found.records() if found else ():
         relation = "draft-schema" if schema.value("status") == "draft" else "current-schema"
         record.relations[relation] = schema.id
@@ -169,4 +169,4 @@ def _gather(shop: Shop, name: str, most: int) -> None:
         for profile in random.sample(profiles, min(count, len(profiles))):
             came = (cached_instant_of(profile.value("created")) or 0) // 10**6
             joined = max(came, imported) if random.random() < _IMPORTED else shop.timeline.later(random, came)
-            shop.families.join(kin_of(name, "profile"), group, profile, iso(joined))
+            shop.hierarchy.join(parent_child(name, "profile"), group, profile, iso(joined))

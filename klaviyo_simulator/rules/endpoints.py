@@ -8,7 +8,7 @@ from klaviyo_simulator.rules import exceptions
 from klaviyo_simulator.rules.declarations import Cost, Endpoint, Filter, Page, Rate, Relationship, ResourceType
 from klaviyo_simulator.rules.facts import BY_REVISION as FACTS
 from klaviyo_simulator.rules.facts import REVISION
-from klaviyo_simulator.rules.kinship import KINDS
+from klaviyo_simulator.rules.hierarchy import PARENT_CHILD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -71,7 +71,7 @@ def _type(facts: Facts, name: str, resource: Mapping[str, Any]) -> ResourceType:
 def _endpoints(revision: str, facts: Facts, types: Mapping[str, ResourceType]) -> dict[str, Endpoint]:
     """Return what is served: collections, single resources, and the children of which the data know the parent."""
     homes = {declared.collection: name for name, declared in types.items()}
-    children = {(kin.parent, kin.relation, kin.child) for kin in KINDS}
+    children = {(pair.parent, pair.relation, pair.child) for pair in PARENT_CHILD}
     served = {}
     for path, operation in _operations(facts):
         many, _, name = operation["answers"].partition(" ")
