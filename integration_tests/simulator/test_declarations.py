@@ -47,11 +47,11 @@ def test_parameters_and_fieldsets_are_those_of_the_facts(revision: str, path: st
         *(["sort"] if endpoint.sorts else []),
         *(["include"] if endpoint.includes else []),
         *([f"additional-fields[{endpoint.type}]"] if endpoint.additional else []),
-        *endpoint.others,
+        *endpoint.ignored_parameters,
         f"fields[{endpoint.type}]",
         *(f"fields[{types[endpoint.type].relationships[name].type}]" for name in endpoint.includes),
     }
-    own, hidden = types[endpoint.type], types[endpoint.type].hidden - endpoint.additional - endpoint.shows
+    own, hidden = types[endpoint.type], types[endpoint.type].hidden - endpoint.additional - endpoint.always_shown
     shown = {name for name in own.fields if name.split(".")[0] not in hidden} | {"id"} | endpoint.more_fields
     assert shown - {"definition.versions"} == set(parameters[f"fields[{endpoint.type}]"] or ())
 
@@ -60,7 +60,9 @@ def test_parameters_and_fieldsets_are_those_of_the_facts(revision: str, path: st
 def test_relationships_are_those_of_the_facts(revision: str, path: str) -> None:
     endpoint = BY_REVISION[revision][path]
     declared = TYPES_BY_REVISION[revision][endpoint.type].relationships
-    shown = {name: (each.type, each.many) for name, each in declared.items() if name not in endpoint.lacks}
+    shown = {
+        name: (each.type, each.many) for name, each in declared.items() if name not in endpoint.hidden_relationships
+    }
     for kind, name in NOT_IN_THE_FACTS - {(endpoint.type, name) for name in facts(revision).relationships(path)}:
         assert kind != endpoint.type or shown.pop(name)
     assert shown == facts(revision).relationships(path)

@@ -57,7 +57,7 @@ def _json(record: Record, name: str, query: Query) -> str:
 def _resource(record: Record, name: str, query: Query) -> dict[str, Any]:
     declared = query.types[name]
     own = name == query.endpoint.type
-    requested = query.additional | query.endpoint.shows if own else frozenset[str]()
+    requested = query.additional | query.endpoint.always_shown if own else frozenset[str]()
     attributes = {
         key: value
         for key, value in record.attributes.items()
@@ -85,11 +85,11 @@ def _relationships(
     for relation, target in declared.relationships.items():
         related = record.relations.get(relation)
         included = own and relation in query.includes
-        if (own and relation in query.endpoint.lacks) or (target.optional and not related):
+        if (own and relation in query.endpoint.hidden_relationships) or (target.optional and not related):
             continue
         if declared.name in query.fields and query.sparse_drops_relationships and not included:
             continue
-        name = relation if at_home or not target.elsewhere else target.elsewhere
+        name = relation if at_home or not target.name_elsewhere else target.name_elsewhere
         links = {"self": f"{here}/relationships/{name}", "related": f"{here}/{name}"}
         if included or target.always:
             yield name, {"data": _linkage(related, target.type, many=target.many), "links": links}

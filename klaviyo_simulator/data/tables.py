@@ -134,7 +134,7 @@ def _window(order: Sequence[Place], query: Query) -> tuple[int, int]:
     """Return where the bounds of the sort key begin and end; records on a bound are left to the filter."""
     start, end = 0, len(order)
     for condition in query.conditions:
-        if condition.field != query.sort or condition.each is not None or not isinstance(condition.value, int):
+        if condition.field != query.sort or condition.element_of is not None or not isinstance(condition.value, int):
             continue
         if condition.operator in LOWER_BOUNDS:
             start = max(start, bisect_left(order, (False, condition.value)))
@@ -227,11 +227,11 @@ def matcher(conditions: Sequence[Condition], settings: Settings) -> Callable[[Re
         found = [element for element in record.elements(name) if meets(element, others)]
         return any(meets(each, dates) for each in (_compared(found, settings.suppression_order) if dates else found))
 
-    plain = [condition for condition in conditions if condition.each is None]
+    plain = [condition for condition in conditions if condition.element_of is None]
     groups: dict[str, tuple[list[Condition], list[Condition]]] = {}
     for condition in conditions:
-        if condition.each is not None:
-            group = groups.setdefault(condition.each, ([], []))
+        if condition.element_of is not None:
+            group = groups.setdefault(condition.element_of, ([], []))
             group[not condition.field.endswith(".timestamp")].append(condition)
 
     def matches(record: Record) -> bool:

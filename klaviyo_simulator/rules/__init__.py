@@ -1,1 +1,1 @@
-"""What may be asked of the API, and how: derived from the facts, but for the few exceptions written down here."""
+"""The rules of the API: endpoints, parameters and filters, derived from the facts with a few exceptions."""

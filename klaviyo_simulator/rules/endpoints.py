@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def _operations(facts: Facts, name: str = "") -> Iterable[tuple[str, dict[str, Any]]]:
-    """Return path and facts of all GET operations, or of those that answer a type."""
+    """Yield path and facts of all GET operations, or of those that return a type."""
     for key, operation in facts.operations.items():
         method, _, path = key.partition(" ")
         if method == "GET" and "/relationships/" not in path and name in {"", operation["answers"].split()[1]}:
@@ -25,7 +25,7 @@ def _operations(facts: Facts, name: str = "") -> Iterable[tuple[str, dict[str, A
 
 
 def _collection(facts: Facts, name: str) -> str:
-    """Return where resources of a type live."""
+    """Return the path of a type's collection."""
     found = {path.removesuffix("/{id}") for path, _ in _operations(facts, name) if path.count("/") - 2 <= ("{" in path)}
     return min(found, default=f"/api/{name}s")
 
@@ -69,15 +69,15 @@ def _type(facts: Facts, name: str, resource: Mapping[str, Any]) -> ResourceType:
 
 
 def _endpoints(revision: str, facts: Facts, types: Mapping[str, ResourceType]) -> dict[str, Endpoint]:
-    """Return what is served: collections, single resources, and the children of which the data know the parent."""
-    homes = {declared.collection: name for name, declared in types.items()}
+    """Return the served endpoints: collections, single resources, and children in `PARENT_CHILD`."""
+    types_by_path = {declared.collection: name for name, declared in types.items()}
     children = {(pair.parent, pair.relation, pair.child) for pair in PARENT_CHILD}
     served = {}
     for path, operation in _operations(facts):
         many, _, name = operation["answers"].partition(" ")
         base, _, relation = path.partition("/{id}/")
-        parent = homes.get(base) if relation else None
-        at_the_top = homes.get(path.removesuffix("/{id}")) == name and (many == "many") == ("{" not in path)
+        parent = types_by_path.get(base) if relation else None
+        at_the_top = types_by_path.get(path.removesuffix("/{id}")) == name and (many == "many") == ("{" not in path)
         if name in facts.resources and (at_the_top or (many == "many" and (parent, relation, name) in children)):
             served[path] = _endpoint(revision, path, types[name], parent, operation)
     return served
@@ -104,14 +104,14 @@ def _endpoint(
         "sorts": frozenset(operation.get("sorts", ())),
         "includes": frozenset(operation.get("includes", ())),
         "additional": additional,
-        "others": frozenset(operation.get("other_parameters", ())),
+        "ignored_parameters": frozenset(operation.get("other_parameters", ())),
         "more_fields": frozenset(operation.get("more_fields", ())),
         "costs": _costs(name, additional, operation),
-        "shows": (answered.hidden & answered.attributes.keys()) - without - additional,
-        "lacks": frozenset(
+        "always_shown": (answered.hidden & answered.attributes.keys()) - without - additional,
+        "hidden_relationships": frozenset(
             relation
             for relation, target in answered.relationships.items()
-            if f"relationships.{relation}" in without and not target.elsewhere
+            if f"relationships.{relation}" in without and not target.name_elsewhere
         ),
         "needs_kdp": name in exceptions.NEEDS_KDP,
         "bare_links": path in exceptions.WITHOUT_NEXT and (page is None or "unpaged" in more),
@@ -120,20 +120,20 @@ def _endpoint(
 
 
 def _costs(name: str, additional: frozenset[str], operation: Mapping[str, Any]) -> dict[tuple[str, str], Cost]:
-    """Return the further buckets of what an endpoint can be asked for."""
-    asked = {tuple(when.split("=")): rate for when, rate in operation.get("dearer", {}).items()}
+    """Return the rate limit buckets of an endpoint's expensive parameters."""
+    expensive = {tuple(when.split("=")): rate for when, rate in operation.get("dearer", {}).items()}
     for field in additional:
-        if (parameter := f"additional-fields[{name}]", field) in exceptions.DEAR_EVERYWHERE:
-            asked.setdefault((parameter, field), _DEAR[parameter, field])
+        if (parameter := f"additional-fields[{name}]", field) in exceptions.EXPENSIVE_EVERYWHERE:
+            expensive.setdefault((parameter, field), _EXPENSIVE[parameter, field])
     costs = {}
-    for (parameter, value), rate in asked.items():
-        included = parameter == "include"  # documented as include=list where the parameter takes lists
+    for (parameter, value), rate in expensive.items():
+        included = parameter == "include"  # documented as include=list, though the parameter takes lists
         bucket = exceptions.MEMBERSHIPS if included else value
         costs[parameter, f"{value}s" if included else value] = Cost(bucket, Rate.of(rate))
     return costs
 
 
-_DEAR = {
+_EXPENSIVE = {
     tuple(when.split("=")): rate
     for facts in FACTS.values()
     for operation in facts.operations.values()
@@ -142,15 +142,15 @@ _DEAR = {
 TYPES_BY_REVISION = {revision: _types(facts) for revision, facts in FACTS.items()}
 """The resource types of each revision by their names."""
 TYPES = TYPES_BY_REVISION[REVISION]
-"""Those of the revision that is meant where none is named."""
+"""The same for the default revision."""
 BY_REVISION = {revision: _endpoints(revision, facts, TYPES_BY_REVISION[revision]) for revision, facts in FACTS.items()}
 """The endpoints of each revision by their paths."""
 ENDPOINTS = BY_REVISION[REVISION]
-"""Those of the revision that is meant where none is named."""
+"""The same for the default revision."""
 
 
 def find(path: str, revision: str = REVISION) -> tuple[Endpoint, str | None] | None:
-    """Return the endpoint that answers a path, and the id in the path: the resource's, or that of its parent."""
+    """Find the endpoint of a path, and the ID in the path: the resource's or its parent's."""
     known = BY_REVISION[revision]
     if path in known:
         return (known[path], None) if "{" not in path else None

@@ -1,7 +1,7 @@
-"""What the facts do not say of endpoints and resources: behaviour that was recorded, or that nobody documents.
+"""Exceptions to the facts about endpoints and resources: recorded or undocumented behaviour.
 
-The facts hold what Klaviyo's document says. Each table here is by path, by type, or by type and name, and adds to
-what is derived from the facts, or replaces it.
+The facts hold Klaviyo's own description. Each table here is keyed by path, by type, or by type and name, and adds to
+or replaces values derived from the facts.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ LIST_SUPPRESSIONS = "subscriptions.email.marketing.list_suppressions"
 
 _LISTED_REVIEWS = ("published", "featured", "pending")
 _BY_ID = {"ids": "id"}
-# Where records come in an order that nobody documents, newest first catches whoever relies on it.
+# Klaviyo documents no order of members, so newest first exposes clients that rely on one.
 _MEMBERS: dict[str, Any] = {
     "default_sort": "-joined_group_at",
     "aliases": {"push_token": "push-tokens.id", "profile_id": "id"},
@@ -23,7 +23,7 @@ _DEFINED = {name: f"definition.{name}" for name in ("archived", "builder", "name
 ENDPOINTS: dict[str, dict[str, Any]] = {
     "/api/campaigns": {
         "required": (("equals", "messages.channel"),),
-        "unless_filtered": {"archived": False},
+        "default_filters": {"archived": False},
     },
     "/api/campaign-messages": {"aliases": {**_DEFINED, "campaign_id": "campaign.id"}},
     "/api/catalog-categories": {"aliases": _BY_ID},
@@ -34,38 +34,38 @@ ENDPOINTS: dict[str, dict[str, Any]] = {
     "/api/coupon-codes": {"one_of": frozenset({"coupon.id", "profile.id"})},
     "/api/events": {"default_sort": "-datetime"},
     "/api/flow-actions/{id}/flow-messages": {"aliases": _DEFINED},
-    "/api/flows": {"unless_filtered": {"archived": False}, "sorts_by_date": True},
+    "/api/flows": {"default_filters": {"archived": False}, "sorts_by_date": True},
     "/api/flows/{id}/flow-actions": {
         "aliases": {"action_type": "definition.type", "status": "definition.data.status"},
     },
     "/api/forms/{id}": {"more_fields": frozenset({"definition.versions"})},
     "/api/forms/{id}/form-versions": {"unpaged": True},
-    "/api/images": {"unless_filtered": {"hidden": False}},
+    "/api/images": {"default_filters": {"hidden": False}},
     "/api/lists/{id}/profiles": _MEMBERS,
     "/api/profiles": {"pages_by_date": True},
     "/api/reviews": {
-        "unless_filtered": {"status": _LISTED_REVIEWS},
-        "unless_switched": "list_all_reviews",
+        "default_filters": {"status": _LISTED_REVIEWS},
+        "defaults_disabled_by": "list_all_reviews",
         "aliases": {"status": "status.value"},
     },
-    "/api/segments": {"unless_filtered": {"is_active": True}, "unless_switched": "list_inactive_segments"},
+    "/api/segments": {"default_filters": {"is_active": True}, "defaults_disabled_by": "list_inactive_segments"},
     "/api/segments/{id}/profiles": _MEMBERS,
 }
-"""What endpoints do besides what the facts say."""
+"""Attributes of endpoints beyond the facts."""
 
 CHANGED: dict[str, dict[str, dict[str, Any]]] = {
     "2026-10-15": {
         "/api/campaigns": {
-            "unless_filtered": {"archived": False},
-            "unless_switched": "list_archived_campaigns",
+            "default_filters": {"archived": False},
+            "defaults_disabled_by": "list_archived_campaigns",
             "aliases": _DEFINED,
         },
     }
 }
-"""What is in the place of these exceptions since a revision."""
+"""Replacements for these attributes, by revision."""
 
 NEEDS_KDP = frozenset({"webhook", "webhook-topic"})
-"""Types that a key gets 403 for, whatever its scopes, unless the account has bought the add-on (recorded)."""
+"""Types that are a 403 for any key unless the account has the add-on (recorded)."""
 
 WITHOUT_NEXT = frozenset(
     {
@@ -74,42 +74,42 @@ WITHOUT_NEXT = frozenset(
         *("/api/mapped-metrics", "/api/metrics/{id}/metric-properties", "/api/object-types"),
     }
 )
-"""Collections whose answers link to themselves only, in revisions that answer all records at once."""
+"""Collections whose only link is `self`, in revisions that return all records on one page."""
 
 FIXED_PAGES = {"/api/metrics": 200}
-"""Records on a page where nobody can choose how many, if there are not 20."""
+"""Page sizes of collections without `page[size]`, if not 20."""
 
 FILTERS: dict[tuple[str, str], dict[str, Any]] = {
     ("campaign", "scheduled_at"): {"may_be_future": True},
-    ("campaign-message", "campaign_id"): {"each": "campaign"},
-    ("catalog-category", "item.id"): {"each": "items"},
-    ("catalog-item", "category.id"): {"each": "categories"},
-    ("catalog-variant", "item.id"): {"each": "item"},
-    ("coupon-code", "coupon.id"): {"each": "coupon"},
+    ("campaign-message", "campaign_id"): {"element_of": "campaign"},
+    ("catalog-category", "item.id"): {"element_of": "items"},
+    ("catalog-item", "category.id"): {"element_of": "categories"},
+    ("catalog-variant", "item.id"): {"element_of": "item"},
+    ("coupon-code", "coupon.id"): {"element_of": "coupon"},
     ("coupon-code", "expires_at"): {"may_be_future": True},
-    ("coupon-code", "profile.id"): {"each": "profile"},
-    ("event", "datetime"): {"narrow": False},
+    ("coupon-code", "profile.id"): {"element_of": "profile"},
+    ("event", "datetime"): {"allows_subsecond": False},
     ("form-version", "form_type"): {"lists_fail": True},
-    ("profile", "push_token"): {"each": "push-tokens"},
-    **{("profile", f"{SUPPRESSION}.{name}"): {"each": SUPPRESSION} for name in ("reason", "timestamp")},
+    ("profile", "push_token"): {"element_of": "push-tokens"},
+    **{("profile", f"{SUPPRESSION}.{name}"): {"element_of": SUPPRESSION} for name in ("reason", "timestamp")},
     **{
-        ("profile", f"{LIST_SUPPRESSIONS}.{name}"): {"each": LIST_SUPPRESSIONS}
+        ("profile", f"{LIST_SUPPRESSIONS}.{name}"): {"element_of": LIST_SUPPRESSIONS}
         for name in ("list_id", "reason", "timestamp")
     },
-    ("push-token", "profile.id"): {"each": "profile"},
-    ("review", "item.id"): {"each": "item"},
-    ("review", "status"): {"everything": "all"},
+    ("push-token", "profile.id"): {"element_of": "profile"},
+    ("review", "item.id"): {"element_of": "item"},
+    ("review", "status"): {"matches_all": "all"},
     ("segment", "is_starred"): {"applies": False},
 }
-"""How filters differ from what their type and operators say."""
+"""Attributes of filters beyond the facts."""
 
 MEMBERSHIPS = "memberships"
-"""The bucket of requests that include the groups of a profile."""
-DEAR_EVERYWHERE = frozenset({("additional-fields[profile]", "predictive_analytics")})
-"""What is dear at every endpoint that has it: the reference says so for some, but the bucket is the account's."""
+"""The rate limit bucket of requests that include the groups of a profile."""
+EXPENSIVE_EVERYWHERE = frozenset({("additional-fields[profile]", "predictive_analytics")})
+"""Parameters that are expensive at every endpoint: the reference says so of some, but the bucket is the account's."""
 
 ID_FORMS = {"coupon": r"[^-]*", "event": r"\w{11}", "flow-action": r"\d+"}
-"""What ids look like, for types where another form is a 400 instead of a 404."""
+"""Patterns of IDs, for types where a malformed ID is a 400 instead of a 404."""
 
 RELATIONSHIPS: dict[tuple[str, str], dict[str, Any]] = {
     ("event", "attributions"): {"optional": True},
@@ -117,13 +117,13 @@ RELATIONSHIPS: dict[tuple[str, str], dict[str, Any]] = {
     ("event", "profile"): {"always": True},
     ("mapped-metric", "custom-metric"): {"optional": True},
     ("mapped-metric", "metric"): {"optional": True},
-    # Recorded: it has one name in /profiles, another in members of lists and in what is included.
-    ("profile", "conversations"): {"elsewhere": "conversation"},
+    # Recorded: it has one name in /profiles, another among list members and included profiles.
+    ("profile", "conversations"): {"name_elsewhere": "conversation"},
 }
-"""How relationships are shown, if not as links that get data when they are included."""
+"""Relationships that are not plain links that get data when they are included."""
 
 OPEN_FIELDS = {"template": frozenset({"definition"})}
-"""Objects of which the facts do not say what is in them, though one may ask for a part."""
+"""Objects without members in the facts, although sparse fieldsets may name some."""
 
 ONLY_INCLUDED = {
     "profile-object-type": {
@@ -133,4 +133,4 @@ ONLY_INCLUDED = {
         "meta.relationship_id": {"type": "string"},
     }
 }
-"""Attributes of types that no operation answers, so the facts do not have them."""
+"""Attributes of types that no operation returns, so the facts lack them."""

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import yaml
 
 FOLDER = Path(__file__).resolve().parents[2] / "facts"
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where libyaml is there
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml is ten times as fast
 
 
 class Facts(NamedTuple):
-    """What one revision offers: operations by method and path, and resources by type."""
+    """The facts of a revision: operations by method and path, and resources by type."""
 
     operations: dict[str, dict[str, Any]]
     resources: dict[str, dict[str, Any]]
@@ -34,7 +34,7 @@ def _read() -> dict[str, Facts]:
 
 
 def _changed(resources: dict[str, dict[str, Any]], changes: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return resources with their changes: attributes and relationships one by one, without those that are gone."""
+    """Merge changes into resources: attributes and relationships one by one, without those that are gone."""
     changed = {}
     for name, change in changes.items():
         old = resources.get(name, {})
@@ -53,4 +53,4 @@ def _changed(resources: dict[str, dict[str, Any]], changes: dict[str, dict[str, 
 
 BY_REVISION = _read()
 REVISION = min(BY_REVISION)
-"""The revision of requests and tests that name none."""
+"""The default revision: the earliest one."""

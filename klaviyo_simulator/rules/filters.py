@@ -1,7 +1,7 @@
-"""The filter grammar, and the rules of what may be filtered how.
+"""The filter grammar, and its check against the endpoint's declaration.
 
 A filter is `op(field,value)`, several of them joined by commas or wrapped in `and(…)`. Strings are quoted,
-datetimes, numbers, booleans and null are bare, lists stand in brackets. There is neither `or` nor `not`.
+datetimes, numbers, booleans and null are not; lists are in brackets. There is neither `or` nor `not`.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _BARE = re.compile(r"[^,()\[\]\"'\s]+")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 ANYTHING = "anything"
 """The operator of a condition that every record meets."""
-_RANGE_MARGIN = 1.0  # seconds: bounds closer to the present than this count as future
+_RANGE_MARGIN = 1.0  # seconds; bounds closer to the present than this count as future
 
 
 @dataclass(frozen=True)
 class Bare:
-    """An unquoted value; what it means depends on the field."""
+    """An unquoted value; its type depends on the field."""
 
     text: str
 
@@ -39,16 +39,16 @@ RawValue = str | Bare | list[str | Bare] | None
 
 @dataclass(frozen=True)
 class Condition:
-    """One comparison; datetimes have become moments."""
+    """A comparison; datetimes are instants."""
 
     operator: str
     field: str
     value: Scalar | tuple[Scalar, ...] = None
-    each: str | None = None  # the list of which one element must meet all its conditions
+    element_of: str | None = None  # the list of which one element must meet all conditions on it
 
 
 class _Parser:
-    """Reads a filter into (operator, field, raw value) triples."""
+    """A parser of filters into (operator, field, raw value) triples."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -128,20 +128,24 @@ class _Parser:
 
 
 def parse(text: str, declared: Mapping[str, Filter], now: float) -> list[Condition]:
-    """The conditions of a filter, each of them allowed by the endpoint's declaration."""
+    """Parse a filter and check it against the endpoint's declaration.
+
+    Raises:
+        ApiError: a 400, if the filter is malformed or not allowed.
+    """
     conditions: list[Condition] = []
     for operator, field, raw in _Parser(text).parse():
         if field not in declared:
             raise invalid("filter", f"Invalid filter provided: '{field}' cannot be filtered on.")
         rule = declared[field]
         value = _value(operator, field, raw, rule)
-        applies = rule.applies and (value is None or value != rule.everything)
-        conditions.append(Condition(operator if applies else ANYTHING, field, value, rule.each))
+        applies = rule.applies and (value is None or value != rule.matches_all)
+        conditions.append(Condition(operator if applies else ANYTHING, field, value, rule.element_of))
         if operator in UPPER_BOUNDS and not rule.may_be_future:
-            _refuse_future(field, rule, value, now)
+            _check_not_future(field, rule, value, now)
     for field, rule in declared.items():
-        if not rule.narrow:
-            _refuse_narrow(field, [condition for condition in conditions if condition.field == field])
+        if not rule.allows_subsecond:
+            _check_not_empty(field, [condition for condition in conditions if condition.field == field])
     return conditions
 
 
@@ -181,13 +185,13 @@ def _scalar(operator: str, field: str, raw: str | Bare | None, rule: Filter) -> 
     raise invalid("filter", f"Invalid filter provided: '{field}' takes {expected}.")
 
 
-def _refuse_future(field: str, rule: Filter, value: Scalar | tuple[Scalar, ...], now: float) -> None:
+def _check_not_future(field: str, rule: Filter, value: Scalar | tuple[Scalar, ...], now: float) -> None:
     if rule.kind == "date-time" and isinstance(value, int) and value > (now - _RANGE_MARGIN) * SECOND:
         raise invalid_body(field, "End date may not be in the future")
 
 
-def _refuse_narrow(field: str, conditions: list[Condition]) -> None:
-    """Refuse bounds that lie within one second: Klaviyo compares them by the second."""
+def _check_not_empty(field: str, conditions: list[Condition]) -> None:
+    """Raise a 400 for bounds within one second, since Klaviyo compares them by the second."""
     lower, upper = _seconds(conditions, LOWER_BOUNDS), _seconds(conditions, UPPER_BOUNDS)
     if lower and upper and min(upper) <= max(lower):
         raise invalid_body(field, f"Datetime bounds for '{field}' is empty or invalid.")

@@ -1,4 +1,4 @@
-"""The operations that are asked with POST and only read, derived from the facts: reports, and aggregates of metrics."""
+"""POST operations that only read, derived from the facts: reports and metric aggregates."""
 
 from __future__ import annotations
 
@@ -15,81 +15,81 @@ if TYPE_CHECKING:
     from klaviyo_simulator.rules.declarations import Cost
 
 VALUE_STATISTICS = frozenset({"average_order_value", "conversion_value", "revenue_per_recipient"})
-"""Statistics that are refused for a metric whose events have no value."""
+"""Statistics that are a 400 for a metric whose events have no value."""
 
 _CHANNELS = ("email", "sms", "push-notification", "whatsapp")
 _TAGS = ("tag_id", "tag_name")
-_RELATED = {"campaign": ("campaign",), "flow": ("flow", "flow-message")}  # types that the answer relates to
+_RELATED = {"campaign": ("campaign",), "flow": ("flow", "flow-message")}  # types that the response relates to
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One POST operation that only reads."""
+    """A POST operation that only reads."""
 
     path: str
     scopes: tuple[str, ...]
     rate: Rate
-    required: frozenset[str]  # attributes that the body must have
-    optional: frozenset[str]  # and those that it may have
-    nullable: frozenset[str]  # of these, those that may be null
-    values: Mapping[str, frozenset[str]]  # what attributes may hold, where only some words are allowed
-    parameters: frozenset[str]  # of the query string, besides sparse fieldsets
+    required: frozenset[str]  # attributes that the body must contain
+    optional: frozenset[str]  # attributes that the body may contain
+    nullable: frozenset[str]  # attributes that may be null
+    values: Mapping[str, frozenset[str]]  # allowed values of attributes, if limited
+    parameters: frozenset[str]  # of the query string, except sparse fieldsets
     fields: frozenset[str]  # for sparse fieldsets
-    bare_links: bool = False  # whether the answer links to itself only, even on the last page
+    bare_links: bool = False  # whether the only link is `self`
     costs: ClassVar[Mapping[tuple[str, str], Cost]] = {}
     needs_kdp: ClassVar[bool] = False
 
     @property
     def type(self) -> str:
-        """The type of the question, and of its answer."""
+        """The type of the request's and the response's data."""
         return self.path.rpartition("/")[2].removesuffix("s")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report(Operation):
-    """One report: what it counts, and how that may be grouped and filtered."""
+    """A report: its statistics, groupings and filters."""
 
     subject: str
     default_groups: tuple[str, ...]
     required_groups: frozenset[str]
     filters: Mapping[str, Filter] = field(default_factory=dict)
-    relationships: tuple[str, ...] = ()  # types of resources that the answer relates to
+    relationships: tuple[str, ...] = ()  # types that the response relates to
 
     @property
     def statistics(self) -> frozenset[str]:
-        """All that it can count."""
+        """The available statistics."""
         return self.values["statistics"]
 
     @property
     def series(self) -> bool:
-        """Whether it counts by interval."""
+        """Whether it is a series by interval."""
         return "interval" in self.required
 
     @property
     def converts(self) -> bool:
-        """Whether it needs a metric whose events are its conversions."""
+        """Whether it needs a conversion metric."""
         return "conversion_metric_id" in self.required
 
 
 def _operation(path: str, facts: Mapping[str, Any]) -> Operation:
-    asks = {name: fact for name, fact in facts["asks"].items() if "." not in name}
-    required = frozenset(name for name, fact in asks.items() if fact.get("required"))
+    attributes = {name: fact for name, fact in facts["asks"].items() if "." not in name}
+    required = frozenset(name for name, fact in attributes.items() if fact.get("required"))
     common: dict[str, Any] = {
         "path": path,
         "scopes": tuple(facts["scopes"]),
         "rate": Rate.of(facts["rate"]),
         "required": required,
-        "optional": frozenset(asks) - required,
-        "nullable": frozenset(name for name, fact in asks.items() if fact["type"].endswith(" or null")),
-        "values": {name: frozenset(fact["values"]) for name, fact in asks.items() if "values" in fact},
+        "optional": frozenset(attributes) - required,
+        "nullable": frozenset(name for name, fact in attributes.items() if fact["type"].endswith(" or null")),
+        "values": {name: frozenset(fact["values"]) for name, fact in attributes.items() if "values" in fact},
         "parameters": frozenset(facts.get("other_parameters", ())),
         "fields": frozenset(facts["more_fields"]),
     }
     found = re.fullmatch(r"/api/(\w+)-(values|series)-reports", path)
     if not found:
         return Operation(**common)
-    groups, related = asks.get("group_by", {}), _RELATED.get(found[1], ())
-    names = asks["filter"]["names"]
+    groups, related = attributes.get("group_by", {}), _RELATED.get(found[1], ())
+    names = attributes["filter"]["names"]
     # Forms and segments have no conversions, tags or pages. The reference names the operators in prose only.
     several = "contains-any" if related else "any"
     return Report(
@@ -116,4 +116,4 @@ OPERATIONS = {
     for method, _, path in (name.partition(" "),)
     if method == "POST"
 }
-"""Every such operation by its path."""
+"""Every such operation by path."""
