@@ -1,1 +1,1 @@
-"""Answers to what is asked with POST: reports, and aggregates of metrics."""
+"""The POST operations that only read: reports and metric aggregates."""

@@ -1,4 +1,4 @@
-"""Bodies of questions: JSON:API documents, every member of them checked against the operation's declaration."""
+"""Request bodies: JSON:API documents, with every member checked against the operation's declaration."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 POINTER = "/data/attributes"
 _ACCEPTED = {MEDIA_TYPE, "application/json"}
-_MOST_LISTED = 100  # values in the list of a filter
+_MAX_LIST_LENGTH = 100  # values in the list of a filter
 
 
 @dataclass(frozen=True)
-class Question:
-    """What is asked of a report."""
+class ReportQuery:
+    """The parsed attributes of a request for a report."""
 
     statistics: tuple[str, ...]
     timeframe: Timeframe
@@ -40,7 +40,7 @@ class Question:
 
 
 def attributes(request: Request, operation: Operation) -> dict[str, Any]:
-    """The attributes of a body, none of them unknown, none of the required ones missing."""
+    """Return the attributes of a body after a check for unknown and missing ones."""
     if request.headers.get("Content-Type", "").split(";")[0].strip().lower() not in _ACCEPTED:
         raise ApiError(415, f"The content type must be '{MEDIA_TYPE}'.")
     try:
@@ -59,7 +59,7 @@ def attributes(request: Request, operation: Operation) -> dict[str, Any]:
 
 
 def parameters(request: Request, operation: Operation) -> dict[str, str]:
-    """The query string, which has sparse fieldsets and for some operations a page cursor."""
+    """Return the checked parameters of the query string: sparse fieldsets and, for some operations, a page cursor."""
     given = dict(parse_qsl(request.query, keep_blank_values=True))
     fieldset = f"fields[{operation.type}]"
     for name, value in given.items():
@@ -68,20 +68,20 @@ def parameters(request: Request, operation: Operation) -> dict[str, str]:
                 if each not in operation.fields:
                     raise invalid(name, f"'{each}' is not a field of '{operation.type}'.")
         elif name not in operation.parameters | ({"page_cursor"} & operation.optional):
-            # A cursor that belongs in the body may also stay in the link that it came with.
+            # Clients may send the cursor in the body or follow the link that contains it.
             raise invalid(name, f"'{name}' is not a valid parameter for this endpoint.")
     return given
 
 
-def question(given: Mapping[str, Any], report: Report, today: date) -> Question:
-    """What the attributes of a body ask of a report."""
+def parse_report_query(given: Mapping[str, Any], report: Report, today: date) -> ReportQuery:
+    """Parse the attributes of a request for a report."""
     interval = one(given, "interval", report.values["interval"]) if report.series else None
     timeframe = timeframes.read(given["timeframe"], today)
     if interval:
-        timeframes.refuse_too_long(timeframe, interval)
+        timeframes.check_length(timeframe, interval)
     if report.subject == "segment" and timeframe.first < timeframes.SEGMENTS_SINCE:
         raise invalid_body(timeframes.POINTER, "Data is unavailable before June 1st, 2023.")
-    return Question(
+    return ReportQuery(
         statistics=several(given, "statistics", report.statistics),
         timeframe=timeframe,
         interval=interval,
@@ -92,7 +92,7 @@ def question(given: Mapping[str, Any], report: Report, today: date) -> Question:
 
 
 def text(given: Mapping[str, Any], name: str) -> str:
-    """An attribute that is text."""
+    """Return an attribute that must be a text."""
     value = given[name]
     if not isinstance(value, str) or not value:
         raise invalid_body(f"{POINTER}/{name}", f"'{name}' must be a string.")
@@ -100,7 +100,7 @@ def text(given: Mapping[str, Any], name: str) -> str:
 
 
 def one(given: Mapping[str, Any], name: str, allowed: Collection[str]) -> str:
-    """An attribute that is one of some words."""
+    """Return an attribute that must be one of some words."""
     value = text(given, name)
     if value not in allowed:
         raise _unknown(name, value, allowed)
@@ -108,18 +108,18 @@ def one(given: Mapping[str, Any], name: str, allowed: Collection[str]) -> str:
 
 
 def several(given: Mapping[str, Any], name: str, allowed: Collection[str]) -> tuple[str, ...]:
-    """An attribute that is a list of some words, each of them once."""
+    """Return an attribute that must be a list of some words, each once."""
     values = strings(given, name)
     for value in values:
         if value not in allowed:
             raise _unknown(name, value, allowed)
     if not values or len(set(values)) != len(values):
-        raise invalid_body(f"{POINTER}/{name}", f"'{name}' must hold something, and nothing twice.")
+        raise invalid_body(f"{POINTER}/{name}", f"'{name}' must not be empty or have duplicates.")
     return values
 
 
 def strings(given: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    """An attribute that is a list of strings."""
+    """Return an attribute that must be a list of strings."""
     values = given[name]
     if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
         raise invalid_body(f"{POINTER}/{name}", f"'{name}' must be a list of strings.")
@@ -127,7 +127,7 @@ def strings(given: Mapping[str, Any], name: str) -> tuple[str, ...]:
 
 
 def conditions(given: str, declared: Mapping[str, Filter]) -> tuple[Condition, ...]:
-    """The conditions of a filter: one for each attribute at most, and lists that are not too long."""
+    """Parse a filter with at most one condition for each attribute, and lists of limited length."""
     try:
         found = filters.parse(given, declared, 0)
     except ApiError as error:
@@ -135,8 +135,8 @@ def conditions(given: str, declared: Mapping[str, Filter]) -> tuple[Condition, .
     names = [condition.field for condition in found]
     if len(set(names)) != len(names):
         raise invalid_body(f"{POINTER}/filter", "Only one filter can be used per attribute.")
-    if any(isinstance(each.value, tuple) and len(each.value) > _MOST_LISTED for each in found):
-        raise invalid_body(f"{POINTER}/filter", f"At most {_MOST_LISTED} items can be in a list.")
+    if any(isinstance(each.value, tuple) and len(each.value) > _MAX_LIST_LENGTH for each in found):
+        raise invalid_body(f"{POINTER}/filter", f"At most {_MAX_LIST_LENGTH} items can be in a list.")
     return tuple(found)
 
 

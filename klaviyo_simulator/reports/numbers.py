@@ -1,7 +1,7 @@
-"""The numbers of reports. They follow from the seed, the subject, the day and the statistic, and from nothing else.
+"""The numbers of reports, derived from the seed, the subject, the day and the statistic only.
 
-What happens to a message, form or segment within a day happens in one hour of it, another one each day. So an
-hour, a day, a week and a year are sums of the same numbers, and the present day is complete up to this hour.
+All activity of a message, form or segment on a day is in one hour, a different one each day. So hours, days, weeks
+and years are sums of the same numbers, and the present day is complete up to this hour.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ RATES = {
     "text_message_roi": ("conversion_value", "text_message_spend"),
     "unsubscribe_rate": ("unsubscribe_uniques", "delivered"),
 }
-"""Statistics that are quotients: what is divided by what, 0 where there is nothing to divide by."""
+"""Statistics that are quotients: dividend and divisor; 0 if the divisor is 0."""
 LEVELS = frozenset({"total_members"})
-"""Statistics that tell how it was at the end, and are no sums."""
+"""Statistics that are the state at the end of an interval instead of a sum."""
 
 _MONEY = frozenset({"conversion_value", "text_message_spend"})  # counted in cents
-_CREDIT = 1.2  # cents that a segment of a text message costs
+_CENTS_PER_SEGMENT = 1.2  # cost of a segment of a text message
 
 
-class Cell(NamedTuple):
-    """Who and when: a row for each subject, a column for each day."""
+class Grid(NamedTuple):
+    """A grid of numbers with a row for each subject and a column for each day."""
 
     keys: Keys
     days: Numbers  # as `date.toordinal`
 
     def chance(self, salt: str) -> Floats:
-        """A number in [0, 1) for each subject and day."""
+        """Return a pseudo-random number in [0, 1) for each subject and day."""
         with np.errstate(over="ignore"):
             mixed = self.keys[:, None] ^ self.days[None, :].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
             mixed = mixed ^ np.uint64(key_of(salt))
@@ -63,46 +63,50 @@ class Cell(NamedTuple):
         return chances
 
     def share(self, of: Numbers, least: float, most: float, salt: str) -> Numbers:
-        """A part of some counts, between the least and the most share of them."""
+        """Return a part of some counts, between the shares `least` and `most`."""
         exact = of * (least + (most - least) * self.chance(salt)) + self.chance(f"{salt}:rounding")
         found: Numbers = np.minimum(np.floor(exact).astype(np.int64), of)
         return found
 
     def hours(self) -> Numbers:
-        """The hour of the day in which it all happens."""
+        """Return the hour of all activity for each subject and day."""
         hours: Numbers = (self.chance("hour") * 24).astype(np.int64)
         return hours
 
 
 def key_of(text: str) -> int:
-    """A number that follows from a text."""
+    """Hash a text to 64 bits."""
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
-def audience(cell: Cell, sizes: Sequence[int], within: Floats) -> Numbers:
-    """How many are reached on each day, about as many as the subject's size times `within`; nobody on some days."""
+def audience(grid: Grid, sizes: Sequence[int], activity: Floats) -> Numbers:
+    """Return the audience of each subject and day: about its size times `activity`, and 0 on some days."""
     size = np.array(sizes, np.int64)[:, None]
-    exact = size * (0.5 + cell.chance("audience")) * within * (cell.chance("idle") > 0.15)
+    exact = size * (0.5 + grid.chance("audience")) * activity * (grid.chance("idle") > 0.15)
     reached: Numbers = exact.astype(np.int64)
     return reached
 
 
 def messages(
-    cell: Cell, recipients: Numbers, channels: Sequence[str], metric: str, settled: Floats
+    grid: Grid, recipients: Numbers, channels: Sequence[str], metric: str, settled_share: Floats
 ) -> dict[str, Numbers]:
-    """Counts about messages; of conversions only the share of each day that has been found by now."""
+    """Return counts of messages, with the share of each day's conversions that is attributed by now."""
     texts = np.array([channel in {"sms", "whatsapp"} for channel in channels], np.int64)[:, None]
-    failed = cell.share(recipients, 0, 0.03, "failed")
-    bounced = cell.share(recipients - failed, 0, 0.04, "bounced")
+    failed = grid.share(recipients, 0, 0.03, "failed")
+    bounced = grid.share(recipients - failed, 0, 0.04, "bounced")
     delivered = recipients - failed - bounced
-    opens_unique = cell.share(delivered, 0.1, 0.6, "opens") * (1 - texts)
-    clicks_unique = cell.share(np.where(texts, delivered, opens_unique), 0.05, 0.4, "clicks")
-    unsubscribes = cell.share(delivered, 0, 0.02, "unsubscribes")
-    buyers = cell.share(clicks_unique, 0.2, 0.9, f"buyers:{metric}")
-    buyers = np.floor(buyers * settled + cell.chance("settling") * (settled < 1)).astype(np.int64).clip(max=buyers)
-    conversions = buyers + cell.share(buyers, 0, 0.5, f"again:{metric}")
-    price = (500 + 20_000 * cell.chance(f"price:{metric}")).astype(np.int64)
-    segments = (delivered + cell.share(delivered, 0, 1, "segments")) * texts
+    opens_unique = grid.share(delivered, 0.1, 0.6, "opens") * (1 - texts)
+    clicks_unique = grid.share(np.where(texts, delivered, opens_unique), 0.05, 0.4, "clicks")
+    unsubscribes = grid.share(delivered, 0, 0.02, "unsubscribes")
+    buyers = grid.share(clicks_unique, 0.2, 0.9, f"buyers:{metric}")
+    buyers = (
+        np.floor(buyers * settled_share + grid.chance("settling") * (settled_share < 1))
+        .astype(np.int64)
+        .clip(max=buyers)
+    )
+    conversions = buyers + grid.share(buyers, 0, 0.5, f"again:{metric}")
+    price = (500 + 20_000 * grid.chance(f"price:{metric}")).astype(np.int64)
+    segments = (delivered + grid.share(delivered, 0, 1, "segments")) * texts
     return {
         "recipients": recipients,
         "failed": failed,
@@ -110,27 +114,27 @@ def messages(
         "bounced_or_failed": failed + bounced,
         "delivered": delivered,
         "opens_unique": opens_unique,
-        "opens": opens_unique + cell.share(opens_unique, 0, 1, "opened again"),
+        "opens": opens_unique + grid.share(opens_unique, 0, 1, "opened again"),
         "clicks_unique": clicks_unique,
-        "clicks": clicks_unique + cell.share(clicks_unique, 0, 1, "clicked again"),
+        "clicks": clicks_unique + grid.share(clicks_unique, 0, 1, "clicked again"),
         "unsubscribe_uniques": unsubscribes,
-        "unsubscribes": unsubscribes + cell.share(unsubscribes, 0, 0.2, "unsubscribed again"),
-        "spam_complaints": cell.share(delivered, 0, 0.005, "spam"),
+        "unsubscribes": unsubscribes + grid.share(unsubscribes, 0, 0.2, "unsubscribed again"),
+        "spam_complaints": grid.share(delivered, 0, 0.005, "spam"),
         "conversion_uniques": buyers,
         "conversions": conversions,
         "conversion_value": conversions * price,
         "message_segment_count_sum": segments,
         "text_message_credit_usage_amount": segments,
-        "text_message_spend": np.ceil(segments * _CREDIT).astype(np.int64),
+        "text_message_spend": np.ceil(segments * _CENTS_PER_SEGMENT).astype(np.int64),
     }
 
 
-def forms(cell: Cell, viewed: Numbers) -> dict[str, Numbers]:
-    """Counts about forms."""
-    viewers = cell.share(viewed, 0.6, 1, "viewers")
-    closed = cell.share(viewed, 0.3, 0.7, "closed")
-    submitters = cell.share(viewers, 0, 0.3, "submitters")
-    steps = submitters + cell.share(submitters, 0, 1, "steps")
+def forms(grid: Grid, viewed: Numbers) -> dict[str, Numbers]:
+    """Return counts of forms."""
+    viewers = grid.share(viewed, 0.6, 1, "viewers")
+    closed = grid.share(viewed, 0.3, 0.7, "closed")
+    submitters = grid.share(viewers, 0, 0.3, "submitters")
+    steps = submitters + grid.share(submitters, 0, 1, "steps")
     return {
         "viewed_form": viewed,
         "viewed_form_uniques": viewers,
@@ -141,19 +145,19 @@ def forms(cell: Cell, viewed: Numbers) -> dict[str, Numbers]:
         "submits": submitters,
         "submitted_form_step": steps,
         "submitted_form_step_uniques": submitters,
-        "qualified_form": cell.share(viewed, 0.8, 1, "qualified"),
-        "qualified_form_uniques": cell.share(viewers, 0.8, 1, "qualified"),
+        "qualified_form": grid.share(viewed, 0.8, 1, "qualified"),
+        "qualified_form_uniques": grid.share(viewers, 0.8, 1, "qualified"),
     }
 
 
-def segments(cell: Cell, added: Numbers, happened: NDArray[np.bool_], before: int) -> dict[str, Numbers]:
-    """Counts about segments, from their first day on; of those who join, some leave on the next day.
+def segments(grid: Grid, added: Numbers, happened: NDArray[np.bool_], before: int) -> dict[str, Numbers]:
+    """Return counts of segments, from their first day on; some members leave the day after they joined.
 
-    The level on the first day that is asked for, behind `before` others, stands in its place; the sums from there
-    on are the levels that follow.
+    The first `before` days are cut off. `total_members` has the level on the first day after them and the changes of
+    the others, so its running sums are the levels.
     """
     removed = np.zeros_like(added)
-    removed[:, 1:] = Cell(cell.keys, cell.days[1:]).share(added[:, :-1], 0, 1, "removed")
+    removed[:, 1:] = Grid(grid.keys, grid.days[1:]).share(added[:, :-1], 0, 1, "removed")
     added, removed = added * happened, removed * happened
     net = added - removed
     total = net.copy()
@@ -163,18 +167,18 @@ def segments(cell: Cell, added: Numbers, happened: NDArray[np.bool_], before: in
 
 
 def statistic(name: str, counts: Mapping[str, Numbers]) -> list[Any]:
-    """The values of a statistic, from the counts of one group in some intervals."""
+    """Return the values of a statistic, from the counts of one group by interval."""
     if name in RATES:
-        above, below = (_plain(each, counts) for each in RATES[name])
+        above, below = (_in_units(each, counts) for each in RATES[name])
         quotients = np.divide(above, below, out=np.zeros(len(above)), where=below > 0)
         return [round(value, 6) for value in quotients.tolist()]
     if name in LEVELS:
         levels: list[Any] = counts[name].cumsum().tolist()
         return levels
-    values: list[Any] = (_plain(name, counts).round(2) if name in _MONEY else counts[name]).tolist()
+    values: list[Any] = (_in_units(name, counts).round(2) if name in _MONEY else counts[name]).tolist()
     return values
 
 
-def _plain(name: str, counts: Mapping[str, Numbers]) -> Floats:
+def _in_units(name: str, counts: Mapping[str, Numbers]) -> Floats:
     plain: Floats = counts[name] / (100.0 if name in _MONEY else 1.0)
     return plain

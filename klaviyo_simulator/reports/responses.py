@@ -1,4 +1,4 @@
-"""Answers to what is asked with POST: reports and aggregates as JSON:API documents, page by page."""
+"""Responses of reports and metric aggregates: JSON:API documents, page by page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class _Page(NamedTuple):
-    """Where a page begins, how long it may be (0: no end), and what the cursor behind it is bound to."""
+    """A page: the number of its first row, its size (0: unlimited), and the text that its cursor is bound to."""
 
     start: int
     size: int
@@ -35,7 +35,7 @@ class _Page(NamedTuple):
 
 
 class Reports:
-    """Answers questions about the data of one account."""
+    """The reports and metric aggregates of an account."""
 
     def __init__(self, tables: Mapping[str, Table], events: EventTable, cursors: Cursors) -> None:
         self._tables = tables
@@ -43,7 +43,7 @@ class Reports:
         self._cursors = cursors
 
     def respond(self, request: Request, operation: Operation, settings: Settings, now: float) -> Response:
-        """The response to a request."""
+        """Answer a request to a report or to metric aggregates."""
         parameters = bodies.parameters(request, operation)
         given = bodies.attributes(request, operation)
         cursor = given.pop("page_cursor", None) or parameters.get("page_cursor")
@@ -61,8 +61,8 @@ class Reports:
         if not operation.bare_links:
             links |= {"next": None, "prev": None}
         if page.size and page.start + page.size < rows:
-            following = self._cursors.write(identity, (page.start + page.size,), now)
-            links["next"] = f"{base}?{urlencode({'page_cursor': following})}"
+            next_cursor = self._cursors.write(identity, (page.start + page.size,), now)
+            links["next"] = f"{base}?{urlencode({'page_cursor': next_cursor})}"
         body = json.dumps({"data": data, "links": links}, ensure_ascii=False, separators=(",", ":")).encode()
         shown = min(page.size or rows, max(rows - page.start, 0))
         return Response(200, body, {"Content-Type": MEDIA_TYPE}, shown)
@@ -77,15 +77,15 @@ class Reports:
         now: float,
         base: str,
     ) -> int:
-        """Put the response of a report into the data; how many rows it has on all pages."""
+        """Add a report to the data of a document and return its number of rows on all pages."""
         local = datetime.fromtimestamp(now, ZoneInfo(settings.timezone))
-        question = bodies.question(given, report, local.date())
-        if question.metric is not None:
-            self._check_conversions(question.metric, question.statistics, settings)
-        rows = Rows(report, question, settings, local)
+        query = bodies.parse_report_query(given, report, local.date())
+        if query.metric is not None:
+            self._check_conversions(query.metric, query.statistics, settings)
+        rows = Rows(report, query, settings, local)
         found = rows.of(self._tables)
-        shown = _cut(found, page)
-        data["attributes"] = {"results": [row.document(question) for row in shown]}
+        shown = _rows_of(found, page)
+        data["attributes"] = {"results": [row.document(query) for row in shown]}
         if report.series:
             data["attributes"]["date_times"] = rows.date_times
         if report.relationships and shown:
@@ -101,23 +101,23 @@ class Reports:
     def _aggregate(
         self, given: dict[str, Any], data: dict[str, Any], page: _Page, settings: Settings, now: float
     ) -> tuple[int, _Page]:
-        """Put aggregates into the data; how many rows they have on all pages, and the page."""
-        query = aggregates.query(given)
+        """Add aggregates to the data of a document; return their number of rows on all pages, and the page."""
+        query = aggregates.parse(given)
         self.check_metrics([query.metric], settings)
         rows = aggregates.rows(query, self._events, now)
         page = page._replace(size=settings.report_page or query.page_size)
-        data["attributes"] = {"dates": query.dates(), "data": _cut(rows, page)}
+        data["attributes"] = {"dates": query.dates(), "data": _rows_of(rows, page)}
         data["links"] = {"self": "https://a.klaviyo.com/api/metric-aggregates/"}
         return len(rows), page
 
     def check_metrics(self, ids: Sequence[str], settings: Settings) -> list[str]:
-        """Refuse metrics that do not exist, and those that only the list of metrics knows.
+        """Check that metrics exist, and not in the list of metrics only.
 
         Returns:
             The names of the metrics.
 
         Raises:
-            ApiError: a 400 that names the ones that are missing.
+            ApiError: a 400 that names the missing ones.
         """
         found = {identity: self._tables["metric"].get(identity) for identity in ids}
         names = {identity: record.attributes["name"] for identity, record in found.items() if record}
@@ -127,7 +127,7 @@ class Reports:
         return list(names.values())
 
     def _check_conversions(self, metric: str, statistics: Collection[str], settings: Settings) -> None:
-        """Refuse a metric without values if a statistic needs them; the others are answered."""
+        """Raise a 400 for a metric without values if a statistic needs them."""
         (name,) = self.check_metrics([metric], settings)
         counting = VALUE_STATISTICS | ({"text_message_roi"} if settings.roi_needs_values else set())
         if name in settings.valueless_metrics and counting.intersection(statistics):
@@ -135,12 +135,12 @@ class Reports:
             raise invalid_body(f"{bodies.POINTER}/conversion_metric_id", detail)
 
 
-def _cut(rows: list[Any], page: _Page) -> list[Any]:
+def _rows_of(rows: list[Any], page: _Page) -> list[Any]:
     return rows[page.start : page.start + page.size if page.size else None]
 
 
 def _ids(groupings: list[dict[str, Any]], kind: str) -> list[str]:
-    """The ids of one type that rows are grouped by, each once."""
+    """Return the IDs of a type in the groupings of rows, each once."""
     return list(dict.fromkeys(each[f"{kind.replace('-', '_')}_id"] for each in groupings))
 
 

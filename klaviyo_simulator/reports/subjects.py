@@ -1,4 +1,4 @@
-"""What reports are about: the messages, forms and segments of the account."""
+"""The subjects of reports: the messages, forms and segments of the account."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ _CHANNELS = {"mobile_push": "push-notification", "push": "push-notification", "m
 
 
 class Subject(NamedTuple):
-    """One that a report counts; a message, the version of a form, or a segment."""
+    """A subject of a report: a message, a version of a form, or a segment."""
 
     id: str
-    groupings: dict[str, Any]  # all that it can be grouped and filtered by; tags as lists
-    first: date  # its first day
-    only: bool = False  # whether that day and the next are its only ones, as of a campaign
-    idle: bool = False  # whether it counts nothing, as of a flow that is not live
+    groupings: dict[str, Any]  # attributes to group and filter by; tags as lists
+    first_day: date
+    is_one_time: bool = False  # whether it is active on that day and the next only, like a campaign
+    is_idle: bool = False  # whether its counts are 0, as for a flow that is not live
 
     def size(self, seed: int) -> int:
-        """About how many it reaches on a day."""
-        return 0 if self.idle else 20 + key_of(f"{seed}:size:{self.id}") % 400
+        """Return its approximate audience on a day."""
+        return 0 if self.is_idle else 20 + key_of(f"{seed}:size:{self.id}") % 400
 
-    def expanded(self, groups: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
-        """The groups it belongs to; several if it has several tags and tags are grouped by."""
+    def groups_of(self, groups: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
+        """Yield the groups that it belongs to: one, or one for each tag if grouped by tags."""
         tags = range(len(self.groupings.get("tag_id", ())) if {"tag_id", "tag_name"} & set(groups) else 1)
         for at in tags or range(1):
             yield tuple(self._value(name, at) for name in groups)
@@ -48,7 +48,7 @@ class Subject(NamedTuple):
         return value
 
     def meets(self, condition: Condition) -> bool:
-        """Whether it meets one condition of a filter."""
+        """Return whether it meets a condition of a filter."""
         value = self.groupings[condition.field]
         has = set(value) if isinstance(value, list) else {value}
         wanted = set(condition.value) if isinstance(condition.value, tuple) else {condition.value}
@@ -56,7 +56,7 @@ class Subject(NamedTuple):
 
 
 def campaigns(tables: Tables, zone: tzinfo | None) -> Iterator[Subject]:
-    """The messages of the campaigns that were sent."""
+    """Yield the messages of sent campaigns."""
     for record in _records(tables, "campaign"):
         sent = record.attributes.get("send_time")
         if record.attributes["status"] not in _SENT or sent is None:
@@ -74,13 +74,13 @@ def campaigns(tables: Tables, zone: tzinfo | None) -> Iterator[Subject]:
                 **_message(channel),
                 **_tags(record, tables),
             }
-            yield Subject(message, groupings, _day(sent, zone), only=True)
+            yield Subject(message, groupings, _day(sent, zone), is_one_time=True)
 
 
 def flows(tables: Tables, zone: tzinfo | None) -> Iterator[Subject]:
-    """The messages of flows."""
+    """Yield the messages of flows."""
     for record in _records(tables, "flow"):
-        idle = record.attributes["status"] != "live"
+        is_idle = record.attributes["status"] != "live"
         for message, name, channel in _flow_messages(record, tables):
             groupings = {
                 "flow_id": record.id,
@@ -90,20 +90,20 @@ def flows(tables: Tables, zone: tzinfo | None) -> Iterator[Subject]:
                 **_message(channel),
                 **_tags(record, tables),
             }
-            yield Subject(message, groupings, _day(record.attributes["created"], zone), idle=idle)
+            yield Subject(message, groupings, _day(record.attributes["created"], zone), is_idle=is_idle)
 
 
 def forms(tables: Tables, zone: tzinfo | None) -> Iterator[Subject]:
-    """The versions of forms; a form without any counts as its own."""
+    """Yield the versions of forms; a form without versions counts as one."""
     for record in _records(tables, "form"):
         first = _day(record.attributes["created_at"], zone)
-        idle = record.attributes.get("status") != "live"
+        is_idle = record.attributes.get("status") != "live"
         for version in ids_of(record.relations.get("form-versions")) or [f"{record.id}1"]:
-            yield Subject(version, {"form_id": record.id, "form_version_id": version}, first, idle=idle)
+            yield Subject(version, {"form_id": record.id, "form_version_id": version}, first, is_idle=is_idle)
 
 
 def segments(tables: Tables, zone: tzinfo | None) -> Iterator[Subject]:
-    """The segments."""
+    """Yield the segments."""
     for record in _records(tables, "segment"):
         created = record.attributes.get("created")
         first = _day(created, zone) if created else date(2000, 1, 1)
@@ -119,7 +119,7 @@ SUBJECTS: Mapping[str, Callable[[Tables, tzinfo | None], Iterable[Subject]]] = {
 
 
 def _flow_messages(flow: Record, tables: Tables) -> Iterator[tuple[str, str, str]]:
-    """Id, name and channel of the messages of a flow."""
+    """Yield ID, name and channel of the messages of a flow."""
     for action in ids_of(flow.relations.get("flow-actions")):
         found = tables["flow-action"].get(action)
         for message in ids_of(found.relations.get("flow-messages")) if found else []:

@@ -1,4 +1,4 @@
-"""Timeframes of reports: whole days of the account, both the first and the last of them included."""
+"""Timeframes of reports: whole days in the account's time zone, including the first and the last."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ POINTER = "/data/attributes/timeframe"
 SEGMENTS_SINCE = date(2023, 6, 1)
 
 _DAY = timedelta(days=1)
-# Offsets are ignored, so their form does not matter either: Airbyte's connector sends +0000.
+# Klaviyo ignores offsets, so any form is valid: Airbyte's connector sends +0000.
 _DATETIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?")
-_LONGEST = {"hourly": 7, "daily": 60, "monthly": 52 * 7}  # days, by interval
+_MAX_DAYS = {"hourly": 7, "daily": 60, "monthly": 52 * 7}  # by interval
 
 
 class Timeframe(NamedTuple):
-    """Days from the first to the last."""
+    """The days from `first` to `last`."""
 
     first: date
     last: date
 
     @property
     def length(self) -> int:
-        """How many days it has."""
+        """The number of days."""
         return (self.last - self.first).days + 1
 
     def days(self) -> list[date]:
-        """All its days."""
+        """Return all days."""
         return [self.first + n * _DAY for n in range(self.length)]
 
 
 def monday(day: date) -> date:
-    """The first day of a week."""
+    """Return the Monday of a day's week."""
     return day - day.weekday() * _DAY
 
 
 def months_before(day: date, months: int) -> date:
-    """The same day some months earlier, or the last day of that month."""
+    """Return the same day some months earlier, or the last day of that month."""
     number = day.year * 12 + day.month - 1 - months
     first = date(number // 12, number % 12 + 1, 1)
     following = date((number + 1) // 12, (number + 1) % 12 + 1, 1)
@@ -58,7 +58,7 @@ def _since(first: Callable[[date], date]) -> Callable[[date], Timeframe]:
 
 
 def _before(first: Callable[[date], date], back: Callable[[date], date]) -> Callable[[date], Timeframe]:
-    """The week, month or year before the present one."""
+    """Return a function for the week, month or year before the present one."""
     return lambda today: Timeframe(back(first(today)), first(today) - _DAY)
 
 
@@ -78,11 +78,11 @@ KEYS: Mapping[str, Callable[[date], Timeframe]] = {
     "last_3_months": _since(lambda day: months_before(day, 3) + _DAY),
     "last_12_months": _since(lambda day: months_before(day, 12) + _DAY),
 }
-"""What each key stands for; where a week begins and what "last" includes, the document does not say."""
+"""Functions of the present day by key. Klaviyo does not document when weeks begin or what "last" includes."""
 
 
 def read(given: object, today: date) -> Timeframe:
-    """The timeframe of a body."""
+    """Parse the timeframe of a request body."""
     if not isinstance(given, dict) or set(given) not in ({"key"}, {"start", "end"}):
         raise invalid_body(POINTER, "A timeframe is either a key, or a start and an end.")
     if "key" in given:
@@ -100,49 +100,49 @@ def read(given: object, today: date) -> Timeframe:
 
 
 def _local(text: object, name: str) -> datetime:
-    """A datetime of the account, whatever its offset says."""
+    """Parse a datetime in the account's time zone and ignore its offset."""
     found = _DATETIME.fullmatch(text) if isinstance(text, str) else None
     try:
-        return datetime.fromisoformat(found.group(1)) if found else _refuse(name)
+        return datetime.fromisoformat(found.group(1)) if found else _reject(name)
     except ValueError:
-        return _refuse(name)
+        return _reject(name)
 
 
-def _refuse(name: str) -> datetime:
+def _reject(name: str) -> datetime:
     raise invalid_body(f"{POINTER}/{name}", f"The {name} must be a datetime as 2023-08-15T12:30:00+00:00.")
 
 
-def refuse_too_long(timeframe: Timeframe, interval: str) -> None:
-    """Refuse timeframes that are too long for their interval."""
-    longest = _LONGEST.get(interval)
-    if longest is not None and timeframe.length > longest:
-        raise invalid_body(POINTER, f"A timeframe with the interval '{interval}' may not exceed {longest} days.")
+def check_length(timeframe: Timeframe, interval: str) -> None:
+    """Raise a 400 for a timeframe that is too long for its interval."""
+    max_days = _MAX_DAYS.get(interval)
+    if max_days is not None and timeframe.length > max_days:
+        raise invalid_body(POINTER, f"A timeframe with the interval '{interval}' may not exceed {max_days} days.")
 
 
-def begin_of(day: date, interval: str) -> date:
-    """The first day of the interval that a day belongs to."""
+def interval_start(day: date, interval: str) -> date:
+    """Return the first day of the interval that contains a day."""
     return {"weekly": monday(day), "monthly": day.replace(day=1)}.get(interval, day)
 
 
-def widened(timeframe: Timeframe, interval: str) -> Timeframe:
-    """A timeframe with one interval more before its first; for hours, with a day of them."""
-    before = begin_of(timeframe.first, interval) - _DAY
-    return Timeframe(begin_of(before, interval), timeframe.last)
+def with_interval_before(timeframe: Timeframe, interval: str) -> Timeframe:
+    """Extend a timeframe by the interval before it; for hours, by a day."""
+    before = interval_start(timeframe.first, interval) - _DAY
+    return Timeframe(interval_start(before, interval), timeframe.last)
 
 
 def intervals(timeframe: Timeframe, interval: str | None) -> tuple[list[str], list[int]]:
-    """The datetimes at which the intervals of a timeframe begin, and the place of the first day of each.
+    """Return the starts of a timeframe's intervals as text, and the index of the first day of each.
 
-    Hours are counted within their days, so of them there are 24 for each day.
+    Hourly intervals have 24 starts for each day.
     """
     days = timeframe.days()
     if interval is None:
         return [_text(timeframe.first)], [0]
-    starts = [at for at, day in enumerate(days) if at == 0 or begin_of(day, interval) == day]
+    starts = [at for at, day in enumerate(days) if at == 0 or interval_start(day, interval) == day]
     hours = range(24) if interval == "hourly" else range(1)
     return [_text(days[at], hour) for at in starts for hour in hours], starts
 
 
 def _text(day: date, hour: int = 0) -> str:
-    # Local times with the offset of UTC, as in the document's examples.
+    # Klaviyo's examples have local times with the offset of UTC.
     return f"{day.isoformat()}T{hour:02d}:00:00+00:00"
