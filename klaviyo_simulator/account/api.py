@@ -93,7 +93,7 @@ class Api:
         if isinstance(endpoint, Operation):
             return self._reports.respond(request, endpoint, self.settings, self.now())
         query = queries.parse(endpoint, request.query, self.settings, self.now(), TYPES_BY_REVISION[request.revision])
-        tables = self.shop.seen(request.revision)
+        tables = self.shop.tables_at(request.revision)
         self._check(query, identity)
         if identity is None:
             return self._collection(request, query, tables[endpoint.type])
@@ -121,7 +121,7 @@ class Api:
             text = queries.values(request.query).get("filter")
             # Recorded: for filtered lists, the cursor of this link is the repr of a Python object.
             links["prev"] = query.url(base, f"<Filters: {text}>") if text and base.endswith("/api/lists") else None
-        body = documents.collection(query, selection, self.shop.seen(request.revision), links)
+        body = documents.collection(query, selection, self.shop.tables_at(request.revision), links)
         return Response(200, body, {"Content-Type": MEDIA_TYPE}, selection.length)
 
     def _check(self, query: Query, identity: str | None) -> None:

@@ -1,1 +1,1 @@
-"""The made-up account: its records, and how they are stored, filtered and joined."""
+"""The made-up data of the account: records, their storage, filters and relationships."""

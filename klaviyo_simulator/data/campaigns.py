@@ -1,4 +1,4 @@
-"""Campaigns of all channels with their messages, audiences and variations, as each revision shows them."""
+"""Campaigns of all channels with their messages, audiences and variations, in the shapes of each revision."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from klaviyo_simulator.protocol.instants import iso
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from klaviyo_simulator.data.made_up import Birth
+    from klaviyo_simulator.data.made_up import MakerContext
     from klaviyo_simulator.data.tables import Table
 
 CHANNELS = {"email": "email", "sms": "sms", "mobile_push": "push"}
-"""What earlier revisions call a channel, and what variations call it."""
+"""Names of channels in earlier revisions, and in variations."""
 _STATUSES = {"Sent": "sent", "Draft": "draft", "Scheduled": "scheduled", "Cancelled": "cancelled", "Sending": "sending"}
-_WITHOUT_ESTIMATION = 5  # one in so many campaigns never gets an estimation
+_NO_ESTIMATION_EVERY = 5  # one of this many campaigns never gets an estimation
 _TRACKING = {"type": "static", "value": "e-mail ✉", "name": "utm_medium"}
 _ADDRESSES = ("from_email", "from_label", "reply_to_email", "cc_email", "bcc_email")
 
 
-def _campaign(birth: Birth, record: Record) -> None:
-    random, updated = birth.random, record.attributes["updated_at"]
+def _campaign(context: MakerContext, record: Record) -> None:
+    random, updated = context.random, record.attributes["updated_at"]
     channel = random.choices(tuple(CHANNELS), (6, 3, 1))[0]
     status = random.choices(tuple(_STATUSES), (12, 3, 2, 1, 1))[0]
-    lists = list(dict.fromkeys(each for _ in range(2) if (each := birth.pick("list"))))
+    lists = list(dict.fromkeys(each for _ in range(2) if (each := context.pick("list"))))
     record.hidden = {"messages.channel": channel}
     record.change(
         status=status,
         archived=random.random() < 0.25,
         audiences={"included": lists, "excluded": random.choice(([], None, lists[:1]))},
         scheduled_at=None if status == "Draft" else updated,
-        send_time=None if status == "Draft" else iso(birth.updated),
+        send_time=None if status == "Draft" else iso(context.updated),
         send_strategy=random.choice(
             (
-                {"method": "static", "datetime": iso(birth.updated), "options": {"is_local": False}},
-                {"method": "throttled", "datetime": iso(birth.updated), "throttle_percentage": 20},
+                {"method": "static", "datetime": iso(context.updated), "options": {"is_local": False}},
+                {"method": "throttled", "datetime": iso(context.updated), "throttle_percentage": 20},
                 {"method": "immediate"},
             )
         ),
@@ -52,10 +52,10 @@ def _campaign(birth: Birth, record: Record) -> None:
     record.change(tracking_options=None if channel == "mobile_push" or random.random() < 0.1 else tracking)
 
 
-def _campaign_message(birth: Birth, record: Record) -> None:
-    """Keep what messages of its channel have."""
-    random = birth.random
-    channel = birth.parent.value("messages.channel") if birth.parent else random.choice(tuple(CHANNELS))
+def _campaign_message(context: MakerContext, record: Record) -> None:
+    """Reduce the definition to the members of the message's channel."""
+    random = context.random
+    channel = context.parent.value("messages.channel") if context.parent else random.choice(tuple(CHANNELS))
     made = record.attributes["definition"] or {}
     more, parts = {
         "email": ({"label": made.get("label")}, ("subject", "preview_text", *_ADDRESSES)),
@@ -70,42 +70,42 @@ def _campaign_message(birth: Birth, record: Record) -> None:
         content["body"] = content["body"] or ""
     content[parts[0]] = f"{random.choice(words.PRODUCTS)} — {words.filler(random, 20)}"
     record.change(definition={"channel": channel, **more, "content": content})
-    record.relations["template"] = birth.pick("template") if channel == "email" else None
+    record.relations["template"] = context.pick("template") if channel == "email" else None
     if channel != "mobile_push":
         record.relations["image"] = None
 
 
-def _canvas_campaign(birth: Birth, record: Record) -> None:
+def _canvas_campaign(context: MakerContext, record: Record) -> None:
     definition = record.attributes["definition"]
-    definition |= {"name": words.title(birth.random), "builder": "canvas", "archived": birth.random.random() < 0.25}
+    definition |= {"name": words.title(context.random), "builder": "canvas", "archived": context.random.random() < 0.25}
     if settings := definition.get("send_settings"):
-        settings["exit_condition_conversion_metric_id"] = birth.pick("metric")
+        settings["exit_condition_conversion_metric_id"] = context.pick("metric")
 
 
-def _campaign_audience(birth: Birth, record: Record) -> None:
-    lists = list(dict.fromkeys(each for _ in range(2) if (each := birth.pick("list"))))
-    audiences = birth.parent.attributes.get("audiences") if birth.parent else None
-    record.attributes["definition"] |= audiences or {"included": lists, "excluded": birth.random.choice(([], None))}
+def _campaign_audience(context: MakerContext, record: Record) -> None:
+    lists = list(dict.fromkeys(each for _ in range(2) if (each := context.pick("list"))))
+    audiences = context.parent.attributes.get("audiences") if context.parent else None
+    record.attributes["definition"] |= audiences or {"included": lists, "excluded": context.random.choice(([], None))}
 
 
-def _campaign_variation(birth: Birth, record: Record) -> None:
-    """Let a variation hold what earlier revisions show in the message itself."""
-    random, message = birth.random, birth.parent
+def _campaign_variation(context: MakerContext, record: Record) -> None:
+    """Copy the content that earlier revisions show in the message itself."""
+    random, message = context.random, context.parent
     earlier = (message.attributes["definition"] if message else {}).get("content")
     channel = CHANNELS[message.value("definition.channel")] if earlier and message else None
     channel = channel or random.choice(("email", "sms", "push", "whatsapp"))
     draft = not earlier and random.random() < 0.15
-    record.attributes["definition"]["details"] = None if draft else _details(birth, channel, earlier or {})
-    record.relations.update({"image": birth.pick("image") if channel == "push" else None, "translation": None})
+    record.attributes["definition"]["details"] = None if draft else _details(context, channel, earlier or {})
+    record.relations.update({"image": context.pick("image") if channel == "push" else None, "translation": None})
 
 
-def _details(birth: Birth, channel: str, earlier: dict[str, Any]) -> dict[str, Any]:
-    random = birth.random
+def _details(context: MakerContext, channel: str, earlier: dict[str, Any]) -> dict[str, Any]:
+    random = context.random
     text = f"{random.choice(words.PRODUCTS)} — {words.filler(random, 20)}"
     if channel == "email":
         return {
             "channel": "email",
-            "template_id": birth.pick("template"),
+            "template_id": context.pick("template"),
             "subject": earlier.get("subject") or text,
             "preview_text": earlier.get("preview_text") or "",
             **{name: earlier.get(name) or "" for name in _ADDRESSES},
@@ -120,7 +120,7 @@ def _details(birth: Birth, channel: str, earlier: dict[str, Any]) -> dict[str, A
             "message_hierarchy": None,
         }
     if channel == "whatsapp":
-        return {"channel": "whatsapp", "template_id": birth.pick("template"), "shorten_links": True}
+        return {"channel": "whatsapp", "template_id": context.pick("template"), "shorten_links": True}
     button = {"label": "Öffnen", "action_type": "open_url", "url": "https://shop.example.com", "icon": None}
     return {
         "channel": "push",
@@ -140,7 +140,7 @@ def _details(birth: Birth, channel: str, earlier: dict[str, Any]) -> dict[str, A
 
 
 class EstimationTable(RecordTable):
-    """Whom campaigns would reach: one number for each of them, by its id."""
+    """Recipient estimations: one number for each campaign, by the campaign's ID."""
 
     def __init__(self, campaigns: RecordTable) -> None:
         super().__init__()
@@ -148,20 +148,20 @@ class EstimationTable(RecordTable):
 
     @override
     def get(self, identity: str) -> Record | None:
-        """The estimation for a campaign; those of some campaigns never come."""
+        """Return the estimation for a campaign; some campaigns never get one."""
         count = crc32(identity.encode()) % 100_000
-        if self._campaigns.get(identity) is None or count % _WITHOUT_ESTIMATION == 0:
+        if self._campaigns.get(identity) is None or count % _NO_ESTIMATION_EVERY == 0:
             return None
         return Record(identity, {"estimated_recipient_count": count})
 
     @override
     def ids(self) -> list[str]:
-        """The ids of the campaigns that have one."""
+        """Return the IDs of the campaigns with an estimation."""
         return [identity for identity in self._campaigns.ids() if self.get(identity)]
 
 
-def seen_campaign(record: Record) -> Record:
-    """A campaign of earlier revisions as revision 2026-10-15 shows it; it was made with the wizard."""
+def convert_campaign(record: Record) -> Record:
+    """Return a campaign of earlier revisions in the shape of revision 2026-10-15, as made with the wizard."""
     old = record.attributes
     definition = {
         "name": old["name"],
@@ -175,18 +175,18 @@ def seen_campaign(record: Record) -> Record:
     return Record(record.id, {**times, "definition": definition}, record.relations)
 
 
-class SeenMessages:
-    """Messages of earlier revisions as revision 2026-10-15 shows them: what they say is in their variations.
+class MessageConverter:
+    """A converter of messages to the shape of revision 2026-10-15, which moves their content to variations.
 
     Args:
-        tables: where their campaigns are.
+        tables: The tables with the campaigns.
     """
 
     def __init__(self, tables: Mapping[str, Table]) -> None:
         self._tables = tables
 
     def __call__(self, record: Record) -> Record:
-        """One message in that shape."""
+        """Return a message in that shape."""
         old = record.attributes
         campaign = self._tables["campaign"].get("".join(ids_of(record.relations.get("campaign"))))
         of_campaign = campaign.attributes if campaign else {}
@@ -203,7 +203,7 @@ class SeenMessages:
         return Record(record.id, attributes, relations)
 
 
-DETAILS: dict[str, Callable[[Birth, Record], None]] = {
+DETAILS: dict[str, Callable[[MakerContext, Record], None]] = {
     "campaign": _campaign,
     "campaign-audience": _campaign_audience,
     "campaign-message": _campaign_message,

@@ -1,4 +1,4 @@
-"""What goes together in the catalog, and in coupons with their codes."""
+"""Details of catalog records, coupons and coupon codes beyond the facts."""
 
 from __future__ import annotations
 
@@ -11,58 +11,60 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
-    from klaviyo_simulator.data.made_up import Birth
+    from klaviyo_simulator.data.made_up import MakerContext
     from klaviyo_simulator.data.records import Record
 
 _CATALOG = "$custom:::$default:::"
 
 
-def _sold(birth: Birth, record: Record, kind: str) -> None:
-    external, random = f"{kind}-{birth.number}", birth.random
+def _sellable(context: MakerContext, record: Record, kind: str) -> None:
+    external, random = f"{kind}-{context.number}", context.random
     record.id = _CATALOG + external
-    record.change(external_id=external, created=_moment(random, birth.created), updated=_moment(random, birth.updated))
-    if random.random() < 0.2:  # recorded: there are empty addresses beside null
+    record.change(
+        external_id=external, created=_moment(random, context.created), updated=_moment(random, context.updated)
+    )
+    if random.random() < 0.2:  # recorded: empty URLs as well as null
         record.change(image_full_url="")
 
 
-def _item(birth: Birth, record: Record) -> None:
-    _sold(birth, record, "item")
+def _item(context: MakerContext, record: Record) -> None:
+    _sellable(context, record, "item")
 
 
-def _variant(birth: Birth, record: Record) -> None:
-    _sold(birth, record, "variant")
+def _variant(context: MakerContext, record: Record) -> None:
+    _sellable(context, record, "variant")
 
 
-def _category(birth: Birth, record: Record) -> None:
-    external = f"category-{birth.number}"
+def _category(context: MakerContext, record: Record) -> None:
+    external = f"category-{context.number}"
     record.id = _CATALOG + external
-    record.change(external_id=external, updated=_moment(birth.random, birth.updated))
-    record.hidden = {"created": iso(birth.created)}  # it can be sorted by, though it is not shown
+    record.change(external_id=external, updated=_moment(context.random, context.updated))
+    record.hidden = {"created": iso(context.created)}  # records can be sorted by it, but do not show it
 
 
-def _coupon(birth: Birth, record: Record) -> None:
-    record.id = f"{birth.random.choice((10, 15, 20, 50))}OFF{birth.number}"
+def _coupon(context: MakerContext, record: Record) -> None:
+    record.id = f"{context.random.choice((10, 15, 20, 50))}OFF{context.number}"
     record.change(external_id=record.id)
-    if birth.number % 2:  # recorded: the number is a text
+    if context.number % 2:  # recorded: the number is a text
         record.change(monitor_configuration={"low_balance_threshold": "100"})
-    if birth.number % 3 == 0:
+    if context.number % 3 == 0:
         record.change(assigner_configuration=None)
 
 
-def _coupon_code(birth: Birth, record: Record) -> None:
-    random = birth.random
-    code = f"{words.short_id(random).upper()}-{birth.number}"
+def _coupon_code(context: MakerContext, record: Record) -> None:
+    random = context.random
+    code = f"{words.short_id(random).upper()}-{context.number}"
     record.id = f"{words.short_id(random)}:{code}"
-    record.change(unique_code=code, expires_at=iso(birth.updated + random.randrange(-400, 400) * DAY))
+    record.change(unique_code=code, expires_at=iso(context.updated + random.randrange(-400, 400) * DAY))
     assigned = record.attributes["status"] in {"ASSIGNED_TO_PROFILE", "USED"}
-    record.relations["profile"] = birth.pick("profile") if assigned else None
+    record.relations["profile"] = context.pick("profile") if assigned else None
 
 
 def _moment(random: Random, second: int) -> str:
     return iso(second) if random.random() < 0.5 else iso_micro(second * SECOND + 437_000)
 
 
-DETAILS: dict[str, Callable[[Birth, Record], None]] = {
+DETAILS: dict[str, Callable[[MakerContext, Record], None]] = {
     "catalog-category": _category,
     "catalog-item": _item,
     "catalog-variant": _variant,

@@ -1,4 +1,4 @@
-"""What the facts cannot say of some types: ids of another form, and values that go together."""
+"""Details of some types beyond the facts: other forms of IDs, and values that depend on each other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from klaviyo_simulator.protocol.instants import DAY, iso
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from klaviyo_simulator.data.made_up import Birth
+    from klaviyo_simulator.data.made_up import MakerContext
 
 METRIC_NAMES = (
     *("Placed Order", "Ordered Product", "Viewed Product", "Added to Cart", "Checkout Started"),
@@ -29,7 +29,7 @@ TOPICS = (
     *("event:klaviyo.opened_email", "event:klaviyo.clicked_email", "event:klaviyo.received_sms"),
     *("event:klaviyo.submitted_review", "event:klaviyo.unsubscribed_from_email_marketing"),
 )
-# Recorded: a category is text or an object, and some metrics have no integration.
+# Recorded: a category is a text or an object, and some metrics have no integration.
 _INTEGRATIONS: tuple[dict[str, Any] | None, ...] = (
     {"object": "integration", "id": "0eMvjm", "key": "shopify", "name": "Shopify", "category": "eCommerce"},
     {"object": "integration", "id": "0rG4eQ", "key": "klaviyo", "name": "Klaviyo", "category": "Internal"},
@@ -45,171 +45,175 @@ _TRANSLATED = ("campaign-variation", "flow-message", "template", "template-unive
 
 
 class Group(Record):
-    """A list or segment, which knows how many belong to it."""
+    """A list or segment, with the number of its members."""
 
     __slots__ = ()
 
     @property
     @override
     def attributes(self) -> dict[str, Any]:
-        """The attributes and the count."""
+        """The attributes, with the number of members."""
         return {**self._attributes, "profile_count": len(ids_of(self.relations.get("profiles")))}
 
 
-def _short_id(birth: Birth, record: Record) -> None:
-    record.id = words.short_id(birth.random)
+def _short_id(context: MakerContext, record: Record) -> None:
+    record.id = words.short_id(context.random)
 
 
-def _uuid(birth: Birth, record: Record) -> None:
-    record.id = words.uuid_text(birth.random)
+def _uuid(context: MakerContext, record: Record) -> None:
+    record.id = words.uuid_text(context.random)
 
 
-def _numbered(first: int, step: int) -> Callable[[Birth, Record], None]:
-    def detail(birth: Birth, record: Record) -> None:
-        record.id = str(first + birth.number * step)
+def _numbered(first: int, step: int) -> Callable[[MakerContext, Record], None]:
+    def detail(context: MakerContext, record: Record) -> None:
+        record.id = str(first + context.number * step)
 
     return detail
 
 
-def _account(birth: Birth, record: Record) -> None:
-    record.id = words.short_id(birth.random)
+def _account(context: MakerContext, record: Record) -> None:
+    record.id = words.short_id(context.random)
     record.change(public_api_key=record.id, test_account=False)
 
 
-def _custom_metric(birth: Birth, record: Record) -> None:
-    record.id = words.uuid_text(birth.random)
-    metrics = list(dict.fromkeys(each for _ in range(2) if (each := birth.pick("metric"))))
+def _custom_metric(context: MakerContext, record: Record) -> None:
+    record.id = words.uuid_text(context.random)
+    metrics = list(dict.fromkeys(each for _ in range(2) if (each := context.pick("metric"))))
     record.relations["metrics"] = metrics
     above_ten = {"property": "$value", "filter": {"type": "numeric", "operator": "greater-than", "value": 10}}
     record.attributes["definition"]["metric_groups"] = [
-        {"metric_id": each, "metric_filters": birth.random.choice(([above_ten], None)), "value_property": None}
+        {"metric_id": each, "metric_filters": context.random.choice(([above_ten], None)), "value_property": None}
         for each in metrics
     ]
 
 
-def _form(birth: Birth, record: Record) -> None:
-    record.id = words.short_id(birth.random)
+def _form(context: MakerContext, record: Record) -> None:
+    record.id = words.short_id(context.random)
     record.change(definition={"versions": []})
 
 
-def _image(birth: Birth, record: Record) -> None:
-    record.id = str(100_000 + birth.number * 3)
-    hidden = birth.number % 5 == 4
-    record.change(format=birth.random.choice(("jpeg", "png", "gif")), hidden=hidden)
-    if hidden and birth.number % 2:  # PATCH replaces all attributes, so an image that is hidden with it loses its name
+def _image(context: MakerContext, record: Record) -> None:
+    record.id = str(100_000 + context.number * 3)
+    hidden = context.number % 5 == 4
+    record.change(format=context.random.choice(("jpeg", "png", "gif")), hidden=hidden)
+    if (
+        hidden and context.number % 2
+    ):  # PATCH replaces all attributes, so it removes the name of the image that it hides
         record.change(name=None)
 
 
-def _mapped_metric(birth: Birth, record: Record) -> None:
-    record.id = MAPPINGS[birth.number % len(MAPPINGS)]
-    kind = ("metric", "custom-metric", "metric", None)[birth.number % 4]
-    record.relations.update({name: birth.pick(name) if name == kind else None for name in ("metric", "custom-metric")})
+def _mapped_metric(context: MakerContext, record: Record) -> None:
+    record.id = MAPPINGS[context.number % len(MAPPINGS)]
+    kind = ("metric", "custom-metric", "metric", None)[context.number % 4]
+    record.relations.update(
+        {name: context.pick(name) if name == kind else None for name in ("metric", "custom-metric")}
+    )
 
 
-def _metric(birth: Birth, record: Record) -> None:
-    record.id, number = words.short_id(birth.random), birth.number
+def _metric(context: MakerContext, record: Record) -> None:
+    record.id, number = words.short_id(context.random), context.number
     name = METRIC_NAMES[number] if number < len(METRIC_NAMES) else f"Custom Metric {number} ✓"
     record.change(name=name, integration=_INTEGRATIONS[number % len(_INTEGRATIONS)])
 
 
-def _metric_property(birth: Birth, record: Record) -> None:
-    record.id = words.short_id(birth.random) + str(birth.number)
-    record.change(inferred_type=birth.random.choice(("numeric", "list", "string")), sample_values=None)
+def _metric_property(context: MakerContext, record: Record) -> None:
+    record.id = words.short_id(context.random) + str(context.number)
+    record.change(inferred_type=context.random.choice(("numeric", "list", "string")), sample_values=None)
 
 
-def _object_schema(birth: Birth, record: Record) -> None:
-    draft = birth.number % 3 == 2
-    record.change(status="draft" if draft else "active", published_at=None if draft else iso(birth.updated))
+def _object_schema(context: MakerContext, record: Record) -> None:
+    draft = context.number % 3 == 2
+    record.change(status="draft" if draft else "active", published_at=None if draft else iso(context.updated))
 
 
-def _object_type(birth: Birth, record: Record) -> None:
-    # Recorded: the accounts' own types have one namespace, those of apps another.
-    record.change(namespace="applications/01HX" if birth.number % 2 else "custom-objects")
+def _object_type(context: MakerContext, record: Record) -> None:
+    # Recorded: types of the account have one namespace, those of apps another.
+    record.change(namespace="applications/01HX" if context.number % 2 else "custom-objects")
     for relation in ("current-schema", "draft-schema", "profile-object-types"):
-        record.relations.pop(relation, None)  # set when its schemas are made
+        record.relations.pop(relation, None)  # set with its schemas
 
 
-def _push_token(birth: Birth, record: Record) -> None:
-    # The id is the token, so that members of groups can be filtered by it.
-    record.id = words.uuid_text(birth.random)
+def _push_token(context: MakerContext, record: Record) -> None:
+    # Members of groups are filtered by the token, so it is the ID.
+    record.id = words.uuid_text(context.random)
     record.change(token=record.id)
 
 
-def _review(birth: Birth, record: Record) -> None:
-    record.id = str(10**9 + birth.number * 11)
+def _review(context: MakerContext, record: Record) -> None:
+    record.id = str(10**9 + context.number * 11)
     status, kind = record.attributes["status"], record.attributes["review_type"]
     if status and status["value"] != "rejected":
         record.change(status={"value": status["value"]})
-    record.change(rating=None if kind == "question" else birth.random.randrange(1, 6))
-    record.relations["item"] = None if kind == "store" else birth.pick("catalog-item")
+    record.change(rating=None if kind == "question" else context.random.randrange(1, 6))
+    record.relations["item"] = None if kind == "store" else context.pick("catalog-item")
 
 
-def _segment(birth: Birth, record: Record) -> None:
-    record.id = words.short_id(birth.random)
+def _segment(context: MakerContext, record: Record) -> None:
+    record.id = words.short_id(context.random)
     condition: dict[str, Any] = {"type": "profile-region", "in_region": False, "region": "united_states"}
-    if birth.number % 2:  # recorded: the filter on time is null
-        groups = [each] if (each := birth.pick("list")) else []
+    if context.number % 2:  # recorded: timeframe_filter is null
+        groups = [each] if (each := context.pick("list")) else []
         condition = {"type": "profile-group-membership", "is_member": True, "group_ids": groups}
         condition["timeframe_filter"] = None
     definition = {"condition_groups": [{"conditions": [condition]}]}
-    record.change(is_active=birth.number % 5 != 4, definition=words.or_null(birth.random, definition))
+    record.change(is_active=context.number % 5 != 4, definition=words.or_null(context.random, definition))
 
 
-def _tag_group(birth: Birth, record: Record) -> None:
-    record.id, first = words.uuid_text(birth.random), birth.number == 0
+def _tag_group(context: MakerContext, record: Record) -> None:
+    record.id, first = words.uuid_text(context.random), context.number == 0
     record.change(default=first, **({"name": "Default"} if first else {}))
 
 
-def _template(birth: Birth, record: Record) -> None:
-    record.id = words.short_id(birth.random)
-    editor = birth.random.choice(("SYSTEM_DRAGGABLE", "SIMPLE", "CODE", "USER_DRAGGABLE"))
+def _template(context: MakerContext, record: Record) -> None:
+    record.id = words.short_id(context.random)
+    editor = context.random.choice(("SYSTEM_DRAGGABLE", "SIMPLE", "CODE", "USER_DRAGGABLE"))
     body = {"id": "1", "properties": {"id": None, "css_class": None}, "styles": {"width": 600}, "sections": []}
     definition: dict[str, Any] = {"id": "1", "template_id": None, "body": body, "styles": []}
     record.change(editor_type=editor, definition=definition if editor == "SYSTEM_DRAGGABLE" else None)
 
 
-def _tracking_setting(_: Birth, record: Record) -> None:
+def _tracking_setting(_: MakerContext, record: Record) -> None:
     both = {"flow": {"type": "dynamic", "value": "flow_name"}, "campaign": {"type": "static", "value": "kampanya é"}}
     given = dict.fromkeys(("utm_medium", "utm_campaign"), both)
     record.change(**given, utm_source={**both, "campaign": None}, utm_id=None, utm_term=None)
     record.change(custom_parameters=[{"name": "quelle", **both}])
 
 
-def _translation(birth: Birth, record: Record) -> None:
-    kind = _TRANSLATED[birth.number % len(_TRANSLATED)]
-    related = words.ulid(birth.random, birth.created) if kind == "consent-page" else birth.pick(kind)
+def _translation(context: MakerContext, record: Record) -> None:
+    kind = _TRANSLATED[context.number % len(_TRANSLATED)]
+    related = words.ulid(context.random, context.created) if kind == "consent-page" else context.pick(kind)
     record.id = f"{kind}::{record.attributes['channel']}::{record.id}"
     record.relations.update({name: related if name == kind else None for name in _TRANSLATED})
     record.hidden = {"resource_type": kind, "related_resource_id": related}
-    if birth.random.random() < 0.1:
+    if context.random.random() < 0.1:
         record.change(created=None, updated=None)
 
 
-def _universal_content(birth: Birth, record: Record) -> None:
+def _universal_content(context: MakerContext, record: Record) -> None:
     hidden = {"show_on": "all", "visible_check": None, "content_repeat": None}
-    text = {"content": birth.random.choice(words.PRODUCTS), "display_options": hidden}
-    kind, data = birth.random.choice((("html", text), ("video", None), ("social", "icons")))
+    text = {"content": context.random.choice(words.PRODUCTS), "display_options": hidden}
+    kind, data = context.random.choice((("html", text), ("video", None), ("social", "icons")))
     block = {"content_type": "block", "type": kind, "data": data}
-    record.change(definition=words.or_null(birth.random, block, 0.1))
+    record.change(definition=words.or_null(context.random, block, 0.1))
 
 
-def _usage(birth: Birth, record: Record) -> None:
-    name = USAGES[birth.number % len(USAGES)]
-    record.id = name if birth.number < len(USAGES) else f"{name}_{birth.number}"
-    start = birth.updated - birth.updated % (30 * DAY)
+def _usage(context: MakerContext, record: Record) -> None:
+    name = USAGES[context.number % len(USAGES)]
+    record.id = name if context.number < len(USAGES) else f"{name}_{context.number}"
+    start = context.updated - context.updated % (30 * DAY)
     record.change(period_start=iso(start), period_end=iso(start + 30 * DAY))
 
 
-def _webhook(birth: Birth, record: Record) -> None:
-    if birth.random.random() < 0.2:
+def _webhook(context: MakerContext, record: Record) -> None:
+    if context.random.random() < 0.2:
         record.change(created_at=None, updated_at=None)
 
 
-def _webhook_topic(birth: Birth, record: Record) -> None:
-    record.id = TOPICS[birth.number % len(TOPICS)]
+def _webhook_topic(context: MakerContext, record: Record) -> None:
+    record.id = TOPICS[context.number % len(TOPICS)]
 
 
-DETAILS: dict[str, Callable[[Birth, Record], None]] = {
+DETAILS: dict[str, Callable[[MakerContext, Record], None]] = {
     "account": _account,
     "billing-usage": _usage,
     "custom-metric": _custom_metric,

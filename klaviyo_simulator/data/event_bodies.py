@@ -1,4 +1,4 @@
-"""A pool of event bodies; each event shows one of them under its own id, time and profile."""
+"""A pool of event bodies; each event has one of them, with its own ID, time and profile."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from random import Random
 
-_BODIES = 512
-_LENGTH = 580  # of the properties: an event is about 1.4 KB, of which the rest takes its part
+_BODY_COUNT = 512
+_PROPERTIES_LENGTH = 580  # bytes; an event is about 1.4 KB in all
 
 
 @dataclass(frozen=True)
 class Body:
-    """What events of one kind have in common."""
+    """The part that events of one kind share."""
 
     metric: str
-    properties: bytes  # JSON, of the same length in all bodies, so that events can be laid out as a matrix
+    properties: bytes  # JSON, of equal length in all bodies, so that events form a matrix
 
 
 def pool(
     random: Random, metrics: Sequence[tuple[str, str]], campaigns: Sequence[str], flows: Sequence[str]
 ) -> list[Body]:
-    """The bodies, for metrics given as (id, name)."""
+    """Return the bodies for metrics given as (ID, name)."""
     bodies = []
-    for number in range(max(_BODIES, len(metrics)) if metrics else 0):
-        # Every metric occurs, and the first ones, of a shop's daily life, more often than the rest.
+    for number in range(max(_BODY_COUNT, len(metrics)) if metrics else 0):
+        # Every metric occurs, and the first ones, which are daily business, more often.
         at = number if number < len(metrics) else int(len(metrics) * random.random() ** 2)
         metric, name = metrics[at]
         properties = _properties(random, name, campaigns, flows)
         properties["note"] = ""
-        # Half of them escape what is not ASCII, half do not: JSON allows both.
+        # JSON allows escaped and plain non-ASCII characters, so half of the bodies have each.
         ascii_only = bool(number % 2)
-        missing = _LENGTH - len(_dumps(properties, ascii_only=ascii_only))
+        missing = _PROPERTIES_LENGTH - len(_dumps(properties, ascii_only=ascii_only))
         properties["note"] = words.filler(random, missing)
         bodies.append(Body(metric, _dumps(properties, ascii_only=ascii_only)))
     return bodies

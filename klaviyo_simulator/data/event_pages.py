@@ -1,7 +1,7 @@
-"""Pages of events as bytes, a thousand in about a millisecond.
+"""Pages of events as JSON bytes, a thousand events in about a millisecond.
 
-All events are equally long, so a page is a matrix of bytes with an event in each row: rows are copied from a pool
-of finished events, and ids, times, profiles and attributions are written over their columns.
+All events have the same length, so a page is a matrix of bytes with an event in each row: rows are copied from a pool
+of finished events, and IDs, times, profiles and attributions are written into their columns.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
     Numbers = NDArray[np.uint64]
     Seconds = NDArray[np.int64]
 
-_LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYab"  # 32 letters, five bits each, make an id of eleven
+_LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYab"  # 32 letters of five bits; an ID has eleven
 _ID_BITS = 55
-_STEP = 0x5851F42D4C957F2D  # odd, so that numbers and ids map onto each other
+_STEP = 0x5851F42D4C957F2D  # odd, so that numbers and IDs map one to one
 _IDS: int = 2**_ID_BITS
 _BACK = pow(_STEP, -1, _IDS)
 
-_ATTRIBUTED = 5  # one in so many events has an attribution,
-_ANONYMOUS = 101  # one has no profile,
-_BLANK = 3  # and one has a blank in its datetime instead of a T
+_ATTRIBUTED_EVERY = 5  # one of this many events has an attribution,
+_ANONYMOUS_EVERY = 101  # no profile,
+_BLANK_EVERY = 3  # or a blank instead of a T in its datetime
 _ATTRIBUTION = f'{{"type":"attribution","id":"{0:032x}"}}'
 
-NOBODY = 2**32  # stands for the profile of events that have none
-_NOBODY = "null"
+NO_PROFILE = 2**32  # profile number of events without a profile
+_NO_PROFILE_JSON = "null"
 
-# Characters that occur nowhere else mark the places of what differs.
+# Characters that occur nowhere else mark the variable parts.
 _ID, _SECOND, _DATETIME, _UUID, _PROFILE = "\1" * 11, "\2" * 10, "\3" * 25, "\4" * 36, "\5" * 26
 _LINKAGE = "\6" * len(_ATTRIBUTION)
 _URL = f"https://a.klaviyo.com/api/events/{_ID}"
@@ -69,24 +69,24 @@ _HUNDREDS = 100 ** np.arange(4, -1, -1, dtype=np.int64)
 
 
 class EventIds:
-    """Ids that follow from an event's number and show nothing of it."""
+    """IDs computed from the numbers of events, which they do not reveal."""
 
     def __init__(self, seed: int) -> None:
         self._offset = seed * 0x9E3779B97F4A7C15 % _IDS
         self._shifts = np.arange(_ID_BITS - 5, -1, -5, dtype=np.uint64)
 
     def of(self, numbers: Numbers) -> Bytes:
-        """The ids of some numbers, a row of letters each."""
+        """Return the IDs of some numbers, as a row of letters each."""
         codes = numbers * np.uint64(_STEP) + np.uint64(self._offset)
         letters: Bytes = _ALPHABET[(codes[:, None] >> self._shifts & np.uint64(31)).astype(np.intp)]
         return letters
 
     def texts(self, numbers: Numbers) -> list[str]:
-        """The ids of some numbers."""
+        """Return the IDs of some numbers."""
         return [row.tobytes().decode() for row in self.of(numbers)]
 
     def number(self, identity: str) -> int | None:
-        """The number behind an id, if it can be one."""
+        """Return the number behind an ID, or None if it is malformed."""
         if len(identity) != len(_ID) or any(letter not in _LETTERS for letter in identity):
             return None
         code = 0
@@ -96,27 +96,27 @@ class EventIds:
 
 
 class EventPages:
-    """Writes events as JSON."""
+    """A writer of events as JSON."""
 
     def __init__(self, ids: EventIds, bodies: Sequence[Body], profiles: Sequence[str]) -> None:
         self.bodies = bodies
         self._ids = ids
         self._metrics = [body.metric for body in bodies]
-        # The first body of each metric stands for it.
+        # The first body of each metric represents it.
         self._metric_at = np.array([self._metrics.index(metric) for metric in self._metrics], np.intp)
         self._layouts = {False: _Layout(bodies, _ATTRIBUTIONS), True: _Layout(bodies, _LINKED_ATTRIBUTIONS)}
         self._profile_ids = profiles
         self._profiles = _letters("".join(profiles)).reshape(-1, len(_PROFILE))
 
     def body_of(self, numbers: Numbers) -> Numbers:
-        """Which bodies some events show."""
+        """Return the body number of each event."""
         bodies: Numbers = (numbers * np.uint64(2654435761) >> np.uint64(7)) % np.uint64(len(self._metrics))
         return bodies
 
     def related(self, relation: str, numbers: Numbers) -> Iterator[tuple[int, str]]:
-        """The metrics, profiles or attributions of some events: the place of the first event of each, and its id."""
+        """Yield the distinct related resources of some events: the index of the first event with each, and its ID."""
         if relation == "attributions":
-            (places,) = np.nonzero(numbers % np.uint64(_ATTRIBUTED) == 0)
+            (places,) = np.nonzero(numbers % np.uint64(_ATTRIBUTED_EVERY) == 0)
             ids = (f"{number:032x}" for number in numbers[places].tolist())
         else:
             known, which = (
@@ -125,27 +125,30 @@ class EventPages:
                 else (self._profile_ids, self.profile_of(numbers))
             )
             different, places = np.unique(which, return_index=True)
-            places, different = places[different != NOBODY], different[different != NOBODY]
+            places, different = places[different != NO_PROFILE], different[different != NO_PROFILE]
             ids = (known[at] for at in different.tolist())
         return zip(places.tolist(), ids, strict=True)
 
     def with_metric(self, numbers: Numbers, metrics: set[str]) -> NDArray[np.bool_]:
-        """Which of some events are of one of some metrics."""
+        """Return whether each event is of one of some metrics."""
         wanted = np.array([metric in metrics for metric in self._metrics])
         found: NDArray[np.bool_] = wanted[self.body_of(numbers)]
         return found
 
     def with_profile(self, numbers: Numbers, profiles: set[str]) -> NDArray[np.bool_]:
-        """Which of some events are of one of some profiles."""
+        """Return whether each event is of one of some profiles."""
         wanted = np.array([at for at, profile in enumerate(self._profile_ids) if profile in profiles], np.uint64)
         return np.isin(self.profile_of(numbers), wanted)
 
     def write(self, seconds: Seconds, numbers: Numbers, linked: bool = False) -> memoryview:
-        """Some events as JSON, with commas between them; their attributions among it if they are to be linked."""
+        """Return some events as JSON separated by commas; `linked` adds the IDs of their attributions."""
         layout = self._layouts[linked]
         page = layout.pool.take(self.body_of(numbers).astype(np.intp), axis=0)
         ids, profiles = self._ids.of(numbers), self.profile_of(numbers)
-        (anonymous,), (attributed,) = np.nonzero(profiles == NOBODY), np.nonzero(numbers % np.uint64(_ATTRIBUTED) == 0)
+        (anonymous,), (attributed,) = (
+            np.nonzero(profiles == NO_PROFILE),
+            np.nonzero(numbers % np.uint64(_ATTRIBUTED_EVERY) == 0),
+        )
         profiles[anonymous] = 0
         columns = {
             _ID: ids,
@@ -157,8 +160,8 @@ class EventPages:
         for mark, letters in columns.items():
             _overwrite(page, layout.places[mark], letters)
         start, end = layout.person
-        page[anonymous, start:end] = _letters(_NOBODY.ljust(end - start))
-        # Rows are equally long, so blanks fill the place of attributions that an event does not have.
+        page[anonymous, start:end] = _letters(_NO_PROFILE_JSON.ljust(end - start))
+        # Rows have equal length, so blanks replace the attributions of events without them.
         parts = np.tile(layout.attributions, (len(attributed), 1))
         _overwrite(parts, layout.places_in_attributions[_ID], ids[attributed])
         if linked:
@@ -167,15 +170,15 @@ class EventPages:
         return page.reshape(-1)[:-1].data
 
     def profile_of(self, numbers: Numbers) -> Numbers:
-        """Which profiles some events are of, or `NOBODY`."""
+        """Return the profile number of each event, or `NO_PROFILE`."""
         mixed: Numbers = numbers * np.uint64(2246822519) >> np.uint64(5)
         profiles: Numbers = mixed % np.uint64(len(self._profile_ids))
-        profiles[numbers % np.uint64(_ANONYMOUS) == 0] = NOBODY
+        profiles[numbers % np.uint64(_ANONYMOUS_EVERY) == 0] = NO_PROFILE
         return profiles
 
 
 class _Layout:
-    """Finished events as the rows of a matrix, and the places in them of what differs."""
+    """Finished events as the rows of a matrix, and the positions of their variable parts."""
 
     def __init__(self, bodies: Sequence[Body], attributions: str) -> None:
         first = [
@@ -193,14 +196,14 @@ class _Layout:
 
 
 def _places(row: bytes) -> dict[str, list[int]]:
-    """Where the marks of what differs begin."""
+    """Return the positions of the marks of variable parts."""
     marks = (_ID, _SECOND, _DATETIME, _UUID, _PROFILE, _LINKAGE)
     return {mark: [found.start() for found in re.finditer(mark.encode(), row)] for mark in marks}
 
 
 def _overwrite(rows: Bytes, places: Iterable[int], letters: Bytes) -> None:
-    """Write letters over some places of each row."""
-    whole = f"V{letters.shape[1]}"  # seen as one item, letters are copied in half the time
+    """Write letters at some positions of each row."""
+    whole = f"V{letters.shape[1]}"  # copying the letters as one item takes half the time
     for place in places:
         rows[:, place : place + letters.shape[1]].view(whole)[:] = letters.view(whole)
 
@@ -211,7 +214,7 @@ def _datetimes(seconds: Seconds, numbers: Numbers) -> Bytes:
     dates = _letters("".join(map(day_text, range(first, int(days.max()) + 1)))).reshape(-1, 10)
     letters = np.empty((len(seconds), len(_DATETIME)), np.uint8)
     letters[:] = _letters("0000-00-00T00:00:00+00:00")
-    letters[numbers % np.uint64(_BLANK) == 0, 10] = ord(" ")
+    letters[numbers % np.uint64(_BLANK_EVERY) == 0, 10] = ord(" ")
     letters[:, :10] = dates[days - first]
     letters[:, 11:16] = _CLOCK[rest // 60]
     letters[:, 17:19] = _TWO[rest % 60]

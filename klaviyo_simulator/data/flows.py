@@ -1,4 +1,4 @@
-"""What goes together in flows, their actions, and the messages of these."""
+"""Details of flows, flow actions and flow messages beyond the facts."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
-    from klaviyo_simulator.data.made_up import Birth
+    from klaviyo_simulator.data.made_up import MakerContext
     from klaviyo_simulator.data.records import Record
 
 SENDING = {"send-email": "Email", "send-sms": "SMS", "send-mobile-push": "Push"}
-"""The actions that have messages, and their channels."""
+"""Actions with messages, and their channels."""
 
 _STATUSES = ("draft", "live", "manual")
 
 
-def _flow(birth: Birth, record: Record) -> None:
-    record.id = words.short_id(birth.random)
+def _flow(context: MakerContext, record: Record) -> None:
+    record.id = words.short_id(context.random)
     definition: dict[str, Any] = {"triggers": [], "profile_filter": None, "actions": [], "entry_action_id": None}
     record.change(
-        status=birth.random.choice(_STATUSES),
-        archived=birth.random.random() < 0.2,
+        status=context.random.choice(_STATUSES),
+        archived=context.random.random() < 0.2,
         definition={**definition, "reentry_criteria": {"duration": 1, "unit": "day"}},
     )
 
 
-def _flow_action(birth: Birth, record: Record) -> None:
-    random = birth.random
+def _flow_action(context: MakerContext, record: Record) -> None:
+    random = context.random
     record.id = str(random.randrange(10**7, 10**8))
     kind = random.choice((*SENDING, "send-email", "time-delay", "conditional-split", None))
     step = kind and {"id": record.id, "temporary_id": None, "type": kind, **_step(random, kind)}
     record.change(definition=step, updated=words.or_null(random, record.attributes["updated"], 0.05))
 
 
-def _flow_message(birth: Birth, record: Record) -> None:
-    random = birth.random
+def _flow_message(context: MakerContext, record: Record) -> None:
+    random = context.random
     record.id = words.short_id(random)
-    channel = SENDING.get(birth.parent.value("definition.type"), "Email") if birth.parent else "Email"
-    template = birth.copy_template() if channel == "Email" else None
-    message = words.or_null(random, _message(birth, channel, record.id, template), 0.05)
+    channel = SENDING.get(context.parent.value("definition.type"), "Email") if context.parent else "Email"
+    template = context.copy_template() if channel == "Email" else None
+    message = words.or_null(random, _message(context, channel, record.id, template), 0.05)
     record.change(channel=channel, definition=message)
     record.relations["template"] = template
 
@@ -63,9 +63,9 @@ def _step(random: Random, kind: str) -> dict[str, Any]:
     return {"links": {"next": following}, "data": {"message": message, "status": random.choice(_STATUSES)}}
 
 
-def _message(birth: Birth, channel: str, identity: str, template: str | None) -> dict[str, Any]:
-    random = birth.random
-    own = {"name": f"{channel} #{birth.number} — {words.title(random)}", "id": identity}
+def _message(context: MakerContext, channel: str, identity: str, template: str | None) -> dict[str, Any]:
+    random = context.random
+    own = {"name": f"{channel} #{context.number} — {words.title(random)}", "id": identity}
     common = {"smart_sending_enabled": random.random() < 0.8, "additional_filters": None}
     if channel == "SMS":
         return {"body": f"{random.choice(words.PRODUCTS)} ↗", "image_id": None, "shorten_links": True, **common, **own}
@@ -88,7 +88,7 @@ def _message(birth: Birth, channel: str, identity: str, template: str | None) ->
     return {**content, **common, **own}
 
 
-DETAILS: dict[str, Callable[[Birth, Record], None]] = {
+DETAILS: dict[str, Callable[[MakerContext, Record], None]] = {
     "flow": _flow,
     "flow-action": _flow_action,
     "flow-message": _flow_message,

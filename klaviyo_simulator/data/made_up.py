@@ -1,7 +1,7 @@
-"""Records made up from the facts: each attribute by its type, its known values and its name.
+"""Records made up from the facts: each attribute by its type, known values and name.
 
-A type of which nothing else is known gets records that a reader may stumble over: nulls, empty lists, missing members,
-scripts, and numbers that few programs hold exactly.
+They are awkward on purpose: nulls, empty lists, missing members, many scripts, and numbers that few programs hold
+exactly.
 """
 
 from __future__ import annotations
@@ -20,38 +20,38 @@ from klaviyo_simulator.rules.hierarchy import PARENT_CHILD
 if TYPE_CHECKING:
     from random import Random
 
-_NULL = 0.15  # share of nulls among the values that can be null
-_ABSENT = 0.05  # share of the members that are left out, of those in an object that can be null
+_NULL = 0.15  # share of nulls among nullable values
+_MISSING = 0.05  # share of missing members among the nullable members of an object
 _MANAGED = {side for pair in PARENT_CHILD for side in ((pair.parent, pair.relation), (pair.child, pair.inverse))}
-"""Relations that records get by being joined to others."""
+"""Relationships that are set when records join others."""
 
 
-class Birth(NamedTuple):
-    """The moments of a record to be made, chance, and what there is already."""
+class MakerContext(NamedTuple):
+    """The context of a new record: randomness, its dates, and the existing records."""
 
     random: Random
-    number: int  # how many of its type were made before
+    number: int  # number of earlier records of its type
     created: int
     updated: int
-    pick: Callable[[str], str | None]  # the id of some record of a type, if there is one
-    copy_template: Callable[[], str]  # makes a template that is in no list; its id
-    parent: Record | None = None  # what it will belong to
+    pick: Callable[[str], str | None]  # the ID of a random record of a type, if any
+    copy_template: Callable[[], str]  # makes a template that no list shows, and returns its ID
+    parent: Record | None = None  # the parent that it will join
 
 
-Value = Callable[[Birth], Any]
+Value = Callable[[MakerContext], Any]
 Attributes = Mapping[str, Mapping[str, Any]]
 
 
-def record(name: str, birth: Birth, revision: str | None = None, kind: type[Record] = Record) -> Record:
-    """One record of a type, with the attributes of one revision or of all of them."""
+def record(name: str, context: MakerContext, revision: str | None = None, kind: type[Record] = Record) -> Record:
+    """Make a record of a type, with the attributes of one revision or of all."""
     relations: dict[str, Related] = {
-        relation: [each for _ in range(birth.random.randrange(3)) if (each := birth.pick(other))]
+        relation: [each for _ in range(context.random.randrange(3)) if (each := context.pick(other))]
         if many
-        else birth.pick(other)
+        else context.pick(other)
         for relation, other, many in _relations(name)
     }
-    attributes = {each: make(birth) for each, make in _shape(name, revision).items()}
-    return kind(words.ulid(birth.random, birth.created), attributes, relations)
+    attributes = {each: make(context) for each, make in _shape(name, revision).items()}
+    return kind(words.ulid(context.random, context.created), attributes, relations)
 
 
 @cache
@@ -74,7 +74,7 @@ def _of_all_revisions(name: str, section: str) -> dict[str, Any]:
 
 
 def _members(attributes: Attributes) -> dict[str, Value]:
-    """What makes the members of an object, of which the facts are given by dotted path."""
+    """Return a maker for each member of an object, from facts by dotted path."""
     found: dict[str, dict[str, Mapping[str, Any]]] = {}
     for path, fact in attributes.items():
         name, _, rest = path.partition(".")
@@ -85,80 +85,80 @@ def _members(attributes: Attributes) -> dict[str, Value]:
 def _value(name: str, fact: Mapping[str, Any], below: Attributes) -> Value:
     kind, nullable, _ = fact["type"].partition(" or null")
     outer, _, inner = kind.partition(" of ")
-    one = _one(name, inner or outer, fact.get("values"), below)
+    one = _single(name, inner or outer, fact.get("values"), below)
 
-    def several(birth: Birth) -> list[Any]:
-        return [one(birth) for _ in range(birth.random.randrange(3))]
+    def several(context: MakerContext) -> list[Any]:
+        return [one(context) for _ in range(context.random.randrange(3))]
 
     make = several if inner else one
-    if not nullable or name in _MOMENTS:
+    if not nullable or name in _DATES:
         return make
-    return lambda birth: None if birth.random.random() < _NULL else make(birth)
+    return lambda context: None if context.random.random() < _NULL else make(context)
 
 
-def _one(name: str, kind: str, values: list[Any] | None, below: Attributes) -> Value:
-    """What makes a value that is no list."""
+def _single(name: str, kind: str, values: list[Any] | None, below: Attributes) -> Value:
+    """Return the maker of a value that is not a list."""
     if below:
         members = _members(below)
         optional = {each for each, fact in below.items() if fact["type"].endswith(" or null")}
-        return lambda birth: {
-            each: make(birth)
+        return lambda context: {
+            each: make(context)
             for each, make in members.items()
-            if each not in optional or birth.random.random() >= _ABSENT
+            if each not in optional or context.random.random() >= _MISSING
         }
     if values:
-        return lambda birth: birth.random.choice(values)
-    if name in _MOMENTS:
-        return _MOMENTS[name]
+        return lambda context: context.random.choice(values)
+    if name in _DATES:
+        return _DATES[name]
     if kind == "string":
         return next(make for pattern, make in _TEXTS if re.search(pattern, name))
     kinds = [_KINDS[each] for each in kind.split(" or ")]
-    return kinds[0] if len(kinds) == 1 else lambda birth: birth.random.choice(kinds)(birth)
+    return kinds[0] if len(kinds) == 1 else lambda context: context.random.choice(kinds)(context)
 
 
-def _micro(birth: Birth, second: int) -> str:
-    """A second with some part of one, the same for both moments of a record."""
-    return iso_micro(second * SECOND + (birth.number * 7919 + birth.created) % SECOND)
+def _micro(context: MakerContext, second: int) -> str:
+    """Format a second with a fraction, which is the same for both dates of a record."""
+    return iso_micro(second * SECOND + (context.number * 7919 + context.created) % SECOND)
 
 
-_MOMENTS: dict[str, Value] = {
-    "created": lambda birth: iso(birth.created),
-    "updated": lambda birth: iso(birth.updated),
-    "created_at": lambda birth: _micro(birth, birth.created),
-    "updated_at": lambda birth: _micro(birth, birth.updated - (birth.updated > birth.created)),
+_DATES: dict[str, Value] = {
+    "created": lambda context: iso(context.created),
+    "updated": lambda context: iso(context.updated),
+    "created_at": lambda context: _micro(context, context.created),
+    "updated_at": lambda context: _micro(context, context.updated - (context.updated > context.created)),
 }
-"""When a record was made and changed. They are never null, since records are walked in their order."""
+"""Makers of the dates of creation and change, which are never null, since streams sort by them."""
 
 _KINDS: dict[str, Value] = {
-    "array": lambda birth: [birth.number],
-    "boolean": lambda birth: birth.random.random() < 0.5,
-    "date": lambda birth: iso(birth.updated)[:10],
-    "date-time": lambda birth: iso(birth.updated),
-    "integer": lambda birth: birth.random.choice((0, 1, 42, 2**31, 2**53)),
-    "number": lambda birth: birth.random.choice((0, 19.99, 0.1 + 0.2, 1e-7, 1e6)),
-    "object": lambda birth: birth.random.choice(({"Größe": words.HUGE[0], "nested": {"list": [1, None]}}, {})),
-    "string": lambda birth: birth.random.choice(words.PRODUCTS),
+    "array": lambda context: [context.number],
+    "boolean": lambda context: context.random.random() < 0.5,
+    "date": lambda context: iso(context.updated)[:10],
+    "date-time": lambda context: iso(context.updated),
+    "integer": lambda context: context.random.choice((0, 1, 42, 2**31, 2**53)),
+    "number": lambda context: context.random.choice((0, 19.99, 0.1 + 0.2, 1e-7, 1e6)),
+    "object": lambda context: context.random.choice(({"Größe": words.HUGE[0], "nested": {"list": [1, None]}}, {})),
+    "string": lambda context: context.random.choice(words.PRODUCTS),
 }
 
 _TEXTS: tuple[tuple[str, Value], ...] = (
-    ("email", lambda birth: f"person.{birth.random.randrange(500)}@example.com"),
-    ("url|link", lambda birth: f"https://shop.example.com/{birth.number}?q=%C3%BC&x=1"),
-    ("color|hex", lambda birth: birth.random.choice(("#ff5733", "#000", "black"))),
-    ("phone|number|identifier", lambda birth: f"+1800555{birth.number:04}"),
-    ("locale", lambda birth: birth.random.choice(("en", "tr", "ja"))),
-    ("country", lambda birth: birth.random.choice(words.PLACES)[2]),
-    ("city", lambda birth: birth.random.choice(words.PLACES)[0]),
-    ("region", lambda birth: birth.random.choice(words.PLACES)[1]),
-    ("timezone", lambda birth: birth.random.choice(words.PLACES)[3]),
-    ("currency", lambda birth: birth.random.choice(("USD", "TRY"))),
-    ("author", lambda birth: birth.random.choice(words.FIRST_NAMES)),
-    ("(^|_)id$|key|token", lambda birth: words.short_id(birth.random)),
-    ("name|title|label|subject", lambda birth: f"{words.title(birth.random)} {birth.number}"),
-    ("html", lambda birth: f"<p>{birth.random.choice(words.PRODUCTS)}</p>{words.filler(birth.random, 600)}"),
+    ("email", lambda context: f"person.{context.random.randrange(500)}@example.com"),
+    ("url|link", lambda context: f"https://shop.example.com/{context.number}?q=%C3%BC&x=1"),
+    ("color|hex", lambda context: context.random.choice(("#ff5733", "#000", "black"))),
+    ("phone|number|identifier", lambda context: f"+1800555{context.number:04}"),
+    ("locale", lambda context: context.random.choice(("en", "tr", "ja"))),
+    ("country", lambda context: context.random.choice(words.PLACES)[2]),
+    ("city", lambda context: context.random.choice(words.PLACES)[0]),
+    ("region", lambda context: context.random.choice(words.PLACES)[1]),
+    ("timezone", lambda context: context.random.choice(words.PLACES)[3]),
+    ("currency", lambda context: context.random.choice(("USD", "TRY"))),
+    ("author", lambda context: context.random.choice(words.FIRST_NAMES)),
+    ("(^|_)id$|key|token", lambda context: words.short_id(context.random)),
+    ("name|title|label|subject", lambda context: f"{words.title(context.random)} {context.number}"),
+    ("html", lambda context: f"<p>{context.random.choice(words.PRODUCTS)}</p>{words.filler(context.random, 600)}"),
     (
         "description|text|content|body|detail|quote",
-        lambda birth: birth.random.choice((words.filler(birth.random, 40), "Teşekkürler! 🙏", "")),
+        lambda context: context.random.choice((words.filler(context.random, 40), "Teşekkürler! 🙏", "")),
     ),
     ("", _KINDS["string"]),
 )
-"""What makes a text, by what its name has in it; the first that fits."""
+"""Makers of texts by a pattern of the name; the first match applies."""

@@ -1,4 +1,4 @@
-"""Profiles: a few hundred persons drawn in full, and any number that look like one of them."""
+"""Profiles: a few hundred full personas, and any number of profiles that each share one of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from klaviyo_simulator.data.timeline import Timeline
 
-_LOOKS = 256
+_PERSONAS = 256
 UNSUBSCRIBE = "UNSUBSCRIBE"
 _REASONS = ("HARD_BOUNCE", "INVALID_EMAIL", "SPAM_COMPLAINT", UNSUBSCRIBE, "USER_SUPPRESSED")
 
@@ -24,14 +24,23 @@ Suppressions = list[dict[str, Any]]
 
 
 class Profile(Record):
-    """A profile that keeps only what is its own; the rest it shares with all who look like it."""
+    """A profile that stores its own values only, and shares the others of its persona."""
 
-    __slots__ = ("_changes", "_look", "consent", "created", "last_event", "list_suppressions", "number", "suppression")
+    __slots__ = (
+        "_changes",
+        "_persona",
+        "consent",
+        "created",
+        "last_event",
+        "list_suppressions",
+        "number",
+        "suppression",
+    )
 
-    def __init__(self, identity: str, number: int, look: dict[str, Any], created: int, updated: int) -> None:
+    def __init__(self, identity: str, number: int, persona: dict[str, Any], created: int, updated: int) -> None:
         super().__init__(identity, {})
         self.number = number
-        self._look = look
+        self._persona = persona
         self.created = created
         self.last_event: int | None = None
         self.suppression: Suppressions | None = None
@@ -41,7 +50,7 @@ class Profile(Record):
 
     @property
     def email(self) -> str | None:
-        """The address; some profiles have a telephone number only."""
+        """The e-mail address; some profiles have only a telephone number."""
         return None if self.number % 29 == 28 else f"person.{self.number}@example.com"
 
     @property
@@ -55,7 +64,7 @@ class Profile(Record):
             "last_event_date": None if self.last_event is None else iso(self.last_event),
             "subscriptions": self._subscriptions(),
         }
-        return {**self._look, **own, **self._changes}
+        return {**self._persona, **own, **self._changes}
 
     @override
     def change(self, **attributes: Any) -> None:
@@ -63,7 +72,7 @@ class Profile(Record):
 
     @override
     def value(self, name: str) -> Any:
-        """The value behind a dotted path; the usual ones without building all attributes."""
+        """Return the value at a dotted path; frequent ones without building all attributes."""
         if name in self._changes:
             return self._changes[name]
         if name == "created":
@@ -78,23 +87,23 @@ class Profile(Record):
 
     @override
     def elements(self, name: str) -> list[dict[str, Any]]:
-        """The suppressions of one kind, or the elements of a relation."""
+        """Return the suppressions of one kind, or the elements of a relationship."""
         if not name.endswith("suppression") and not name.endswith("suppressions"):
             return super().elements(name)
         return (self.list_suppressions if name.endswith("list_suppressions") else self.suppression) or []
 
     def suppress(self, reason: str, timestamp: str) -> None:
-        """Add a suppression. `updated` does not move; the reason UNSUBSCRIBE ends the consent too."""
+        """Add a suppression, which keeps `updated`; the reason UNSUBSCRIBE also ends the consent."""
         found = [*(self.suppression or []), {"reason": reason, "timestamp": timestamp}]
         self.suppression = sorted(found, key=lambda each: str(each["timestamp"]))
 
     def subscribe(self, timestamp: str) -> None:
-        """Give consent and remove the suppression of an unsubscription; others stay."""
+        """Give consent, and remove suppressions by unsubscription but no others."""
         self.suppression = [each for each in self.suppression or [] if each["reason"] != UNSUBSCRIBE]
         self.consent = {"consent": "SUBSCRIBED", "consent_timestamp": timestamp, "last_updated": timestamp}
 
     def _subscriptions(self) -> dict[str, Any]:
-        shared, suppression = self._look["subscriptions"], self.suppression or []
+        shared, suppression = self._persona["subscriptions"], self.suppression or []
         marketing = {
             **shared["email"]["marketing"],
             **self.consent,
@@ -109,27 +118,27 @@ class Profile(Record):
 
 
 class ProfileMaker:
-    """Makes profiles, for the first stock and for those that come later."""
+    """A maker of profiles, initial and later ones."""
 
     def __init__(self, random: Random, timeline: Timeline, lists: Sequence[str]) -> None:
         self._random = random
         self._timeline = timeline
         self._lists = lists
-        self._looks = [_look(random, timeline) for _ in range(_LOOKS)]
+        self._personas = [_persona(random, timeline) for _ in range(_PERSONAS)]
         self._made = 0
 
-    def stock(self, count: int) -> Iterator[Profile]:
-        """The profiles that are there from the beginning."""
+    def initial(self, count: int) -> Iterator[Profile]:
+        """Yield the initial profiles."""
         random, timeline = self._random, self._timeline
-        imported = timeline.some(random)
+        imported = timeline.draw(random)
         for _ in range(count):
-            created = timeline.some(random)
+            created = timeline.draw(random)
             draw = random.random()
-            # A tenth came with one import, and all of them were touched in the same second.
-            updated = max(created, imported) if draw < 0.1 else timeline.later(random, created)
+            # A tenth came with one bulk import, so they share the second of their last change.
+            updated = max(created, imported) if draw < 0.1 else timeline.draw_after(random, created)
             profile = self.make(created, updated)
             if draw > 0.3:
-                profile.last_event = timeline.later(random, created)
+                profile.last_event = timeline.draw_after(random, created)
             if random.random() < 0.08:
                 times = random.choices((1, 2, 3), (8, 3, 1))[0]
                 profile.suppression = sorted(
@@ -141,17 +150,17 @@ class ProfileMaker:
             yield profile
 
     def make(self, created: int, updated: int) -> Profile:
-        """One more profile."""
+        """Make a profile."""
         number, self._made = self._made, self._made + 1
-        look = self._looks[self._random.randrange(_LOOKS)]
-        return Profile(words.ulid(self._random, created), number, look, created, updated)
+        persona = self._personas[self._random.randrange(_PERSONAS)]
+        return Profile(words.ulid(self._random, created), number, persona, created, updated)
 
     def reason(self) -> str:
-        """Why a profile is suppressed."""
+        """Return a random reason of suppression."""
         return self._random.choice(_REASONS)
 
     def _since(self, created: int) -> str:
-        return iso_micro(self._timeline.later(self._random, created) * SECOND + self._random.randrange(SECOND))
+        return iso_micro(self._timeline.draw_after(self._random, created) * SECOND + self._random.randrange(SECOND))
 
     def _list_suppression(self, created: int) -> dict[str, Any]:
         random = self._random
@@ -159,7 +168,7 @@ class ProfileMaker:
         return {"list_id": list_id, "reason": reason, "timestamp": self._since(created)}
 
 
-def _look(random: Random, timeline: Timeline) -> dict[str, Any]:
+def _persona(random: Random, timeline: Timeline) -> dict[str, Any]:
     city, region, country, zone, latitude, longitude = random.choice(words.PLACES)
     location = {
         "address1": words.or_null(random, f"{random.randrange(1, 200)} E 42nd St"),
@@ -202,7 +211,7 @@ def _properties(random: Random) -> dict[str, Any]:
 
 def _subscriptions(random: Random, timeline: Timeline) -> dict[str, Any]:
     consent = random.choice(("SUBSCRIBED", "NEVER_SUBSCRIBED"))
-    since = None if consent == "NEVER_SUBSCRIBED" else iso(timeline.some(random)).replace("T", random.choice("T "))
+    since = None if consent == "NEVER_SUBSCRIBED" else iso(timeline.draw(random)).replace("T", random.choice("T "))
     how = {"method": words.or_null(random, "PREFERENCE_PAGE"), "method_detail": "example.com/signup"}
     email = {
         "can_receive_email_marketing": True,

@@ -1,4 +1,4 @@
-"""Records: one resource each, with values that filters and sorts can look at."""
+"""Records: resources with values for filters and sorts."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing_extensions import override
 from klaviyo_simulator.protocol.instants import cached_instant_of
 
 Related = str | list[str] | dict[str, str | None] | None
-"""One id, several, or several with the moment since when each of them has belonged to the record."""
+"""One ID, several, or several with the date on which each joined."""
 
 
 class Record:
-    """One resource as it is stored: attributes, hidden values to filter on, and ids of related resources."""
+    """A stored resource: attributes, hidden values for filters, and IDs of related resources."""
 
     __slots__ = ("_attributes", "hidden", "id", "relations")
 
@@ -31,7 +31,7 @@ class Record:
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """The attributes, those that only come as additional fields among them."""
+        """All attributes, including additional fields."""
         return self._attributes
 
     def change(self, **attributes: Any) -> None:
@@ -39,7 +39,7 @@ class Record:
         self._attributes = {**self._attributes, **attributes}
 
     def value(self, name: str) -> Any:
-        """The value behind a dotted path."""
+        """Return the value at a dotted path."""
         if name == "id":
             return self.id
         if name in self.hidden:
@@ -50,14 +50,14 @@ class Record:
         return found
 
     def elements(self, name: str) -> list[dict[str, Any]]:
-        """The elements of a list behind a dotted path, or of a relation."""
+        """Return the elements of a list at a dotted path, or of a relationship."""
         if name in self.relations:
             return [{"id": each} for each in ids_of(self.relations[name])]
         return self.value(name) or []
 
 
 class Member(Record):
-    """A record as a group knows it: with the moment when it joined."""
+    """A record as a member of a group, with the date on which it joined."""
 
     __slots__ = ("_joined", "_record")
 
@@ -70,7 +70,7 @@ class Member(Record):
     @property
     @override
     def attributes(self) -> dict[str, Any]:
-        """The record's attributes, and when it joined."""
+        """The record's attributes, and the date on which it joined."""
         return {**self._record.attributes, "joined_group_at": self._joined}
 
     @override
@@ -83,12 +83,12 @@ class Member(Record):
 
 
 def ids_of(related: Related) -> list[str]:
-    """The ids in a relation."""
+    """Return the IDs in a relationship."""
     return [related] if isinstance(related, str) else list(related or ())
 
 
 def comparable(value: Any) -> Any:
-    """A value as it is compared: datetimes as moments, all else as it is."""
-    if isinstance(value, str) and value[4:5] == "-" and (moment := cached_instant_of(value)) is not None:
-        return moment
+    """Convert datetimes to instants, so that they can be compared."""
+    if isinstance(value, str) and value[4:5] == "-" and (instant := cached_instant_of(value)) is not None:
+        return instant
     return value

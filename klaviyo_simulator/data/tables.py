@@ -1,4 +1,4 @@
-"""Tables: the records of one type, filtered, and walked in the order of any sort key."""
+"""Tables: the records of a type, with filters and any sort key."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ _TESTS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 class Selection(NamedTuple):
-    """One page of a query: its records, and the place behind the last of them if there are more."""
+    """A page of a query: its records, and the place of the last one if there are more."""
 
     records: list[Record]
     more: Place | None
-    body: bytes | memoryview | None = None  # the records as JSON, where a table has them ready
+    body: bytes | memoryview | None = None  # the records as JSON, if the table has it ready
     length: int = 0
-    related: Sequence[tuple[str, str]] = ()  # types and ids of what is to be included with such a body
+    related: Sequence[tuple[str, str]] = ()  # types and IDs of the resources to include with such a body
 
 
 class Table(Protocol):
@@ -48,17 +48,17 @@ class Table(Protocol):
     def __len__(self) -> int: ...
 
     def get(self, identity: str) -> Record | None:
-        """The record of an id."""
+        """Return the record with an ID, if any."""
 
     def ids(self) -> list[str]:
-        """All ids."""
+        """Return all IDs."""
 
     def select(self, query: Query, after: Place | None, settings: Settings) -> Selection:
-        """One page of a query, behind a place."""
+        """Return the page of a query that follows a place."""
 
 
 class RecordTable:
-    """Records in memory, with an order for each sort key that was ever asked for."""
+    """Records in memory, with an index for each sort key that was requested."""
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
         self._records = {record.id: record for record in records}
@@ -69,19 +69,19 @@ class RecordTable:
         return len(self._records)
 
     def get(self, identity: str) -> Record | None:
-        """The record of an id."""
+        """Return the record with an ID, if any."""
         return self._records.get(identity)
 
     def ids(self) -> list[str]:
-        """All ids."""
+        """Return all IDs."""
         return list(self._records)
 
     def records(self) -> list[Record]:
-        """All records."""
+        """Return all records."""
         return list(self._records.values())
 
     def put(self, record: Record) -> None:
-        """Add a record, or take note that it has changed."""
+        """Add a record, or update the indices after a change."""
         self._records[record.id] = record
         for sort, order in self._orders.items():
             self._forget(sort, record.id)
@@ -96,7 +96,7 @@ class RecordTable:
             self._forget(sort, identity)
 
     def select(self, query: Query, after: Place | None, settings: Settings) -> Selection:
-        """One page of a query, behind a place."""
+        """Return the page of a query that follows a place."""
         matches = matcher(query.conditions, settings)
         found: list[Record] = []
         for record in self._walk(query, after):
@@ -107,7 +107,7 @@ class RecordTable:
         return Selection(found, None, length=len(found))
 
     def _walk(self, query: Query, after: Place | None) -> Iterator[Record]:
-        """The records behind a place, in order, that lie between the bounds of the sort key."""
+        """Return the records after a place, in order and within the bounds of the sort key."""
         order = self._order(query.sort)
         start, end = _window(order, query)
         if after is not None and query.descending:
@@ -131,7 +131,7 @@ class RecordTable:
 
 
 def _window(order: Sequence[Place], query: Query) -> tuple[int, int]:
-    """Return where the bounds of the sort key begin and end; records on a bound are left to the filter."""
+    """Return the index range of the bounds on the sort key; the filter decides about records on a bound."""
     start, end = 0, len(order)
     for condition in query.conditions:
         if condition.field != query.sort or condition.element_of is not None or not isinstance(condition.value, int):
@@ -144,13 +144,13 @@ def _window(order: Sequence[Place], query: Query) -> tuple[int, int]:
 
 
 def _key(record: Record, sort: str) -> Place:
-    """The sort key of a record: nulls come last, the id decides among equals."""
+    """Return the sort key of a record: nulls are last, and equal values are ordered by ID."""
     value: Any = comparable(record.value(sort))
     return (value is None, "" if value is None else value, record.id)
 
 
 class JointTable:
-    """The records of several tables as one, each in the shape that a revision shows it in."""
+    """The records of several tables as one, converted to the shape of a revision."""
 
     def __init__(self, *parts: tuple[RecordTable, Callable[[Record], Record]]) -> None:
         self._parts = parts
@@ -159,53 +159,53 @@ class JointTable:
         return sum(len(table) for table, _ in self._parts)
 
     def get(self, identity: str) -> Record | None:
-        """The record of an id."""
-        found = ((table.get(identity), seen) for table, seen in self._parts)
-        return next((seen(record) for record, seen in found if record), None)
+        """Return the record with an ID, if any."""
+        found = ((table.get(identity), convert) for table, convert in self._parts)
+        return next((convert(record) for record, convert in found if record), None)
 
     def ids(self) -> list[str]:
-        """All ids."""
+        """Return all IDs."""
         return [identity for table, _ in self._parts for identity in table.ids()]
 
     def select(self, query: Query, after: Place | None, settings: Settings) -> Selection:
-        """One page of a query, behind a place."""
-        together = RecordTable(seen(record) for table, seen in self._parts for record in table.records())
+        """Return the page of a query that follows a place."""
+        together = RecordTable(convert(record) for table, convert in self._parts for record in table.records())
         return together.select(query, after, settings)
 
 
 class TemplateTable(RecordTable):
-    """Templates: those that lists show, and the copies that flows keep to themselves."""
+    """Templates: listed ones, and the unlisted copies of flows."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._kept: dict[str, Record] = {}
+        self._unlisted: dict[str, Record] = {}
 
-    def keep(self, record: Record) -> None:
-        """Add a template that is in no list and can be read by its id only."""
-        self._kept[record.id] = record
+    def put_unlisted(self, record: Record) -> None:
+        """Add a template that can be read by ID, but is in no list."""
+        self._unlisted[record.id] = record
 
     @override
     def get(self, identity: str) -> Record | None:
-        """The template of an id, listed or not."""
-        return super().get(identity) or self._kept.get(identity)
+        """Return the template with an ID, listed or not."""
+        return super().get(identity) or self._unlisted.get(identity)
 
     @override
     def put(self, record: Record) -> None:
-        """Add a template to the lists, or take note that it has changed."""
-        if record.id not in self._kept:
+        """Add a listed template, or update the indices after a change."""
+        if record.id not in self._unlisted:
             super().put(record)
 
     @override
     def remove(self, identity: str) -> None:
-        if self._kept.pop(identity, None) is None:
+        if self._unlisted.pop(identity, None) is None:
             super().remove(identity)
 
 
 def matcher(conditions: Sequence[Condition], settings: Settings) -> Callable[[Record], bool]:
-    """A test whether a record meets all conditions.
+    """Return a function that returns whether a record meets all conditions.
 
-    Conditions on the elements of one list must be met by one element together. Which of several suppressions is
-    compared with a date is one of the settings.
+    One element of a list must meet all conditions on that list. A setting decides which of several suppressions is
+    compared with a date.
     """
 
     def holds(condition: Condition, value: Any) -> bool:
@@ -248,7 +248,7 @@ def _comparable_value(record: Record, condition: Condition) -> Any:
 
 
 def _compared(suppressions: list[dict[str, Any]], which: str) -> list[dict[str, Any]]:
-    """The suppressions that a date is compared with: the latest, the first, or all of them."""
+    """Return the suppressions to compare with a date: the latest, the first, or all."""
     if which == "any" or not suppressions:
         return suppressions
     pick = max if which == "latest" else min

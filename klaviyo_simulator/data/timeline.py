@@ -1,4 +1,4 @@
-"""When things happened: ten years, denser towards the present, with bursts of equal seconds."""
+"""The distribution of dates: denser towards the present, with bursts of equal seconds."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_RECENT = 0.01  # the last hundredth of the time, which holds `skew` of the events
-_FRESHNESS = 1.3  # how much denser the last hours are than the last weeks
-_BURSTS = 12  # bulk imports in the life of the shop
-_BURST_SHARE = 0.08  # of all events are bulk imports
-_FUTURE_SHARE = 0.002  # of all events are dated ahead, by hours to months
+_RECENT_SHARE = 0.01  # share of the time that has `skew` of the events
+_RECENT_DENSITY = 1.3  # exponent; above 1, the last hours are denser than the last weeks
+_BURST_COUNT = 12  # bulk imports
+_BURST_SHARE = 0.08  # share of events in bulk imports
+_FUTURE_SHARE = 0.002  # share of events dated hours to months in the future
 
 
 class Timeline:
-    """Draws moments between the shop's first day and now."""
+    """A distribution of seconds between the shop's first day and now."""
 
     def __init__(self, now: int, years: float, skew: float) -> None:
         self.now = now
@@ -29,36 +29,36 @@ class Timeline:
         self.skew = min(max(skew, 0.0), 1.0)
 
     def quantile(self, share: float) -> int:
-        """The second before which that share of everything happened."""
+        """Return the second before which a share of all dates are."""
         early = 1.0 - self.skew
         if share < early:
-            age = _RECENT + (1.0 - _RECENT) * (1.0 - share / early) ** 2
+            age = _RECENT_SHARE + (1.0 - _RECENT_SHARE) * (1.0 - share / early) ** 2
         else:
-            age = _RECENT * ((1.0 - share) / self.skew) ** _FRESHNESS
+            age = _RECENT_SHARE * ((1.0 - share) / self.skew) ** _RECENT_DENSITY
         return self.now - max(1, int(age * self.span))
 
-    def some(self, random: Random) -> int:
-        """Some second of the past."""
+    def draw(self, random: Random) -> int:
+        """Return a random second in the past."""
         return self.quantile(random.random())
 
-    def later(self, random: Random, than: int) -> int:
-        """Some second between another one and now."""
-        return than + int((self.now - 1 - than) * random.random() ** 0.7)
+    def draw_after(self, random: Random, second: int) -> int:
+        """Return a random second between a given one and now."""
+        return second + int((self.now - 1 - second) * random.random() ** 0.7)
 
     def events(self, seed: int, count: int) -> NDArray[np.int64]:
-        """Seconds in ascending order, with the bursts of bulk imports and some in the future."""
+        """Return ascending seconds, with the bursts of bulk imports and some in the future."""
         random = np.random.default_rng(seed)
         future = min(max(int(count * _FUTURE_SHARE), 1), count // 50)
         past = count - future
-        # One draw per equal slice of the distribution: ascending without sorting, and smooth at any size.
+        # One draw for each equal slice of the distribution is ascending without sorting, and smooth at any size.
         shares = (np.arange(past) + random.random(past)) / max(past, 1)
         early = 1.0 - self.skew
-        old = _RECENT + (1.0 - _RECENT) * np.maximum(1.0 - shares / max(early, 1e-9), 0.0) ** 2
-        new = _RECENT * ((1.0 - shares) / max(self.skew, 1e-9)) ** _FRESHNESS
+        old = _RECENT_SHARE + (1.0 - _RECENT_SHARE) * np.maximum(1.0 - shares / max(early, 1e-9), 0.0) ** 2
+        new = _RECENT_SHARE * ((1.0 - shares) / max(self.skew, 1e-9)) ** _RECENT_DENSITY
         ages = np.maximum(np.where(shares < early, old, new) * self.span, 1.0).astype(np.int64)
         seconds = self.now - ages
-        for _ in range(_BURSTS if past else 0):
-            length = min(past, max(2, int(past * _BURST_SHARE / _BURSTS)))
+        for _ in range(_BURST_COUNT if past else 0):
+            length = min(past, max(2, int(past * _BURST_SHARE / _BURST_COUNT)))
             at = int(random.integers(past - length + 1))
             seconds[at : at + length] = seconds[at]
         ahead = self.now + 3600 + (180 * DAY * random.random(future) ** 3).astype(np.int64)

@@ -6,7 +6,7 @@ import string
 from random import Random
 from typing import Any
 
-# Letters that look alike are part of the awkwardness.
+# Letters that look alike are here on purpose.
 FIRST_NAMES = (
     *("Sarah", "José", "Zoë", "Mehmet", "美咲", "伟", "지우", "محمد", "נועה", "Ольга", "Σοφία", "Łukasz"),
     *("Anne-Marie", "D'Angelo", "Øyvind", "प्रिया", "Nguyễn", "Ana"),
@@ -32,39 +32,39 @@ HUGE = (2**63, 2**64 + 1, 10**30, -(2**70))
 ADJECTIVES = ("Spring", "Winter", "Flash", "VIP", "Weekend", "Birthday", "Última", "新年", "Black Friday 🖤")
 NOUNS = ("Sale", "Newsletter", "Launch", "Reminder", "Survey", "セール", "Offer \\o/", 'the "Big" One')
 
-_PROSE = "".join(Random("prose").choices("etaoinshrdlu   ", k=20_000))  # fillers are cut out of it
+_FILLER = "".join(Random("prose").choices("etaoinshrdlu   ", k=20_000))  # `filler` cuts texts out of it
 _ALPHANUMERIC = string.ascii_letters + string.digits
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 def short_id(random: Random) -> str:
-    """An id of six characters, as of metrics, lists, flows and templates."""
+    """Return an ID of six characters, like those of metrics, lists, flows and templates."""
     return "".join(random.choices(_ALPHANUMERIC, k=6))
 
 
 def ulid(random: Random, seconds: int) -> str:
-    """A ULID, as of profiles and campaigns: 26 characters that begin with a time."""
+    """Return a ULID, like those of profiles and campaigns: 26 characters that begin with a time."""
     number = (seconds * 1000 + random.randrange(1000)) << 80 | random.getrandbits(80)
     return "".join(_CROCKFORD[number >> shift & 31] for shift in range(125, -5, -5))
 
 
 def uuid_text(random: Random) -> str:
-    """A UUID."""
+    """Return a UUID."""
     text = f"{random.getrandbits(128):032x}"
     return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
 
 
 def title(random: Random) -> str:
-    """A name such as somebody gives to a campaign."""
+    """Return a title like that of a campaign."""
     return f"{random.choice(ADJECTIVES)} {random.choice(NOUNS)} {random.randrange(1, 1000)}"
 
 
 def filler(random: Random, length: int) -> str:
-    """Text of that length."""
-    at = random.randrange(len(_PROSE) - length)
-    return _PROSE[at : at + length]
+    """Return a text of a given length."""
+    at = random.randrange(len(_FILLER) - length)
+    return _FILLER[at : at + length]
 
 
 def or_null(random: Random, value: Any, share: float = 0.15) -> Any:
-    """The value, or now and then null."""
+    """Return the value, or None with a probability of `share`."""
     return None if random.random() < share else value

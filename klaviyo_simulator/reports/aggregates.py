@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import numpy as np
 
-from klaviyo_simulator.data.event_pages import NOBODY
+from klaviyo_simulator.data.event_pages import NO_PROFILE
 from klaviyo_simulator.protocol.errors import invalid_body
 from klaviyo_simulator.reports.bodies import POINTER, one, several, strings, text
 from klaviyo_simulator.reports.timeframes import monday, months_before
@@ -142,7 +142,7 @@ def _measurements(
         measured["sum_value"] = np.bincount(cells, amounts, minlength=size)
     if "unique" in query.measurements:
         profiles = columns.profiles[kept]
-        pairs = np.unique(np.stack((cells, profiles.astype(np.int64)))[:, profiles != NOBODY], axis=1)
+        pairs = np.unique(np.stack((cells, profiles.astype(np.int64)))[:, profiles != NO_PROFILE], axis=1)
         measured["unique"] = np.bincount(pairs[0], minlength=size).astype(np.float64)
     return {name: values.reshape(shape) for name, values in measured.items()}
 

@@ -66,7 +66,7 @@ class Control:
             known = dict.fromkeys(name for each in revisions for name in _COLLECTIONS.get(each, {}))
             raise ValueError(f"no resource is called {resource!r}; there are {', '.join(known)}")
         self._api.edits.catch_up()
-        return self._api.shop.seen(found)[_COLLECTIONS[found][resource]].ids()
+        return self._api.shop.tables_at(found)[_COLLECTIONS[found][resource]].ids()
 
     def mutate(self, **changes: Any) -> dict[str, list[str]]:
         """Change records; see `Mutations.play`."""

@@ -1,4 +1,4 @@
-"""What the shop has from the beginning, and what belongs to what."""
+"""The initial records of the shop, with their parents and children."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from klaviyo_simulator.data.shop import Shop
     from klaviyo_simulator.settings import Settings
 
-_SAME = 5  # every so many records one has the moments of the one before
-_WITH_PARENT = 0.3  # share of the children that have the moments of their parent
-_USUAL = 1000  # members of all groups but the first are fewer
-_IMPORTED = 0.1  # share of the members of a group that came with one import
-_FEW = 4  # records of a type of which no setting says how many there are
+_SAME_DATES_EVERY = 5  # one of this many records has the dates of the one before
+_SAME_DATES_AS_PARENT_SHARE = 0.3  # share of children with the dates of their parent
+_MAX_MEMBERS_OF_OTHERS = 1000  # of any group but the first
+_IMPORTED_SHARE = 0.1  # share of a group's members that came with one bulk import
+_DEFAULT_COUNT = 4  # records of a type without a setting for its size
 
 _BEFORE_PROFILES = (
     *("tag-group", "tag", "image", "template", "template-universal-content", "flow", "list", "segment"),
     *("campaign", "metric", "custom-metric", "mapped-metric", "form"),
 )
-"""What profiles and events refer to, in an order in which each finds what it refers to itself."""
+"""Types that profiles and events refer to, ordered so that each comes after the types that it refers to."""
 _AFTER_PROFILES = (
     *("push-token", "conversation", "catalog-category", "catalog-item", "catalog-variant", "coupon", "coupon-code"),
     *("review", "webhook-topic", "webhook", "object-type", "object-record", "data-source", "canvas-campaign"),
@@ -48,32 +48,32 @@ _SIZES = {
     "template-universal-content": "universal_content",
     "text-messaging-sender": "senders",
 }
-"""Settings that say how many there are of a type, if they are not called as its plural."""
+"""Names of the size settings that are not the plural of the type."""
 _COUNTS = {"mapped-metric": len(MAPPINGS), "webhook-topic": len(TOPICS), "billing-usage": len(USAGES)}
 
 _SERVED = [endpoint for known in BY_REVISION.values() for endpoint in known.values() if not endpoint.parent]
 _COLLECTIONS = {endpoint.type for endpoint in _SERVED if endpoint.many}
-# What can be read by id only, and is no child of anything, is a setting of the account.
+# Types without a collection and without a parent are settings of the account.
 _SINGLE = {"brand-email-default", "tracking-setting"} | (
     set(NAMES) & {endpoint.type for endpoint in _SERVED} - _COLLECTIONS - {pair.child for pair in PARENT_CHILD}
 )
-_NAMED = {"account", "campaign-message", *_SINGLE, *_BEFORE_PROFILES, *_AFTER_PROFILES}
-_OTHERS = sorted(_COLLECTIONS & set(NAMES) - _NAMED)
+_ORDERED = {"account", "campaign-message", *_SINGLE, *_BEFORE_PROFILES, *_AFTER_PROFILES}
+_UNORDERED = sorted(_COLLECTIONS & set(NAMES) - _ORDERED)
 
 
 def before_profiles(shop: Shop, settings: Settings) -> None:
-    """Make all that profiles and events refer to."""
+    """Make the records that profiles and events refer to."""
     for name in _BEFORE_PROFILES:
-        _several(shop, name, settings)
+        _make_records(shop, name, settings)
 
 
 def after_profiles(shop: Shop, settings: Settings) -> None:
-    """Make all that refers to profiles and events, and what stands for itself."""
+    """Make the records that refer to profiles and events, and all others."""
     for name in ("list", "segment"):
-        _gather(shop, name, settings.members)
-    for name in (*_AFTER_PROFILES, *_OTHERS):
-        _several(shop, name, settings)
-    random, moment = shop.source("account"), shop.timeline.quantile(0.5)
+        _add_members(shop, name, settings.members)
+    for name in (*_AFTER_PROFILES, *_UNORDERED):
+        _make_records(shop, name, settings)
+    random, moment = shop.random_for("account"), shop.timeline.quantile(0.5)
     account = shop.make("account", random, moment, moment)
     account.change(timezone=settings.timezone)
     for name in sorted(_SINGLE):
@@ -83,8 +83,8 @@ def after_profiles(shop: Shop, settings: Settings) -> None:
         shop.records[name].put(record)
 
 
-def complete(shop: Shop, name: str, record: Record, random: Random, created: int, updated: int) -> None:
-    """Give a record the tags and children that those of its type have, none among them."""
+def add_children(shop: Shop, name: str, record: Record, random: Random, created: int, updated: int) -> None:
+    """Add the tags and children that are usual for a record's type."""
     if name in {"campaign", "canvas-campaign", "flow", "list", "segment"}:
         tags = shop.records["tag"].records()
         for tag in random.sample(tags, min(len(tags), random.choice((0, 0, 1, 2)))):
@@ -94,37 +94,37 @@ def complete(shop: Shop, name: str, record: Record, random: Random, created: int
         "canvas-campaign": ("canvas-message", (2, 1, 0, 3)),
         "canvas-message": ("campaign-variation", (1, 2, 0, 3)),
         "flow": ("flow-action", (0, 1, 2, 3, 5)),
-        "flow-action": ("flow-message", (1, 1, 1, 3) if _sends(record) else (0,)),
+        "flow-action": ("flow-message", (1, 1, 1, 3) if _has_messages(record) else (0,)),
         "form": ("form-version", (0, 1, 2, 4)),
         "metric": ("metric-property", (0, 3, 5)),
         "object-type": ("object-schema", (0, 1, 3)),
         "text-messaging-sender": ("text-messaging-sender-registration", (1, 0, 2)),
     }.get(name, ("", (0,)))
-    # In turn, so that all of these numbers occur in a small shop too.
+    # Counts are used in turn, so that all of them occur in a small shop too.
     for _ in range(counts[len(shop.records[name]) % len(counts)]):
-        shop.new(children, random, *_moments(shop, random, created, updated), (name, record))
+        shop.new(children, random, *_dates_of_child(shop, random, created, updated), (name, record))
     if name == "object-type":
-        _schemas(shop, record, random, created)
+        _link_schemas(shop, record, random, created)
     later, counts = {
         "campaign": ("campaign-audience", (1,)),
         "campaign-message": ("campaign-variation", (1,)),
         "canvas-campaign": ("campaign-audience", (1, 2, 0)),
     }.get(name, ("", (0,)))
-    # By chance of its own, so that what earlier revisions show does not depend on what they do not show.
-    random = shop.source(f"{later}s of {record.id}")
+    # A separate random generator keeps the data of earlier revisions independent of later types.
+    random = shop.random_for(f"{later}s of {record.id}")
     for _ in range(counts[len(shop.records[name]) % len(counts)]):
-        shop.new(later, random, *_moments(shop, random, created, updated), (name, record))
+        shop.new(later, random, *_dates_of_child(shop, random, created, updated), (name, record))
 
 
-def _moments(shop: Shop, random: Random, created: int, updated: int) -> tuple[int, int]:
-    """When a child was created and updated: with its parent, or some time later, even after its last change."""
-    if created >= shop.timeline.now or random.random() < _WITH_PARENT:
+def _dates_of_child(shop: Shop, random: Random, created: int, updated: int) -> tuple[int, int]:
+    """Return the dates of a child: those of its parent, or later ones, even after the parent's last change."""
+    if created >= shop.timeline.now or random.random() < _SAME_DATES_AS_PARENT_SHARE:
         return created, updated
-    born = shop.timeline.later(random, created)
-    return born, shop.timeline.later(random, born)
+    born = shop.timeline.draw_after(random, created)
+    return born, shop.timeline.draw_after(random, born)
 
 
-def _schemas(shop: Shop, record: Record, random: Random, created: int) -> None:
+def _link_schemas(shop: Shop, record: Record, random: Random, created: int) -> None:
     found = shop.hierarchy.children("object-type", "schema-versions", record.id)
     for schema in found.records() if found else ():
         relation = "draft-schema" if schema.value("status") == "draft" else "current-schema"
@@ -134,39 +134,41 @@ def _schemas(shop: Shop, record: Record, random: Random, created: int) -> None:
         record.relations["profile-object-types"] = [belonging.id]
 
 
-def _sends(record: Record) -> bool:
+def _has_messages(record: Record) -> bool:
     return record.value("definition.type") in SENDING
 
 
-def _several(shop: Shop, name: str, settings: Settings) -> None:
-    """Make records of a type, spread over parents of another, of which some get none."""
-    count = getattr(settings, _SIZES.get(name, f"{name.replace('-', '_')}s"), _COUNTS.get(name, _FEW))
+def _make_records(shop: Shop, name: str, settings: Settings) -> None:
+    """Make the records of a type, spread over their parents, some of which get none."""
+    count = getattr(settings, _SIZES.get(name, f"{name.replace('-', '_')}s"), _COUNTS.get(name, _DEFAULT_COUNT))
     of = _PARENTS.get(name)
     if name == "tag" and not settings.tag_groups:
         of = None
-    random = shop.source(name)
+    random = shop.random_for(name)
     parents = shop.records[of].records() if of else []
-    # The last parent has no children if there are others.
+    # The last of several parents has no children.
     parents = parents[:-1] or parents
     created = updated = 0
     for number in range(count if parents or of is None else 0):
-        if number % _SAME != _SAME - 1:
-            created = shop.timeline.some(random)
-            updated = shop.timeline.later(random, created)
+        if number % _SAME_DATES_EVERY != _SAME_DATES_EVERY - 1:
+            created = shop.timeline.draw(random)
+            updated = shop.timeline.draw_after(random, created)
         parent = (of, parents[int(len(parents) * random.random() ** 1.5)]) if of else None
         shop.new(name, random, created, updated, parent)
 
 
-def _gather(shop: Shop, name: str, most: int) -> None:
-    """Make profiles members of groups: many of the first, none of the last, some of the others."""
-    random = shop.source(f"{name}s' members")
+def _add_members(shop: Shop, name: str, first_count: int) -> None:
+    """Add profiles to groups: many to the first, none to the last, some to the others."""
+    random = shop.random_for(f"{name}s' members")
     groups, profiles = shop.records[name].records(), shop.profiles.records()
     for number, group in enumerate(groups):
         last = number == len(groups) - 1 and number > 0
-        some = int(min(most, _USUAL) * random.random() ** 4)
-        count = 0 if last else most if number == 0 else some
-        imported = shop.timeline.some(random)
+        some = int(min(first_count, _MAX_MEMBERS_OF_OTHERS) * random.random() ** 4)
+        count = 0 if last else first_count if number == 0 else some
+        imported = shop.timeline.draw(random)
         for profile in random.sample(profiles, min(count, len(profiles))):
             came = (cached_instant_of(profile.value("created")) or 0) // 10**6
-            joined = max(came, imported) if random.random() < _IMPORTED else shop.timeline.later(random, came)
+            joined = (
+                max(came, imported) if random.random() < _IMPORTED_SHARE else shop.timeline.draw_after(random, came)
+            )
             shop.hierarchy.join(parent_child(name, "profile"), group, profile, iso(joined))
