@@ -47,7 +47,7 @@ def admit(request: Request, settings: Settings, oauth: OAuth) -> Admission:
     caller = _authenticate(request.headers, settings, oauth)
     accepted = [each.split(";")[0].strip() for each in request.headers.get("Accept", "*/*").split(",")]
     if not _ACCEPTED.intersection(accepted):
-        raise ApiError(406, f"Only '{MEDIA_TYPE}' can be answered.")
+        raise ApiError(406, f"Only '{MEDIA_TYPE}' can be returned.")
     if not any(find(request.path, revision) for revision in BY_REVISION):
         raise ApiError(404, f"The path '{request.path}' could not be found.")
     _check_revision(request.headers)

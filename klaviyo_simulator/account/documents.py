@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _HOST = "https://a.klaviyo.com"  # links of resources use Klaviyo's host, whatever the request's host
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
-# Resources without attributes and relationships, such as attributions, come by the hundred, so their JSON is ready.
+# Pages have hundreds of attributions, which have no attributes or relationships, so their JSON is a template.
 _ID_ONLY = {
     name: f'{{"type":"{name}","id":"#","links":{{"self":"{_HOST}{declared.collection}/#"}}}}'
     for name, declared in TYPES.items()

@@ -145,7 +145,7 @@ class Edits:
             self._change("profile", profile, date_attribute(profile, moment))
 
     def catch_up(self) -> None:
-        """Make changes visible whose time has come."""
+        """Make scheduled changes visible that are due."""
         while self._scheduled and self._scheduled[0][0] <= self._now():
             heappop(self._scheduled)[2]()
 

@@ -85,8 +85,8 @@ class Hierarchy:
         for identity in ids_of(related):
             record = table.get(identity)
             if record is not None:
-                moment = joined.get(identity)
-                yield record if moment is None else Member(record, moment)
+                date = joined.get(identity)
+                yield record if date is None else Member(record, date)
 
 
 def _as_dict(record: Record, relation: str) -> dict[str, str | None]:

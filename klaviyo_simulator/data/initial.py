@@ -73,11 +73,11 @@ def after_profiles(shop: Shop, settings: Settings) -> None:
         _add_members(shop, name, settings.members)
     for name in (*_AFTER_PROFILES, *_UNORDERED):
         _make_records(shop, name, settings)
-    random, moment = shop.random_for("account"), shop.timeline.quantile(0.5)
-    account = shop.make("account", random, moment, moment)
+    random, date = shop.random_for("account"), shop.timeline.quantile(0.5)
+    account = shop.make("account", random, date, date)
     account.change(timezone=settings.timezone)
     for name in sorted(_SINGLE):
-        record = shop.make(name, random, moment, moment)
+        record = shop.make(name, random, date, date)
         shop.records[name].remove(record.id)
         record.id = account.id
         shop.records[name].put(record)

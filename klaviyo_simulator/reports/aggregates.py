@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _VALUES = OPERATIONS["/api/metric-aggregates"].values
 _MIN_PAGE_SIZE = 500
-_LAG_SECONDS = 5.0  # by which counts lag behind events
+_LAG_SECONDS = 5.0  # until an event is counted
 _HOUR = timedelta(hours=1)
 _UNKNOWN_ZONES = {"Factory", "Europe/Kyiv", "Pacific/Kanton"}  # according to Klaviyo's document
 _BOUND = re.compile(r"(greater-or-equal|less-than)\(datetime,\s*([^()\s]+)\)")
@@ -205,9 +205,9 @@ def _next_interval(day: date, interval: str) -> date:
     return day + timedelta(days=7 if interval == "week" else 1)
 
 
-def _second(moment: datetime) -> int:
+def _second(when: datetime) -> int:
     """Round a datetime up to a second since 1970."""
-    return -int(-moment.timestamp() // 1)
+    return -int(-when.timestamp() // 1)
 
 
 @lru_cache(maxsize=1)

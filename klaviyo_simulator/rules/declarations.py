@@ -71,7 +71,7 @@ class Cost(NamedTuple):
 
 @dataclass(frozen=True)
 class Relationship:
-    """One relationship of a resource type."""
+    """A relationship of a resource type."""
 
     type: str
     many: bool = True
@@ -131,7 +131,7 @@ class Endpoint:
 
     @property
     def many(self) -> bool:
-        """Whether the response is a collection."""
+        """Return whether the response is a collection."""
         return not self.path.endswith("{id}")
 
     @property

@@ -84,9 +84,9 @@ def _endpoints(revision: str, facts: Facts, types: Mapping[str, ResourceType]) -
 
 
 def _endpoint(
-    revision: str, path: str, answered: ResourceType, parent: str | None, operation: Mapping[str, Any]
+    revision: str, path: str, returned_type: ResourceType, parent: str | None, operation: Mapping[str, Any]
 ) -> Endpoint:
-    name, page = answered.name, operation.get("page")
+    name, page = returned_type.name, operation.get("page")
     without = frozenset(operation.get("without", ()))
     additional = frozenset(operation.get("additional_fields", ()))
     more = exceptions.CHANGED.get(revision, {}).get(path) or exceptions.ENDPOINTS.get(path, {})
@@ -107,10 +107,10 @@ def _endpoint(
         "ignored_parameters": frozenset(operation.get("other_parameters", ())),
         "more_fields": frozenset(operation.get("more_fields", ())),
         "costs": _costs(name, additional, operation),
-        "always_shown": (answered.hidden & answered.attributes.keys()) - without - additional,
+        "always_shown": (returned_type.hidden & returned_type.attributes.keys()) - without - additional,
         "hidden_relationships": frozenset(
             relation
-            for relation, target in answered.relationships.items()
+            for relation, target in returned_type.relationships.items()
             if f"relationships.{relation}" in without and not target.name_elsewhere
         ),
         "needs_kdp": name in exceptions.NEEDS_KDP,

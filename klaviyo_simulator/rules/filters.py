@@ -169,8 +169,8 @@ def _scalar(operator: str, field: str, raw: str | Bare | None, rule: Filter) -> 
     if isinstance(raw, Bare):
         if raw.text == "null" and operator == "equals":
             return None
-        if rule.kind == "date-time" and (moment := instant_of(raw.text)) is not None:
-            return moment
+        if rule.kind == "date-time" and (instant := instant_of(raw.text)) is not None:
+            return instant
         if rule.kind == "boolean" and raw.text in {"true", "false"}:
             return raw.text == "true"
         if rule.kind in {"number", "integer"} and _NUMBER.fullmatch(raw.text):

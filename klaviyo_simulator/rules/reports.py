@@ -62,12 +62,12 @@ class Report(Operation):
 
     @property
     def series(self) -> bool:
-        """Whether it is a series by interval."""
+        """Return whether it is a series by interval."""
         return "interval" in self.required
 
     @property
     def converts(self) -> bool:
-        """Whether it needs a conversion metric."""
+        """Return whether it needs a conversion metric."""
         return "conversion_metric_id" in self.required
 
 
