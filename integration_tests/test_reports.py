@@ -11,8 +11,8 @@ import pytest
 import requests
 
 from integration_tests.connector import ASKED_BY_POST, DECLARED, KEY, Connector, Output
-from integration_tests.simulator.asking import REPORTS, answer
 from integration_tests.simulator.conftest import Client
+from integration_tests.simulator.report_requests import REPORTS, post_query
 from integration_tests.test_sync import assert_sound, requests_by_path
 from integration_tests.truth import unlimited
 from klaviyo_simulator import Simulator
@@ -48,7 +48,7 @@ def report(shop: Simulator, stream: str, metric: str, start: dt.date, end: dt.da
     converts = {"conversion_metric_id": metric} if REPORTS[path].converts else {}
     interval = {"interval": "daily"} if stream in SERIES else {}
     with requests.Session() as session, unlimited(shop):
-        found = answer(Client(shop, session), path, {**question, **converts, **interval})["data"]["attributes"]
+        found = post_query(Client(shop, session), path, {**question, **converts, **interval})["data"]["attributes"]
     rows: Rows = []
     for one in found["results"]:
         groups = {"groupings": one["groupings"], **one["groupings"], **converts}
@@ -67,7 +67,7 @@ def aggregate(shop: Simulator, definition: dict[str, Any], start: dt.date, end: 
     question = {name: value for name, value in definition.items() if name != "name"}
     with requests.Session() as session, unlimited(shop):
         asked = {**question, "filter": bounds, "timezone": "UTC"}
-        found = answer(Client(shop, session), "/api/metric-aggregates", asked)["data"]["attributes"]
+        found = post_query(Client(shop, session), "/api/metric-aggregates", asked)["data"]["attributes"]
     return [
         {
             "name": definition["name"],

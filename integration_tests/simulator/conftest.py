@@ -1,4 +1,4 @@
-"""Fixtures: simulators to ask, and a plain HTTP client."""
+"""Fixtures: simulators, and a plain HTTP client for them."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ OCTOBER = "2026-10-15"
 
 
 class Client:
-    """Asks one simulator."""
+    """An HTTP client of one simulator."""
 
     def __init__(self, simulator: Simulator, session: requests.Session, revision: str = HEADERS["revision"]) -> None:
         self.simulator = simulator
         self.session = session
         self.revision = revision
 
-    def speaking(self, revision: str) -> Client:
-        """The same client, for another revision."""
+    def with_revision(self, revision: str) -> Client:
+        """Return the same client for another revision."""
         return Client(self.simulator, self.session, revision)
 
     def get(self, path: str, headers: dict[str, str | None] | None = None, **parameters: Any) -> requests.Response:
@@ -37,41 +37,41 @@ class Client:
         given = {name: value for name, value in named.items() if value is not None}
         return self.session.get(url, headers=given, params=parameters, timeout=10, allow_redirects=False)
 
-    def ask(self, path: str, parameters: dict[str, Any] | None = None) -> Any:
-        answer = self.get(path, **(parameters or {}))
-        assert answer.status_code == 200, answer.text
-        return answer.json()
+    def fetch(self, path: str, parameters: dict[str, Any] | None = None) -> Any:
+        response = self.get(path, **(parameters or {}))
+        assert response.status_code == 200, response.text
+        return response.json()
 
-    def walk(self, path: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
-        """All records of a collection, by following the links."""
+    def fetch_all(self, path: str, parameters: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Return all records of a collection, by following the next links."""
         records: list[dict[str, Any]] = []
-        page = self.ask(path, parameters)
+        page = self.fetch(path, parameters)
         records += page["data"]
         while page["links"].get("next"):
-            page = self.ask(page["links"]["next"])
+            page = self.fetch(page["links"]["next"])
             records += page["data"]
         return records
 
-    def refusal(self, path: str, parameters: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
-        """Status and error of a request that is refused."""
-        answer = self.get(path, **(parameters or {}))
-        (error,) = answer.json()["errors"]
-        assert answer.headers["Content-Type"] == "application/vnd.api+json"
+    def error(self, path: str, parameters: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
+        """Return status and error of a request that is rejected."""
+        response = self.get(path, **(parameters or {}))
+        (error,) = response.json()["errors"]
+        assert response.headers["Content-Type"] == "application/vnd.api+json"
         assert {"id", "status", "code", "title", "detail", "source"} <= error.keys()
-        assert error["status"] == answer.status_code
-        return answer.status_code, error
+        assert error["status"] == response.status_code
+        return response.status_code, error
 
 
 @pytest.fixture(scope="session")
 def client() -> Iterator[Client]:
-    """A client of a simulator without limits and with all that an account can buy, for tests that only read."""
+    """A client of a simulator without rate limits and with all add-ons, for tests that only read."""
     with Simulator(now=NOW, limits=False, advanced_kdp=True) as simulator, requests.Session() as session:
         yield Client(simulator, session)
 
 
 @pytest.fixture
 def start() -> Iterator[Callable[..., Client]]:
-    """Starts simulators of a test's own."""
+    """A function that starts a simulator and returns its client."""
     with ExitStack() as stack:
 
         def started(**settings: Any) -> Client:

@@ -1,4 +1,4 @@
-"""Who comes in: key, revision, media type, path, method, scope."""
+"""Checks before a request is answered: key, revision, media type, path, method and scopes."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
         ({"Accept": "text/html"}, 406, "not_acceptable"),
     ],
 )
-def test_headers_that_are_refused(client: Client, headers: dict[str, str | None], status: int, code: str) -> None:
-    answer = client.get("/api/accounts", headers=headers)
-    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (status, code)
+def test_invalid_headers_are_rejected(client: Client, headers: dict[str, str | None], status: int, code: str) -> None:
+    response = client.get("/api/accounts", headers=headers)
+    assert (response.status_code, response.json()["errors"][0]["code"]) == (status, code)
 
 
 @pytest.mark.parametrize("accept", ["application/vnd.api+json", "application/json", "*/*", "text/html, */*;q=0.1"])
-def test_media_types_that_are_accepted(client: Client, accept: str) -> None:
-    answer = client.get("/api/accounts", headers={"Accept": accept})
-    assert answer.status_code == 200
-    assert answer.headers["Content-Type"] == "application/vnd.api+json"
+def test_supported_media_types_are_accepted(client: Client, accept: str) -> None:
+    response = client.get("/api/accounts", headers={"Accept": accept})
+    assert response.status_code == 200
+    assert response.headers["Content-Type"] == "application/vnd.api+json"
 
 
 @pytest.mark.parametrize(
@@ -63,67 +63,67 @@ def test_media_types_that_are_accepted(client: Client, accept: str) -> None:
         ("/", 404),
     ],
 )
-def test_paths_that_lead_nowhere(client: Client, path: str, status: int) -> None:
-    assert client.refusal(path)[0] == status
+def test_unknown_paths_and_ids_are_rejected(client: Client, path: str, status: int) -> None:
+    assert client.error(path)[0] == status
 
 
-def test_only_get_is_allowed(client: Client) -> None:
-    answer = client.session.post(
+def test_post_to_a_collection_is_not_allowed(client: Client) -> None:
+    response = client.session.post(
         client.simulator.url + "/api/events", headers=client.get("/").request.headers, timeout=9
     )
-    assert answer.status_code == 405
+    assert response.status_code == 405
 
 
-def test_a_revision_that_does_not_fit_is_told_from_a_missing_resource(client: Client) -> None:
+def test_an_unsupported_revision_differs_from_a_missing_resource(client: Client) -> None:
     (error,) = client.get("/api/accounts", headers={"revision": "2025-01-15"}).json()["errors"]
     assert error["detail"] == "No valid revisions found for method"
 
 
-def test_malformed_ids_are_pointed_at(client: Client) -> None:
-    _, error = client.refusal("/api/events/NOPE01")
+def test_the_error_for_a_malformed_id_has_a_pointer_to_it(client: Client) -> None:
+    _, error = client.error("/api/events/NOPE01")
     assert (error["code"], error["title"]) == ("invalid", "Invalid input.")
     assert error["detail"] == "Invalid Event ID: 'NOPE01'"
     assert error["source"] == {"pointer": "/data/id"}
 
 
-def test_errors_blame_the_root_of_the_document_if_nothing_else(client: Client) -> None:
+def test_the_default_source_of_an_error_is_the_root_of_the_document(client: Client) -> None:
     for path in ("/api/nothing", "/api/profiles/unknown"):
-        assert client.refusal(path)[1]["source"] == {"pointer": "/data/"}
+        assert client.error(path)[1]["source"] == {"pointer": "/data/"}
     (error,) = client.get("/api/accounts", headers={"Authorization": None}).json()["errors"]
     assert error.keys() == {"id", "status", "code", "title", "detail", "source"}
-    assert client.refusal("/api/accounts", {"sort": "x"})[1]["meta"] == {}
+    assert client.error("/api/accounts", {"sort": "x"})[1]["meta"] == {}
 
 
-def test_a_missing_scope_is_named(start: Callable[..., Client]) -> None:
+def test_a_403_names_the_missing_scope_unless_switched_off(start: Callable[..., Client]) -> None:
     client = start(scopes=frozenset({"accounts:read"}), limits=True)
     assert client.get("/api/accounts").status_code == 200
-    status, error = client.refusal("/api/events")
+    status, error = client.error("/api/events")
     assert (status, error["code"]) == (403, "permission_denied")
     assert "events:read" in error["detail"]
     assert client.get("/api/events").headers["RateLimit-Remaining"] == "348"
     client.simulator.switch(name_missing_scopes=False)
-    _, error = client.refusal("/api/events")
+    _, error = client.error("/api/events")
     assert error["detail"] == error["title"] == "You do not have permission to perform this action."
 
 
 @pytest.mark.parametrize("path", ["/api/webhooks", "/api/webhook-topics"])
-def test_webhooks_need_an_add_on_of_the_account(start: Callable[..., Client], path: str) -> None:
-    status, error = start(advanced_kdp=False).refusal(path)
+def test_webhooks_need_the_accounts_add_on(start: Callable[..., Client], path: str) -> None:
+    status, error = start(advanced_kdp=False).error(path)
     assert (status, error["code"]) == (403, "permission_denied")
     assert error["detail"] == "You must have Advanced KDP enabled to use this endpoint."
     assert error["source"] == {"pointer": "/data/"}
-    others = start(advanced_kdp=False, scopes=frozenset({"accounts:read"})).refusal(path)[1]
+    others = start(advanced_kdp=False, scopes=frozenset({"accounts:read"})).error(path)[1]
     assert others["detail"] == error["detail"]
-    assert start().ask(path)["data"]
-    assert "webhooks:read" in start(scopes=frozenset()).refusal(path)[1]["detail"]
+    assert start().fetch(path)["data"]
+    assert "webhooks:read" in start(scopes=frozenset()).error(path)[1]["detail"]
 
 
-def test_another_key_can_be_set(start: Callable[..., Client]) -> None:
+def test_the_key_is_a_setting(start: Callable[..., Client]) -> None:
     client = start(key="pk_other")
-    assert client.refusal("/api/accounts")[0] == 401
+    assert client.error("/api/accounts")[0] == 401
     headers: dict[str, str | None] = {"Authorization": "Klaviyo-API-Key pk_other"}
     assert client.get("/api/accounts", headers=headers).status_code == 200
 
 
-def test_the_simulators_own_paths_need_no_key(client: Client) -> None:
+def test_control_paths_need_no_key(client: Client) -> None:
     assert requests.get(client.simulator.url + "/_simulator/stats", timeout=9).status_code == 200

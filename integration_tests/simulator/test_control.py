@@ -1,4 +1,4 @@
-"""The simulator's own paths: what a program besides it can see and do."""
+"""The simulator's control paths: statistics, changes, faults and switches."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ def control(start: Callable[..., Client]) -> Any:
     client = start()
 
     def call(method: str, path: str, **more: Any) -> Any:
-        answer = client.session.request(method, f"{client.simulator.url}/_simulator/{path}", timeout=9, **more)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
+        response = client.session.request(method, f"{client.simulator.url}/_simulator/{path}", timeout=9, **more)
+        assert response.status_code == 200, response.text
+        return response.json()
 
     vars(call)["client"] = client
     return call
 
 
-def test_statistics(control: Any) -> None:
+def test_statistics_count_requests_and_records(control: Any) -> None:
     client = control.client
     client.get("/api/events", **{"page[size]": 30})
     client.get("/api/events", sort="x")
@@ -42,7 +42,7 @@ def test_statistics(control: Any) -> None:
     assert control("GET", "stats")["requests"] == 0
 
 
-def test_the_last_requests(control: Any) -> None:
+def test_the_last_requests_are_listed(control: Any) -> None:
     client = control.client
     client.get("/api/lists")
     client.get("/api/events", sort="datetime")
@@ -52,13 +52,13 @@ def test_the_last_requests(control: Any) -> None:
     assert client.simulator.requests(0) == []
 
 
-def test_ids(control: Any) -> None:
+def test_ids_of_a_collection_are_listed(control: Any) -> None:
     ids = control("GET", "ids?resource=profiles")
     assert ids == control.client.simulator.ids("profiles")
     assert len(ids) == 50
 
 
-def test_changes(control: Any) -> None:
+def test_changes_are_made_once_or_continuously(control: Any) -> None:
     changed = control("POST", "mutate", json={"profiles": 2, "late_events": 1, "late_by": 60})
     assert {kind: len(ids) for kind, ids in changed.items()} == {"profiles": 2, "late_events": 1}
     assert control("GET", "mutations") == [changed]
@@ -68,7 +68,7 @@ def test_changes(control: Any) -> None:
 
 
 @pytest.mark.parametrize("wrapped", [True, False])
-def test_faults(control: Any, wrapped: bool) -> None:
+def test_faults_are_added_and_cleared(control: Any, wrapped: bool) -> None:
     faults = [{"kind": "status", "status": 502}]
     control("POST", "faults", json={"faults": faults} if wrapped else faults)
     assert control.client.get("/api/lists").status_code == 502
@@ -77,7 +77,7 @@ def test_faults(control: Any, wrapped: bool) -> None:
     assert control.client.get("/api/lists").status_code == 200
 
 
-def test_switches(control: Any) -> None:
+def test_switches_change_at_runtime(control: Any) -> None:
     control("POST", "switches", json={"events_max_page": 200, "limits": True})
     client = control.client
     assert client.get("/api/events", **{"page[size]": 201}).status_code == 400
@@ -95,17 +95,19 @@ def test_switches(control: Any) -> None:
         ("POST", "faults", {"faults": [{"kind": "dragon"}]}, 400),
     ],
 )
-def test_mistakes_are_told(client: Client, method: str, path: str, body: Any, status: int) -> None:
-    answer = client.session.request(method, f"{client.simulator.url}/_simulator/{path}", json=body, timeout=9)
-    assert answer.status_code == status
-    assert answer.json()["error"]
+def test_invalid_control_requests_return_an_error(
+    client: Client, method: str, path: str, body: Any, status: int
+) -> None:
+    response = client.session.request(method, f"{client.simulator.url}/_simulator/{path}", json=body, timeout=9)
+    assert response.status_code == status
+    assert response.json()["error"]
 
 
-def test_answers_are_compressed_only_when_switched_on(start: Callable[..., Client]) -> None:
+def test_responses_are_compressed_only_when_switched_on(start: Callable[..., Client]) -> None:
     client = start()
     assert "Content-Encoding" not in client.get("/api/events").headers
     client.simulator.switch(gzip=True)
-    answer = client.get("/api/events")
-    assert answer.headers["Content-Encoding"] == "gzip"
-    assert len(answer.json()["data"]) == 200
+    response = client.get("/api/events")
+    assert response.headers["Content-Encoding"] == "gzip"
+    assert len(response.json()["data"]) == 200
     assert "Content-Encoding" not in client.get("/api/events", headers={"Accept-Encoding": "identity"}).headers

@@ -1,4 +1,4 @@
-"""Endpoints are derived from the facts; what the facts do not say is written down, and used."""
+"""Endpoints: derived from the facts, with exceptions that are all in use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 NAMED = [(revision, path) for revision, known in BY_REVISION.items() for path in known]
 NOT_IN_THE_FACTS = {
-    ("profile", "conversations"),  # called conversation in members of lists, where the facts lack conversations
+    ("profile", "conversations"),  # the facts call it conversation among members of lists
 }
 
 
@@ -27,17 +27,17 @@ def endpoints() -> Iterator[Endpoint]:
 
 
 @pytest.mark.parametrize("revision", BY_REVISION)
-def test_every_collection_and_every_single_resource_of_the_facts_is_served(revision: str) -> None:
+def test_all_collections_and_single_resources_of_the_facts_are_served(revision: str) -> None:
     known = facts(revision)
     paths = {name.removeprefix("GET ") for name in known.operations if name.startswith("GET ")}
     top = {path for path in paths if path.removesuffix("/{id}").count("/") == 2 and "-job" not in path}
-    # These exist below another resource only, so they have no id that one could ask for.
+    # These resources exist only below a parent, so they have no ID to request.
     assert top - BY_REVISION[revision].keys() == {path for path in top if known.type_of(path) not in known.resources}
     assert BY_REVISION[revision].keys() <= paths
 
 
 @pytest.mark.parametrize(("revision", "path"), NAMED)
-def test_parameters_and_fieldsets_are_those_of_the_facts(revision: str, path: str) -> None:
+def test_parameters_and_fieldsets_match_the_facts(revision: str, path: str) -> None:
     endpoint, types, known = BY_REVISION[revision][path], TYPES_BY_REVISION[revision], facts(revision)
     parameters = known.parameters(path)
     assert set(parameters) == {
@@ -57,7 +57,7 @@ def test_parameters_and_fieldsets_are_those_of_the_facts(revision: str, path: st
 
 
 @pytest.mark.parametrize(("revision", "path"), NAMED)
-def test_relationships_are_those_of_the_facts(revision: str, path: str) -> None:
+def test_relationships_match_the_facts(revision: str, path: str) -> None:
     endpoint = BY_REVISION[revision][path]
     declared = TYPES_BY_REVISION[revision][endpoint.type].relationships
     shown = {
@@ -68,7 +68,7 @@ def test_relationships_are_those_of_the_facts(revision: str, path: str) -> None:
     assert shown == facts(revision).relationships(path)
 
 
-def test_exceptions_are_about_endpoints_and_filters_that_there_are() -> None:
+def test_exceptions_refer_to_existing_endpoints_types_and_filters() -> None:
     paths = {endpoint.path for endpoint in endpoints()}
     assert exceptions.ENDPOINTS.keys() | exceptions.WITHOUT_NEXT | exceptions.FIXED_PAGES.keys() <= paths
     filters = {(endpoint.type, name) for endpoint in endpoints() for name in endpoint.filters}
@@ -80,16 +80,16 @@ def test_exceptions_are_about_endpoints_and_filters_that_there_are() -> None:
 
 
 @pytest.mark.parametrize(("revision", "path"), NAMED)
-def test_a_filter_is_required_where_the_facts_say_so(revision: str, path: str) -> None:
+def test_a_filter_is_required_if_the_facts_say_so(revision: str, path: str) -> None:
     endpoint = BY_REVISION[revision][path]
     required = facts(revision).operation(path).get("filter_required", False)
     assert bool(endpoint.required or endpoint.one_of) == required
     assert {*endpoint.one_of, *(name for _, name in endpoint.required)} <= endpoint.filters.keys()
 
 
-def test_what_is_dear_draws_on_a_bucket_of_its_own() -> None:
-    dear = {(parameter, name): cost for each in endpoints() for (parameter, name), cost in each.costs.items()}
-    assert {key: (cost.bucket, cost.rate.burst) for key, cost in dear.items()} == {
+def test_expensive_parameters_have_a_separate_bucket() -> None:
+    expensive = {(parameter, name): cost for each in endpoints() for (parameter, name), cost in each.costs.items()}
+    assert {key: (cost.bucket, cost.rate.burst) for key, cost in expensive.items()} == {
         ("additional-fields[profile]", "predictive_analytics"): ("predictive_analytics", 10),
         ("additional-fields[list]", "profile_count"): ("profile_count", 1),
         ("additional-fields[segment]", "profile_count"): ("profile_count", 1),
@@ -98,19 +98,19 @@ def test_what_is_dear_draws_on_a_bucket_of_its_own() -> None:
     }
 
 
-def test_collections_below_another_resource_are_those_of_which_the_data_know_the_parent() -> None:
+def test_child_collections_are_those_with_a_known_parent() -> None:
     children = {(pair.parent, pair.relation): pair.child for pair in PARENT_CHILD}
     below = {(endpoint.parent, endpoint.relation): endpoint.type for endpoint in endpoints() if endpoint.parent}
     assert below.items() <= children.items()
     assert {("list", "profiles"), ("flow", "flow-actions"), ("campaign-message", "campaign-variations")} <= below.keys()
 
 
-def test_no_endpoint_and_no_scope_is_gone_with_a_later_revision() -> None:
+def test_a_later_revision_keeps_all_endpoints_and_scopes() -> None:
     assert BY_REVISION["2026-10-15"].keys() >= ENDPOINTS.keys()
     assert {scope for endpoint in endpoints() for scope in endpoint.scopes} == all_scopes()
 
 
-def test_paths_are_found_with_their_ids() -> None:
+def test_endpoints_are_found_by_path_and_id() -> None:
     assert find("/api/events") == (ENDPOINTS["/api/events"], None)
     assert find("/api/events/x") == (ENDPOINTS["/api/events/{id}"], "x")
     assert find("/api/lists/x/profiles") == (ENDPOINTS["/api/lists/{id}/profiles"], "x")
@@ -127,5 +127,5 @@ def test_paths_are_found_with_their_ids() -> None:
         *("/api/events/", "/api"),
     ],
 )
-def test_other_paths_are_not_found(path: str) -> None:
+def test_unknown_paths_have_no_endpoint(path: str) -> None:
     assert find(path) is None

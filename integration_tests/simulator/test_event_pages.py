@@ -1,4 +1,4 @@
-"""Pages of events that are put together as bytes say what the records themselves would say."""
+"""Pages of events that are built as bytes equal those that are built from records."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from integration_tests.simulator.conftest import NOW
 from klaviyo_simulator import Settings
 from klaviyo_simulator.account import documents
 from klaviyo_simulator.data.shop import Shop
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from klaviyo_simulator.protocol.cursors import Place
     from klaviyo_simulator.rules.queries import Query
 
-NOW = datetime(2026, 11, 20, 10, tzinfo=UTC)
 LINKS: dict[str, str | None] = {"self": "https://a.klaviyo.com/api/events", "next": None}
 RELATIONS = ("metric", "attributions", "profile")
 FIELDS = {
@@ -39,18 +39,18 @@ def settings() -> Settings:
 
 @pytest.fixture(scope="module")
 def shop(settings: Settings) -> Shop:
-    """Events of which some came later, many of them in seconds that others have too."""
+    """A shop with events that were added later, many in the same second as others."""
     shop = Shop(settings)
     random = Random(7)
     for second in random.sample(shop.events._seconds.tolist(), 100):
         for _ in range(random.randrange(1, 4)):
             shop.events.add(second)
     for table in (shop.metrics, shop.profiles):
-        table.remove(table.ids()[3])  # what is gone cannot be included
+        table.remove(table.ids()[3])  # deleted records cannot be included
     return shop
 
 
-def asked(random: Random, shop: Shop, settings: Settings) -> Query:
+def random_query(random: Random, shop: Shop, settings: Settings) -> Query:
     second = random.choice(shop.events._seconds.tolist())
     conditions = [
         f"greater-or-equal(datetime,{datetime.fromtimestamp(second, UTC).isoformat()})",
@@ -71,21 +71,21 @@ def asked(random: Random, shop: Shop, settings: Settings) -> Query:
 
 
 def select(shop: Shop, settings: Settings, query: Query, after: Place | None) -> tuple[Selection, Selection]:
-    """A page as bytes, and the same page as records."""
-    fields = {**query.fields, "event": frozenset({"uuid"})}  # has an effect on documents only, which do not see it
+    """Return a page as bytes, and the same page as records."""
+    fields = {**query.fields, "event": frozenset({"uuid"})}  # makes the table return records
     fast, slow = (shop.events.select(each, after, settings) for each in (query, replace(query, fields=fields)))
     assert (fast.records, slow.body, fast.more, fast.length) == ([], None, slow.more, slow.length)
     return fast, slow
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_bytes_say_what_records_say(shop: Shop, settings: Settings, seed: int) -> None:
+def test_pages_as_bytes_equal_pages_of_records(shop: Shop, settings: Settings, seed: int) -> None:
     random = Random(seed)
-    query = asked(random, shop, settings)
+    query = random_query(random, shop, settings)
     after: Place | None = None
     for _ in range(3):
         fast, slow = select(shop, settings, query, after)
-        # Pairs, not dictionaries: keys are to come in the same order.
+        # Pairs instead of dictionaries, so that the order of keys is compared too.
         documents_of_both = [
             json.loads(documents.collection(query, selection, shop.tables, LINKS), object_pairs_hook=list)
             for selection in (fast, slow)
@@ -96,7 +96,7 @@ def test_bytes_say_what_records_say(shop: Shop, settings: Settings, seed: int) -
             break
 
 
-def test_what_is_gone_is_not_included(shop: Shop, settings: Settings) -> None:
+def test_deleted_resources_are_not_included(shop: Shop, settings: Settings) -> None:
     endpoint, _ = endpoints.find("/api/events") or pytest.fail("there is no such endpoint")
     query = queries.parse(endpoint, "include=metric,profile&page[size]=1000", settings, NOW.timestamp())
     selection = shop.events.select(query, None, settings)
@@ -109,11 +109,11 @@ def test_what_is_gone_is_not_included(shop: Shop, settings: Settings) -> None:
         assert len(included) == len(set(included))
 
 
-def test_attributions_are_linked_only_if_they_are_asked_for_and_absent_if_there_are_none(client: Client) -> None:
+def test_attributions_have_data_only_if_included_and_are_absent_if_there_are_none(client: Client) -> None:
     given = {"page[size]": 20}
-    plain = [event["relationships"] for event in client.ask("/api/events", given)["data"]]
+    plain = [event["relationships"] for event in client.fetch("/api/events", given)["data"]]
     assert all(each["attributions"].keys() == {"links"} for each in plain if "attributions" in each)
-    page = client.ask("/api/events", {**given, "include": "attributions"})
+    page = client.fetch("/api/events", {**given, "include": "attributions"})
     linked = [event["relationships"].get("attributions") for event in page["data"]]
     included = [{"type": each["type"], "id": each["id"]} for each in page["included"]]
     assert included == [each for attributions in linked if attributions for each in attributions["data"]]
@@ -122,18 +122,18 @@ def test_attributions_are_linked_only_if_they_are_asked_for_and_absent_if_there_
 
 
 def test_datetimes_have_a_blank_or_a_t(client: Client) -> None:
-    events = client.ask("/api/events", {"page[size]": 20})["data"]
+    events = client.fetch("/api/events", {"page[size]": 20})["data"]
     assert {event["attributes"]["datetime"][10] for event in events} == {"T", " "}
     for event in events:
         when = datetime.fromisoformat(event["attributes"]["datetime"])
         assert when.timestamp() == event["attributes"]["timestamp"]
 
 
-def test_events_without_profile_are_found_by_none(client: Client) -> None:
-    everything = client.walk("/api/events", {"page[size]": 1000})
+def test_a_filter_finds_events_without_a_profile(client: Client) -> None:
+    everything = client.fetch_all("/api/events", {"page[size]": 1000})
     anonymous = [event["id"] for event in everything if event["relationships"]["profile"]["data"] is None]
     assert anonymous
-    found = client.walk("/api/events", {"page[size]": 1000, "filter": "has(profile)"})
+    found = client.fetch_all("/api/events", {"page[size]": 1000, "filter": "has(profile)"})
     assert {event["id"] for event in everything} - {event["id"] for event in found} == set(anonymous)
-    record = client.ask(f"/api/events/{anonymous[0]}", {"include": "profile"})
+    record = client.fetch(f"/api/events/{anonymous[0]}", {"include": "profile"})
     assert (record["data"]["relationships"]["profile"]["data"], record["included"]) == (None, [])

@@ -1,4 +1,4 @@
-"""The filter grammar and its rules."""
+"""Filters: the grammar, rejected filters, and the selected records."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ AGES_AGO = "2001-01-01T00:00:00Z"
         ("metrics", "equals(integration.name,'Shopify')"),
     ],
 )
-def test_what_is_allowed(client: Client, path: str, text: str) -> None:
+def test_valid_filters_are_accepted(client: Client, path: str, text: str) -> None:
     assert client.get(f"/api/{path}", filter=text).status_code == 200
 
 
@@ -82,46 +82,46 @@ def test_what_is_allowed(client: Client, path: str, text: str) -> None:
         ("metrics", f"greater-than(updated,{AGES_AGO})"),
     ],
 )
-def test_what_is_refused(client: Client, path: str, text: str) -> None:
-    status, error = client.refusal(f"/api/{path}", {"filter": text})
+def test_invalid_filters_are_rejected(client: Client, path: str, text: str) -> None:
+    status, error = client.error(f"/api/{path}", {"filter": text})
     assert (status, error["code"], error["source"]) == (400, "invalid", {"parameter": "filter"})
 
 
-def test_events_of_metrics_that_do_not_exist_or_are_only_listed_are_refused(client: Client) -> None:
-    metrics = {each["attributes"]["name"]: each["id"] for each in client.walk("/api/metrics")}
+def test_events_of_metrics_that_are_unknown_or_only_listed_are_rejected(client: Client) -> None:
+    metrics = {each["attributes"]["name"]: each["id"] for each in client.fetch_all("/api/metrics")}
     shown, ordered = metrics["Viewed Form"], metrics["Placed Order"]
-    every = client.walk("/api/events", {"page[size]": 1000})
+    every = client.fetch_all("/api/events", {"page[size]": 1000})
     assert shown in {event["relationships"]["metric"]["data"]["id"] for event in every}
-    assert client.ask("/api/events", {"filter": f'equals(metric_id,["{ordered}"])'})["data"]
+    assert client.fetch("/api/events", {"filter": f'equals(metric_id,["{ordered}"])'})["data"]
     for text, missing in (
         (f'equals(metric_id,"{shown}")', [shown]),
         (f'equals(metric_id,["NOPE01","{ordered}","{shown}"]),has(profile)', ["NOPE01", shown]),
     ):
-        status, error = client.refusal("/api/events", {"filter": text})
+        status, error = client.error("/api/events", {"filter": text})
         assert (status, error["code"], error["source"]) == (400, "invalid", {"parameter": "filter"})
         assert error["detail"] == f"Metric IDs {missing} do not exist."
-    client.ask(f"/api/metrics/{shown}")
+    client.fetch(f"/api/metrics/{shown}")
 
 
-def test_campaigns_need_a_channel(client: Client) -> None:
-    assert client.refusal("/api/campaigns")[1]["source"] == {"parameter": "filter"}
+def test_campaigns_need_a_filter_on_the_channel(client: Client) -> None:
+    assert client.error("/api/campaigns")[1]["source"] == {"parameter": "filter"}
 
 
 def test_accounts_take_no_filter(client: Client) -> None:
-    assert client.refusal("/api/accounts", {"filter": "equals(id,'x')"})[1]["source"] == {"parameter": "filter"}
+    assert client.error("/api/accounts", {"filter": "equals(id,'x')"})[1]["source"] == {"parameter": "filter"}
 
 
 @pytest.mark.parametrize("upper", ["10:00:00", "10:00:00.9", "09:00:00"])
-def test_ranges_of_events_below_a_second_are_refused(client: Client, upper: str) -> None:
+def test_ranges_of_events_below_a_second_are_rejected(client: Client, upper: str) -> None:
     text = f"greater-or-equal(datetime,2026-11-19T10:00:00Z),less-than(datetime,2026-11-19T{upper}Z)"
-    error = client.refusal("/api/events", {"filter": text})[1]
+    error = client.error("/api/events", {"filter": text})[1]
     assert "empty or invalid" in error["detail"]
     assert error["source"] == {"pointer": "datetime"}
 
 
 def test_ranges_of_events_of_a_second_are_allowed(client: Client) -> None:
     text = "greater-or-equal(datetime,2026-11-19T10:00:00Z),less-than(datetime,2026-11-19T10:00:01Z)"
-    client.ask("/api/events", {"filter": text})
+    client.fetch("/api/events", {"filter": text})
 
 
 @pytest.mark.parametrize(
@@ -133,14 +133,14 @@ def test_ranges_of_events_of_a_second_are_allowed(client: Client) -> None:
         ("flows", "updated", "less-or-equal"),
     ],
 )
-def test_upper_bounds_in_the_future_are_refused(client: Client, path: str, field: str, operator: str) -> None:
-    error = client.refusal(f"/api/{path}", {"filter": f"{operator}({field},2030-01-01T00:00:00Z)"})[1]
+def test_upper_bounds_in_the_future_are_rejected(client: Client, path: str, field: str, operator: str) -> None:
+    error = client.error(f"/api/{path}", {"filter": f"{operator}({field},2030-01-01T00:00:00Z)"})[1]
     assert error["detail"] == "End date may not be in the future"
     assert error["source"] == {"pointer": field}
 
 
-def test_now_is_too_late_for_an_upper_bound(start: Callable[..., Client]) -> None:
-    # The clock has run on since the start, by less than the time these two bounds are away from it.
+def test_the_present_is_too_late_for_an_upper_bound(start: Callable[..., Client]) -> None:
+    # The clock has moved since the start, but by less than these two bounds are away from it.
     client = start()
     assert client.get("/api/events", filter="less-than(datetime,2026-11-20T10:10:00Z)").status_code == 400
     assert client.get("/api/events", filter="less-than(datetime,2026-11-20T09:59:58Z)").status_code == 200
@@ -148,8 +148,8 @@ def test_now_is_too_late_for_an_upper_bound(start: Callable[..., Client]) -> Non
     assert client.get("/api/events", filter="less-than(datetime,2026-11-20T10:10:00Z)").status_code == 200
 
 
-def test_lower_bounds_in_the_future_find_nothing_but_the_future(client: Client) -> None:
-    found = client.walk("/api/events", {"filter": "greater-than(datetime,2026-11-20T10:30:00Z)"})
+def test_lower_bounds_in_the_future_find_future_events_only(client: Client) -> None:
+    found = client.fetch_all("/api/events", {"filter": "greater-than(datetime,2026-11-20T10:30:00Z)"})
     assert found
     assert all(record["attributes"]["timestamp"] > 1795170600 for record in found)
 
@@ -164,64 +164,64 @@ def test_lower_bounds_in_the_future_find_nothing_but_the_future(client: Client) 
     ],
 )
 def test_event_bounds_are_exact(client: Client, operator: str, expected: Callable[[int, int], bool]) -> None:
-    everything = client.walk("/api/events", {"page[size]": 1000})
+    everything = client.fetch_all("/api/events", {"page[size]": 1000})
     seconds = sorted(record["attributes"]["timestamp"] for record in everything)[len(everything) // 2]
     wanted = {record["id"] for record in everything if expected(record["attributes"]["timestamp"], seconds)}
     bound = datetime.fromtimestamp(seconds, UTC).isoformat()
     for text in (f"{operator}(datetime,{bound})", f"{operator}(timestamp,{seconds})"):
-        found = client.walk("/api/events", {"page[size]": 1000, "filter": text})
+        found = client.fetch_all("/api/events", {"page[size]": 1000, "filter": text})
         assert {record["id"] for record in found} == wanted
 
 
 def test_profile_bounds_are_exact(client: Client) -> None:
-    everything = client.walk("/api/profiles", {"page[size]": 100})
+    everything = client.fetch_all("/api/profiles", {"page[size]": 100})
     bound = sorted(record["attributes"]["updated"] for record in everything)[250]
-    later = client.walk("/api/profiles", {"page[size]": 100, "filter": f"greater-than(updated,{bound})"})
-    earlier = client.walk("/api/profiles", {"page[size]": 100, "filter": f"less-than(updated,{bound})"})
+    later = client.fetch_all("/api/profiles", {"page[size]": 100, "filter": f"greater-than(updated,{bound})"})
+    earlier = client.fetch_all("/api/profiles", {"page[size]": 100, "filter": f"less-than(updated,{bound})"})
     assert {r["id"] for r in later} == {r["id"] for r in everything if r["attributes"]["updated"] > bound}
     assert {r["id"] for r in earlier} == {r["id"] for r in everything if r["attributes"]["updated"] < bound}
 
 
-def test_greater_than_may_return_its_bound(start: Callable[..., Client]) -> None:
+def test_greater_than_returns_its_bound_if_switched(start: Callable[..., Client]) -> None:
     client = start(gt_returns_boundary=True)
     for path, name in (("events", "datetime"), ("profiles", "updated")):
-        one = client.ask(f"/api/{path}", {"page[size]": 1, "sort": f"-{name}"})["data"][0]
+        one = client.fetch(f"/api/{path}", {"page[size]": 1, "sort": f"-{name}"})["data"][0]
         bound = one["attributes"][name].replace(" ", "T")
-        found = client.ask(f"/api/{path}", {"filter": f"greater-than({name},{bound})"})["data"]
+        found = client.fetch(f"/api/{path}", {"filter": f"greater-than({name},{bound})"})["data"]
         assert one["id"] in {record["id"] for record in found}
 
 
 @pytest.mark.parametrize("field", ["metric_id", "profile_id"])
-def test_events_of_a_metric_or_profile(client: Client, field: str) -> None:
+def test_events_are_filtered_by_metric_or_profile(client: Client, field: str) -> None:
     relation = field.removesuffix("_id")
-    everything = client.walk("/api/events", {"page[size]": 1000})
+    everything = client.fetch_all("/api/events", {"page[size]": 1000})
     everything = [each for each in everything if each["relationships"][relation]["data"]]
     wanted = everything[7]["relationships"][relation]["data"]["id"]
-    found = client.walk("/api/events", {"page[size]": 10, "filter": f"equals({field},'{wanted}')"})
+    found = client.fetch_all("/api/events", {"page[size]": 10, "filter": f"equals({field},'{wanted}')"})
     assert {record["id"] for record in found} == {
         record["id"] for record in everything if record["relationships"][relation]["data"]["id"] == wanted
     }
 
 
 @pytest.mark.parametrize("path", ["flows", "campaigns"])
-def test_archived_ones_come_only_when_asked_for(client: Client, path: str) -> None:
+def test_archived_records_need_a_filter(client: Client, path: str) -> None:
     channel = f"{EMAIL}," if path == "campaigns" else ""
 
     def archived(text: str) -> set[bool]:
         given = {"filter": text} if text else {}
-        return {record["attributes"]["archived"] for record in client.walk(f"/api/{path}", given)}
+        return {record["attributes"]["archived"] for record in client.fetch_all(f"/api/{path}", given)}
 
     assert archived(channel.rstrip(",")) == {False}
     assert archived(f"{channel}equals(archived,false)") == {False}
     assert archived(f"{channel}equals(archived,true)") == {True}
 
 
-def test_all_campaigns_are_found_by_channel_and_archived(client: Client) -> None:
+def test_filters_on_channel_and_archived_find_all_campaigns(client: Client) -> None:
     found = [
         record["id"]
         for channel in ("email", "sms", "mobile_push")
         for archived in ("true", "false")
-        for record in client.walk(
+        for record in client.fetch_all(
             "/api/campaigns", {"filter": f"equals(messages.channel,'{channel}'),equals(archived,{archived})"}
         )
     ]

@@ -1,4 +1,4 @@
-"""Rate windows."""
+"""Rate limits: windows, headers and buckets."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ LARGE, LARGEST = RATES["75/s 750/min"], RATES["350/s 3500/min"]
 SMALL = [("small", RATES["1/s 15/min"])]
 
 
-def test_the_burst_window_turns_over_after_a_second() -> None:
+def test_the_burst_window_ends_after_a_second() -> None:
     limits = Limits(Random(1), phase=0.0)
     assert limits.take(SMALL, 100.1, 0).wait is None
     assert limits.take(SMALL, 100.9, 0).wait == 1
     assert limits.take(SMALL, 101.0, 0).wait is None
 
 
-def test_the_steady_window_turns_over_after_a_minute() -> None:
+def test_the_steady_window_ends_after_a_minute() -> None:
     limits = Limits(Random(1), phase=0.0)
     assert [limits.take(SMALL, 120.0 + second, 0).wait for second in range(15)] == [None] * 15
     assert limits.take(SMALL, 140.5, 0).wait == 40
@@ -50,7 +50,7 @@ def test_headers_name_all_windows_and_count_the_burst_window() -> None:
     assert report.headers()["RateLimit-Limit"] == "1, 1;w=1, 2;w=60, 225;w=86400"
 
 
-def test_refused_requests_are_not_counted() -> None:
+def test_throttled_requests_are_not_counted() -> None:
     limits = Limits(Random(1), phase=0.0)
     limits.take(SMALL, 120.0, 0)
     for _ in range(50):
@@ -59,7 +59,7 @@ def test_refused_requests_are_not_counted() -> None:
 
 
 @pytest.mark.parametrize("rate", RATES.values(), ids=RATES)
-def test_rates(rate: Rate) -> None:
+def test_each_rate_allows_its_burst_and_steady_number_of_requests(rate: Rate) -> None:
     limits = Limits(Random(1), phase=0.0)
     bucket = [("any", rate)]
     burst = [limits.take(bucket, 120.0, 0).wait for _ in range(rate.burst + 1)]
@@ -72,14 +72,14 @@ def test_rates(rate: Rate) -> None:
     assert limits.take(bucket, 179.5, 0).wait == 1
 
 
-def test_a_full_bucket_refuses_what_also_draws_on_another() -> None:
+def test_one_full_bucket_throttles_a_request_that_uses_several() -> None:
     limits = Limits(Random(1), phase=0.0)
     limits.take(SMALL, 120.0, 0)
     assert limits.take([("large", LARGE), *SMALL], 120.0, 0).wait == 1
     assert limits.take([("large", LARGE)], 120.0, 0).remaining == 74
 
 
-def test_windows_begin_somewhere() -> None:
+def test_windows_begin_at_random() -> None:
     ends = set()
     for limits in (Limits(Random(n), None) for n in range(9)):
         for second in range(15):
@@ -101,39 +101,39 @@ def test_an_endpoint_has_its_own_bucket(start: Callable[..., Client]) -> None:
     identity = client.simulator.ids("accounts")[0]
     for path in ("/api/accounts", f"/api/accounts/{identity}"):
         assert client.get(path).headers["RateLimit-Limit"] == "1, 1;w=1, 15;w=60"
-    answers = [client.get("/api/accounts") for _ in range(16)]
-    refused = next(answer for answer in answers if answer.status_code == 429)
-    assert refused.headers["Retry-After"] == "1"
-    assert not any(name.startswith("RateLimit") for name in refused.headers)
-    (error,) = refused.json()["errors"]
+    responses = [client.get("/api/accounts") for _ in range(16)]
+    throttled = next(response for response in responses if response.status_code == 429)
+    assert throttled.headers["Retry-After"] == "1"
+    assert not any(name.startswith("RateLimit") for name in throttled.headers)
+    (error,) = throttled.json()["errors"]
     assert (error["code"], error["source"]) == ("throttled", {"pointer": "/data"})
     assert error["detail"] == "Request was throttled. Expected available in 1 second."
     assert client.simulator.stats()["throttled"] >= 1
 
 
-def test_bad_requests_are_counted_too(start: Callable[..., Client], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_requests_are_counted(start: Callable[..., Client], monkeypatch: pytest.MonkeyPatch) -> None:
     client = start(limits=True)
-    # Time stands still, so that the burst window cannot turn over in between.
+    # The clock is frozen, so that the burst window does not end in between.
     monkeypatch.setattr(api, "time", SimpleNamespace(time=time.time, monotonic=lambda: 120.0))
     client.get("/api/events")
     assert client.get("/api/events", sort="nothing").headers["RateLimit-Remaining"] == "348"
 
 
-def test_predictions_draw_on_a_bucket_of_their_own_for_all_endpoints(
+def test_predictions_have_one_bucket_for_all_endpoints(
     start: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = start(limits=True)
     monkeypatch.setattr(api, "time", SimpleNamespace(time=time.time, monotonic=lambda: 120.0))
-    dear: dict[str, Any] = {"additional-fields[profile]": "subscriptions,predictive_analytics"}
+    expensive: dict[str, Any] = {"additional-fields[profile]": "subscriptions,predictive_analytics"}
     one = f"/api/profiles/{client.simulator.ids('profiles')[0]}"
-    statuses = [client.get("/api/profiles", **dear).status_code for _ in range(11)]
+    statuses = [client.get("/api/profiles", **expensive).status_code for _ in range(11)]
     assert statuses == [200] * 10 + [429]  # the endpoint alone allows 75
-    assert client.get(one, **dear).status_code == 429
+    assert client.get(one, **expensive).status_code == 429
     assert client.get(one).status_code == 200
     assert client.get("/api/profiles").headers["RateLimit-Remaining"] == "64"
 
 
-def test_without_limits_there_are_no_headers(client: Client) -> None:
+def test_without_limits_there_are_no_rate_limit_headers(client: Client) -> None:
     assert not any(name.startswith("RateLimit") for name in client.get("/api/accounts").headers)
     assert {client.get("/api/accounts").status_code for _ in range(20)} == {200}
 
@@ -148,6 +148,6 @@ def test_the_clock_of_the_account_does_not_move_rate_windows(
     assert client.get("/api/accounts").status_code == 429
 
 
-def test_latency_lasts(start: Callable[..., Client]) -> None:
+def test_latency_delays_each_response(start: Callable[..., Client]) -> None:
     client = start(latency=0.05, jitter=0.01)
     assert client.get("/api/accounts").elapsed.total_seconds() >= 0.05

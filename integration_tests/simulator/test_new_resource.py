@@ -1,4 +1,4 @@
-"""A resource that is new in the facts is served with made-up records, without an edit of the simulator."""
+"""A resource that is added to the facts is served with made-up records, without a change to the simulator."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ resources:
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where a copy of the simulator is served whose facts have one more resource."""
+    """The URL of a copy of the simulator whose facts have one more resource."""
     copy = tmp_path_factory.mktemp("copy")
     for folder in ("facts", "klaviyo_simulator"):
         shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -75,12 +75,12 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def get(url: str, status: int = 200, **parameters: Any) -> Any:
-    answer = requests.get(url, headers=HEADERS, params=parameters, timeout=10)
-    assert answer.status_code == status, answer.text
-    return answer.json()
+    response = requests.get(url, headers=HEADERS, params=parameters, timeout=10)
+    assert response.status_code == status, response.text
+    return response.json()
 
 
-def test_its_collection_is_read_page_by_page(url: str) -> None:
+def test_its_collection_has_pages(url: str) -> None:
     page = get(f"{url}/api/parcels", sort="-updated")
     records = page["data"]
     assert len(records) == 2
@@ -92,7 +92,7 @@ def test_its_collection_is_read_page_by_page(url: str) -> None:
     assert moments == sorted(moments, reverse=True)
 
 
-def test_its_records_have_what_the_facts_say(url: str) -> None:
+def test_its_records_match_the_facts(url: str) -> None:
     for record in get(f"{url}/api/parcels?additional-fields[parcel]=contents", include="profile")["data"]:
         attributes = record["attributes"]
         assert attributes.keys() == {"state", "updated", "tracking_url", "weight", "insured", "contents", "address"}
@@ -105,7 +105,7 @@ def test_its_records_have_what_the_facts_say(url: str) -> None:
         assert record["links"] == {"self": f"https://a.klaviyo.com/api/parcels/{record['id']}"}
 
 
-def test_one_of_its_records_is_read_by_id(url: str) -> None:
+def test_a_record_is_read_by_id(url: str) -> None:
     (record, *_) = get(f"{url}/api/parcels")["data"]
     assert get(f"{url}/api/parcels/{record['id']}")["data"] == record
     get(f"{url}/api/parcels/nothing", status=404)
@@ -124,7 +124,7 @@ def test_one_of_its_records_is_read_by_id(url: str) -> None:
     ],
     ids=str,
 )
-def test_what_the_facts_do_not_allow_is_refused(url: str, parameters: dict[str, Any]) -> None:
+def test_parameters_that_the_facts_do_not_allow_are_rejected(url: str, parameters: dict[str, Any]) -> None:
     get(f"{url}/api/parcels", status=400, **parameters)
 
 

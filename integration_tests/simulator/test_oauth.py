@@ -1,4 +1,4 @@
-"""The simulator's OAuth: consent with PKCE, tokens, rotation and revocation, and what a Bearer token may read."""
+"""OAuth: consent with PKCE, tokens, rotation, revocation, and the permissions of a Bearer token."""
 
 from __future__ import annotations
 
@@ -49,28 +49,28 @@ def start() -> Iterator[Callable[..., Simulator]]:
 
 
 def consent(simulator: Simulator, **changes: str) -> dict[str, str]:
-    """What the consent page sends back to the app's address."""
+    """Return the parameters that the consent page sends to the app's address."""
     url = f"{simulator.url}/oauth/authorize"
-    answer = requests.get(url, params={**CONSENT, **changes}, allow_redirects=False, timeout=9)
-    assert answer.status_code == 302
-    assert answer.headers["Location"].startswith(f"{REDIRECT}?")
-    return dict(parse_qsl(urlsplit(answer.headers["Location"]).query))
+    response = requests.get(url, params={**CONSENT, **changes}, allow_redirects=False, timeout=9)
+    assert response.status_code == 302
+    assert response.headers["Location"].startswith(f"{REDIRECT}?")
+    return dict(parse_qsl(urlsplit(response.headers["Location"]).query))
 
 
-def ask(
+def post_form(
     simulator: Simulator, auth: tuple[str, str] | None = CLIENT, path: str = "token", **form: str
 ) -> tuple[int, dict[str, Any]]:
-    answer = requests.post(f"{simulator.url}/oauth/{path}", data=form, auth=auth, timeout=9)
-    return answer.status_code, answer.json() if answer.content else {}
+    response = requests.post(f"{simulator.url}/oauth/{path}", data=form, auth=auth, timeout=9)
+    return response.status_code, response.json() if response.content else {}
 
 
 def refresh(simulator: Simulator, token: str = "demo-refresh-token") -> tuple[int, dict[str, Any]]:  # noqa: S107
-    return ask(simulator, grant_type="refresh_token", refresh_token=token)
+    return post_form(simulator, grant_type="refresh_token", refresh_token=token)
 
 
 def exchange(simulator: Simulator, code: str, **changes: str) -> tuple[int, dict[str, Any]]:
     form: dict[str, Any] = {"code": code, "code_verifier": VERIFIER, "redirect_uri": REDIRECT, **changes}
-    return ask(simulator, grant_type="authorization_code", **form)
+    return post_form(simulator, grant_type="authorization_code", **form)
 
 
 def read(simulator: Simulator, token: str, path: str = "/api/accounts") -> requests.Response:
@@ -78,7 +78,7 @@ def read(simulator: Simulator, token: str, path: str = "/api/accounts") -> reque
     return requests.get(simulator.url + path, headers=headers, timeout=9)
 
 
-def test_a_consent_with_pkce_leads_to_tokens_that_read(start: Callable[..., Simulator]) -> None:
+def test_a_consent_with_pkce_grants_working_tokens(start: Callable[..., Simulator]) -> None:
     simulator = start()
     back = consent(simulator)
     status, tokens = exchange(simulator, back["code"])
@@ -88,7 +88,7 @@ def test_a_consent_with_pkce_leads_to_tokens_that_read(start: Callable[..., Simu
     assert (tokens["token_type"], tokens["expires_in"], tokens["scope"]) == ("Bearer", 3600, SCOPES)
     assert read(simulator, tokens["access_token"]).status_code == 200
     assert refresh(simulator, tokens["refresh_token"])[0] == 200
-    assert exchange(simulator, back["code"])[1]["error"] == "invalid_grant"  # a code is good once
+    assert exchange(simulator, back["code"])[1]["error"] == "invalid_grant"  # a code is valid once
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_consent_with_pkce_leads_to_tokens_that_read(start: Callable[..., Simu
         ({"scope": "accounts:read made-up:read"}, "invalid_scope"),
     ],
 )
-def test_a_consent_that_asks_for_something_else_is_refused(
+def test_an_invalid_request_for_consent_is_rejected(
     start: Callable[..., Simulator], changes: dict[str, str], error: str
 ) -> None:
     assert consent(start(oauth_scopes=frozenset(SCOPES.split())), **changes)["error"] == error
@@ -115,15 +115,15 @@ def test_a_consent_that_asks_for_something_else_is_refused(
         ({"scope": SCOPES}, "invalid_request"),
     ],
 )
-def test_a_code_is_exchanged_only_with_its_verifier_and_address(
+def test_a_code_needs_its_verifier_and_redirect_uri(
     start: Callable[..., Simulator], changes: dict[str, str], error: str
 ) -> None:
     simulator = start()
-    status, answer = exchange(simulator, consent(simulator)["code"], **changes)
-    assert (status, answer["error"]) == (400, error)
+    status, response = exchange(simulator, consent(simulator)["code"], **changes)
+    assert (status, response["error"]) == (400, error)
 
 
-def test_a_refresh_keeps_the_refresh_token_and_the_former_access_token(start: Callable[..., Simulator]) -> None:
+def test_a_refresh_keeps_the_refresh_token_and_earlier_access_tokens_valid(start: Callable[..., Simulator]) -> None:
     simulator = start()
     first, second = refresh(simulator)[1], refresh(simulator)[1]
 
@@ -142,12 +142,12 @@ def test_a_refresh_keeps_the_refresh_token_and_the_former_access_token(start: Ca
         (CLIENT, {"client_id": "demo-client"}, 400, "invalid_request"),
     ],
 )
-def test_a_refresh_that_klaviyo_would_refuse_is_refused(
+def test_an_invalid_refresh_is_rejected(
     start: Callable[..., Simulator], auth: tuple[str, str] | None, form: dict[str, str], status: int, error: str
 ) -> None:
     given = {"grant_type": "refresh_token", "refresh_token": "demo-refresh-token", **form}
-    answer = ask(start(), auth, **given)
-    assert (answer[0], answer[1]["error"]) == (status, error)
+    response = post_form(start(), auth, **given)
+    assert (response[0], response[1]["error"]) == (status, error)
 
 
 def test_an_access_token_expires(start: Callable[..., Simulator]) -> None:
@@ -156,14 +156,14 @@ def test_an_access_token_expires(start: Callable[..., Simulator]) -> None:
     assert read(simulator, token).status_code == 200
 
     simulator.advance(61)
-    refused = read(simulator, token)
-    assert refused.status_code == 401
-    assert refused.json()["errors"][0]["code"] == "not_authenticated"
+    rejected = read(simulator, token)
+    assert rejected.status_code == 401
+    assert rejected.json()["errors"][0]["code"] == "not_authenticated"
 
 
 def test_with_rotation_the_old_refresh_token_ends_when_the_new_one_is_used(start: Callable[..., Simulator]) -> None:
     simulator = start(rotation="when_used")
-    refresh(simulator)  # an answer that got lost
+    refresh(simulator)  # a lost response
     tokens = refresh(simulator)[1]
     assert tokens["refresh_token"] != "demo-refresh-token"
 
@@ -181,25 +181,28 @@ def test_with_strict_rotation_the_old_refresh_token_ends_at_once(start: Callable
 def test_a_revocation_ends_all_tokens_of_a_consent(start: Callable[..., Simulator]) -> None:
     simulator = start()
     tokens = exchange(simulator, consent(simulator)["code"])[1]
-    assert ask(simulator, path="revoke", token=tokens["refresh_token"], token_type_hint="refresh_token") == (200, {})
+    assert post_form(simulator, path="revoke", token=tokens["refresh_token"], token_type_hint="refresh_token") == (
+        200,
+        {},
+    )
 
     assert read(simulator, tokens["access_token"]).status_code == 401
     assert refresh(simulator, tokens["refresh_token"])[1]["error"] == "invalid_grant"
     assert refresh(simulator)[0] == 200  # another consent
 
 
-def test_ten_refreshes_a_minute_are_answered(start: Callable[..., Simulator]) -> None:
+def test_refreshes_are_limited_to_ten_a_minute(start: Callable[..., Simulator]) -> None:
     simulator = start(limits=True)
     url = f"{simulator.url}/oauth/token"
     form = {"grant_type": "refresh_token", "refresh_token": "demo-refresh-token"}
-    answers = [requests.post(url, data=form, auth=CLIENT, timeout=9) for _ in range(21)]
+    responses = [requests.post(url, data=form, auth=CLIENT, timeout=9) for _ in range(21)]
 
-    assert {answer.status_code for answer in answers} == {200, 429}
-    assert all(int(answer.headers["Retry-After"]) > 0 for answer in answers if answer.status_code == 429)
+    assert {response.status_code for response in responses} == {200, 429}
+    assert all(int(response.headers["Retry-After"]) > 0 for response in responses if response.status_code == 429)
 
 
 @pytest.mark.parametrize("path", ["/api/webhooks", "/api/webhook-topics"])
-def test_webhooks_are_shown_to_apps_and_not_to_keys(start: Callable[..., Simulator], path: str) -> None:
+def test_apps_may_read_webhooks_but_keys_may_not(start: Callable[..., Simulator], path: str) -> None:
     simulator = start(oauth_scopes=frozenset(SCOPES.split()))
     with_key = {"Authorization": "Klaviyo-API-Key pk_demo", "revision": "2026-07-15"}
 
@@ -207,16 +210,16 @@ def test_webhooks_are_shown_to_apps_and_not_to_keys(start: Callable[..., Simulat
     assert read(simulator, simulator.issue_token(), path).status_code == 200
 
 
-def test_an_app_reads_what_it_was_granted(start: Callable[..., Simulator]) -> None:
+def test_an_app_reads_only_within_its_granted_scopes(start: Callable[..., Simulator]) -> None:
     simulator = start(oauth_scopes=frozenset(SCOPES.split()))
-    refused = read(simulator, simulator.issue_token(), "/api/lists")
+    rejected = read(simulator, simulator.issue_token(), "/api/lists")
 
-    assert refused.status_code == 403
-    assert "lists:read" in refused.json()["errors"][0]["detail"]
+    assert rejected.status_code == 403
+    assert "lists:read" in rejected.json()["errors"][0]["detail"]
 
 
-def test_an_app_has_rate_limits_of_its_own(start: Callable[..., Simulator], monkeypatch: pytest.MonkeyPatch) -> None:
-    # Time stands still, so that no window turns over in between.
+def test_an_app_has_separate_rate_limits(start: Callable[..., Simulator], monkeypatch: pytest.MonkeyPatch) -> None:
+    # The clock is frozen, so that no window ends in between.
     monkeypatch.setattr(api, "time", SimpleNamespace(time=time.time, monotonic=lambda: 120.0))
     simulator = start(limits=True)
     with_key = {"Authorization": "Klaviyo-API-Key pk_demo", "revision": "2026-07-15"}
@@ -227,7 +230,7 @@ def test_an_app_has_rate_limits_of_its_own(start: Callable[..., Simulator], monk
     assert read(simulator, simulator.issue_token()).status_code == 200
 
 
-def test_tokens_can_be_ended_from_outside(start: Callable[..., Simulator]) -> None:
+def test_tokens_can_be_expired_and_revoked_over_http(start: Callable[..., Simulator]) -> None:
     simulator = start()
     token = requests.post(f"{simulator.url}/_simulator/oauth/issue", json={"life": 60}, timeout=9).json()[
         "access_token"

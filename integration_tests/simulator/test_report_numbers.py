@@ -1,4 +1,4 @@
-"""The numbers of reports: that they agree with each other, and change only as they should."""
+"""The numbers of reports: consistent with each other, and stable over time."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from integration_tests.simulator.asking import (
+from integration_tests.simulator.report_requests import (
     CAMPAIGNS,
     FLOW_VALUES,
     FLOWS,
     REPORTS,
-    answer,
-    asked,
     days,
-    metric,
-    refused,
+    metric_id,
+    post_query,
+    report_attributes,
+    report_error,
     rows,
 )
 from klaviyo_simulator.reports.numbers import LEVELS, RATES
@@ -30,7 +30,7 @@ ATTRIBUTES = "/data/attributes"
 
 
 @pytest.mark.parametrize("path", REPORTS)
-def test_there_are_rows(client: Client, path: str) -> None:
+def test_each_report_has_rows_with_numbers(client: Client, path: str) -> None:
     found = rows(client, path, timeframe={"key": "last_30_days"})
     assert found
     assert any(
@@ -38,16 +38,16 @@ def test_there_are_rows(client: Client, path: str) -> None:
     )
 
 
-def test_days_are_those_of_the_account(start: Callable[..., Client]) -> None:
-    """At 02:00 UTC it is still yesterday in New York, and today in Tokyo."""
+def test_days_are_in_the_accounts_time_zone(start: Callable[..., Client]) -> None:
+    """Check days at 02:00 UTC, when it is yesterday in New York and today in Tokyo."""
     night = datetime.fromisoformat("2026-11-20T02:00:00+00:00")
     first = days("2026-11-20", "2026-11-20")
-    assert refused(start(now=night), FLOW_VALUES, timeframe=first)[1] == f"{ATTRIBUTES}/timeframe/end"
+    assert report_error(start(now=night), FLOW_VALUES, timeframe=first)[1] == f"{ATTRIBUTES}/timeframe/end"
     client = start(now=night, timezone="Asia/Tokyo")
     assert rows(client, FLOW_VALUES, timeframe=first)
-    (account,) = client.ask("/api/accounts")["data"]
+    (account,) = client.fetch("/api/accounts")["data"]
     assert account["attributes"]["timezone"] == "Asia/Tokyo"
-    assert start().ask("/api/accounts")["data"][0]["attributes"]["timezone"] == "US/Eastern"
+    assert start().fetch("/api/accounts")["data"][0]["attributes"]["timezone"] == "US/Eastern"
 
 
 def test_offsets_are_ignored(client: Client) -> None:
@@ -66,11 +66,11 @@ def test_offsets_are_ignored(client: Client) -> None:
         ("monthly", 3, "2026-09-01T00", "2026-11-01T00"),
     ],
 )
-def test_series_begin_with_an_interval_that_was_not_asked_for(
+def test_series_begin_one_interval_before_the_timeframe(
     client: Client, interval: str, length: int, first: str, last: str
 ) -> None:
-    attributes = asked(client, REPORTS[FLOWS], interval=interval, timeframe={"key": "last_30_days"})
-    found = answer(client, FLOWS, attributes)["data"]["attributes"]
+    attributes = report_attributes(client, REPORTS[FLOWS], interval=interval, timeframe={"key": "last_30_days"})
+    found = post_query(client, FLOWS, attributes)["data"]["attributes"]
     dates = found["date_times"]
     assert (len(dates), dates[0], dates[-1]) == (length, f"{first}:00:00+00:00", f"{last}:00:00+00:00")
     assert {len(value) for row in found["results"] for value in row["statistics"].values()} == {length}
@@ -79,7 +79,7 @@ def test_series_begin_with_an_interval_that_was_not_asked_for(
 @pytest.mark.parametrize("subject", ["flow", "form", "segment"])
 @pytest.mark.parametrize("interval", ["daily", "hourly", "monthly", "weekly"])
 def test_values_are_the_sums_of_the_series(client: Client, subject: str, interval: str) -> None:
-    timeframe = days("2026-11-14", "2026-11-20")  # the last of them is the present day
+    timeframe = days("2026-11-14", "2026-11-20")  # the last one is the present day
     series = rows(client, f"/api/{subject}-series-reports", interval=interval, timeframe=timeframe)
     values = rows(client, f"/api/{subject}-values-reports", timeframe=timeframe)
     assert [row["groupings"] for row in series] == [row["groupings"] for row in values]
@@ -102,12 +102,14 @@ def test_values_are_the_sums_of_the_series(client: Client, subject: str, interva
 def test_the_interval_before_a_series_is_counted_in_part(
     client: Client, interval: str, before: dict[str, str], label: str
 ) -> None:
-    attributes = asked(client, REPORTS[FLOWS], interval=interval, timeframe=days("2026-11-14", "2026-11-15"))
-    found = answer(client, FLOWS, attributes)["data"]["attributes"]
+    attributes = report_attributes(
+        client, REPORTS[FLOWS], interval=interval, timeframe=days("2026-11-14", "2026-11-15")
+    )
+    found = post_query(client, FLOWS, attributes)["data"]["attributes"]
     first, *others = (sum(counts) for counts in zip(*(_recipients(row) for row in found["results"]), strict=True))
     assert found["date_times"][0] == f"{label}:00:00+00:00"
     assert 0 < first < sum(_recipients(row) for row in rows(client, FLOW_VALUES, timeframe=before))
-    # The first interval that was asked for has nothing of its days before the 14th.
+    # The first requested interval has nothing of its days before the 14th.
     assert sum(others) == sum(_recipients(row) for row in rows(client, FLOW_VALUES, timeframe=attributes["timeframe"]))
 
 
@@ -120,9 +122,11 @@ def test_the_day_before_a_series_has_half_of_each_count(client: Client) -> None:
         assert any(halves)
 
 
-def test_a_series_of_hours_begins_an_hour_early(client: Client) -> None:
-    attributes = asked(client, REPORTS[FLOWS], interval="hourly", timeframe=days("2026-11-14", "2026-11-15"))
-    dates = answer(client, FLOWS, attributes)["data"]["attributes"]["date_times"]
+def test_an_hourly_series_begins_an_hour_before_the_timeframe(client: Client) -> None:
+    attributes = report_attributes(
+        client, REPORTS[FLOWS], interval="hourly", timeframe=days("2026-11-14", "2026-11-15")
+    )
+    dates = post_query(client, FLOWS, attributes)["data"]["attributes"]["date_times"]
     assert (len(dates), dates[0], dates[-1]) == (49, "2026-11-13T23:00:00+00:00", "2026-11-15T23:00:00+00:00")
 
 
@@ -130,8 +134,8 @@ def _recipients(row: dict[str, Any]) -> Any:
     return row["statistics"]["recipients"]
 
 
-def test_nothing_happens_ahead_of_the_clock(client: Client) -> None:
-    """It is five in the morning in New York."""
+def test_hours_in_the_future_are_zero(client: Client) -> None:
+    """Check the hours after the present one, which is five o'clock in New York."""
     found = rows(client, FLOWS, interval="hourly", timeframe=days("2026-11-19", "2026-11-20"))
     hours = [sum(row["statistics"]["recipients"][1 + hour] for row in found) for hour in range(48)]
     assert any(hours[24:30])
@@ -139,7 +143,7 @@ def test_nothing_happens_ahead_of_the_clock(client: Client) -> None:
     assert not any(hours[30:])
 
 
-def test_members_go_on_from_the_day_before(client: Client) -> None:
+def test_total_members_continue_from_the_day_before(client: Client) -> None:
     path = "/api/segment-values-reports"
     first = rows(client, path, timeframe=days("2023-06-01", "2023-06-01"))
     assert all(row["statistics"]["total_members"] == row["statistics"]["net_members_changed"] for row in first)
@@ -152,7 +156,7 @@ def test_members_go_on_from_the_day_before(client: Client) -> None:
     assert any(row["statistics"]["members_removed"] for row in after)
 
 
-def test_days_add_up_to_weeks_with_those_of_another_question(client: Client) -> None:
+def test_days_of_separate_requests_add_up_to_the_week(client: Client) -> None:
     one_by_one = [rows(client, FLOW_VALUES, timeframe=days(f"2026-11-{n:02}", f"2026-11-{n:02}")) for n in range(9, 16)]
     whole = rows(client, FLOW_VALUES)
     for name in ("delivered", "opens", "clicks", "conversions", "recipients"):
@@ -188,15 +192,15 @@ def test_some_rows_are_zero(client: Client) -> None:
     assert max(totals) > 0
 
 
-def test_numbers_are_the_same_again_and_others_for_another_seed(start: Callable[..., Client]) -> None:
+def test_numbers_depend_on_the_seed_only(start: Callable[..., Client]) -> None:
     first, again, other = (rows(start(seed=seed), FLOWS) for seed in (5, 5, 6))
     assert first == again
     assert first != other
 
 
-def test_conversions_are_those_of_the_metric(client: Client) -> None:
+def test_conversions_depend_on_the_metric(client: Client) -> None:
     orders, views = (
-        rows(client, FLOW_VALUES, conversion_metric_id=metric(client, name))
+        rows(client, FLOW_VALUES, conversion_metric_id=metric_id(client, name))
         for name in ("Placed Order", "Viewed Product")
     )
     for name, same in (("delivered", True), ("conversions", False)):
@@ -208,7 +212,7 @@ def test_campaigns_appear_when_they_are_sent(client: Client) -> None:
         record["id"]: record["attributes"]["send_time"]
         for archived in ("true", "false")
         for channel in ("email", "sms", "mobile_push")
-        for record in client.walk(
+        for record in client.fetch_all(
             "/api/campaigns", {"filter": f"equals(messages.channel,'{channel}'),equals(archived,{archived})"}
         )
         if record["attributes"]["status"] in {"Sent", "Sending"}
@@ -221,7 +225,7 @@ def test_campaigns_appear_when_they_are_sent(client: Client) -> None:
     assert any(row["statistics"]["recipients"] for row in found)
 
 
-def test_recent_days_settle(start: Callable[..., Client]) -> None:
+def test_conversions_of_recent_days_are_incomplete(start: Callable[..., Client]) -> None:
     client = start(now=datetime.fromisoformat("2026-11-13T12:00:00+00:00"), flows=100)
     totals = []
     for settles in (0, 5, 20):
@@ -229,14 +233,14 @@ def test_recent_days_settle(start: Callable[..., Client]) -> None:
         found = rows(client, FLOWS, timeframe=days("2026-11-06", "2026-11-12"))
         totals.append([sum(row["statistics"]["conversions"][1 + at] for row in found) for at in range(7)])
     final, five, twenty = totals
-    assert five[:2] == final[:2]  # of the 6th and the 7th, seven and six days ago; the 8th has just settled
+    assert five[:2] == final[:2]  # the 6th and the 7th, six and seven days ago
     assert all(part < whole for part, whole in zip(five[3:], final[3:], strict=True))
     assert all(part < whole for part, whole in zip(twenty, final, strict=True))
     shares = [part / whole for part, whole in zip(twenty, final, strict=True)]
     assert shares == sorted(shares, reverse=True)
 
 
-def test_a_day_grows_as_days_pass(start: Callable[..., Client]) -> None:
+def test_conversions_of_a_day_grow_until_they_settle(start: Callable[..., Client]) -> None:
     client = start(now=datetime.fromisoformat("2026-11-13T12:00:00+00:00"), flows=100)
     found = []
     for _ in range(7):
@@ -247,7 +251,7 @@ def test_a_day_grows_as_days_pass(start: Callable[..., Client]) -> None:
     assert found[4] == found[5] == found[6]
 
 
-def test_grouping(client: Client) -> None:
+def test_rows_are_grouped_as_requested(client: Client) -> None:
     whole = rows(client, FLOW_VALUES)
     for group in ("flow_name", "variation", "text_message_format"):
         groups = ["flow_id", "flow_message_id", group]
@@ -260,7 +264,7 @@ def test_grouping(client: Client) -> None:
     assert rows(client, FLOW_VALUES, group_by=None) == whole
 
 
-def test_filters(client: Client) -> None:
+def test_rows_are_filtered(client: Client) -> None:
     whole = rows(client, FLOW_VALUES)
     flow = whole[0]["groupings"]["flow_id"]
     assert {row["groupings"]["flow_id"] for row in rows(client, FLOW_VALUES, filter=f'equals(flow_id,"{flow}")')} == {

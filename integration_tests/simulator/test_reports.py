@@ -1,4 +1,4 @@
-"""Reports: what is refused, how it is answered, and how often one may ask."""
+"""Reports: rejected requests, responses, pages and rate limits."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from uuid import UUID
 
 import pytest
 
-from integration_tests.simulator.asking import (
+from integration_tests.simulator.report_requests import (
     CAMPAIGNS,
     FLOW_VALUES,
     FLOWS,
     REPORTS,
     WEEK,
-    answer,
-    asked,
     days,
-    metric,
+    error_of,
+    metric_id,
     post,
-    question,
-    refusal,
-    refused,
+    post_query,
+    report_attributes,
+    report_error,
+    request_body,
     rows,
 )
 from klaviyo_simulator.access.limits import Limits
@@ -48,13 +48,13 @@ def report(request: pytest.FixtureRequest) -> Report:
     return REPORTS[request.param]
 
 
-def test_keys_of_timeframes_are_those_of_the_facts(report: Report) -> None:
+def test_timeframe_keys_match_the_facts(report: Report) -> None:
     assert KEYS.keys() == set(facts(REVISION).operation(report.path)["asks"]["timeframe.key"]["values"])
 
 
-def test_answers_are_as_the_facts_say(client: Client, report: Report) -> None:
+def test_responses_match_the_facts(client: Client, report: Report) -> None:
     for timeframe in ({"key": "last_7_days"}, WEEK):
-        found = answer(client, report.path, asked(client, report, timeframe=timeframe))
+        found = post_query(client, report.path, report_attributes(client, report, timeframe=timeframe))
         assert found["data"]["type"] == report.type
         assert found["data"]["attributes"].keys() == report.fields - {"id"}
         assert found["data"].keys() <= {"type", "id", "attributes", "relationships"}
@@ -69,8 +69,8 @@ def test_answers_are_as_the_facts_say(client: Client, report: Report) -> None:
             assert all(type(number) in {int, float} for number in numbers)
 
 
-def test_the_type_of_the_body_matters(client: Client, report: Report) -> None:
-    body = question(report.path, asked(client, report))
+def test_the_content_type_is_checked(client: Client, report: Report) -> None:
+    body = request_body(report.path, report_attributes(client, report))
     for kind, status in (
         ("application/vnd.api+json; charset=utf-8", 200),
         ("application/json", 200),
@@ -81,21 +81,21 @@ def test_the_type_of_the_body_matters(client: Client, report: Report) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-def test_only_post_is_allowed(client: Client, report: Report, method: str) -> None:
+def test_reports_allow_post_only(client: Client, report: Report, method: str) -> None:
     headers = {"Authorization": "Klaviyo-API-Key pk_demo", "revision": "2026-07-15"}
     found = client.session.request(method, client.simulator.url + report.path, headers=headers, timeout=9)
     assert (found.status_code, found.headers["Allow"]) == (405, "POST")
 
 
-def test_the_others_still_allow_get_only(client: Client) -> None:
+def test_other_endpoints_allow_get_only(client: Client) -> None:
     found = post(client, "/api/flows", {})
     assert (found.status_code, found.headers["Allow"]) == (405, "GET")
 
 
-def test_scopes(start: Callable[..., Client]) -> None:
+def test_the_scope_of_the_report_is_required(start: Callable[..., Client]) -> None:
     client = start(scopes=frozenset({"flows:read", "metrics:read"}))
-    assert answer(client, FLOWS, asked(client, REPORTS[FLOWS]))
-    status, _, detail = refused(client, CAMPAIGNS)
+    assert post_query(client, FLOWS, report_attributes(client, REPORTS[FLOWS]))
+    status, _, detail = report_error(client, CAMPAIGNS)
     assert (status, "campaigns:read" in detail) == (403, True)
 
 
@@ -116,15 +116,15 @@ def test_scopes(start: Callable[..., Client]) -> None:
         ({"data": {"type": "flow-series-report", "attributes": {}, "id": "1"}}, "/data/id"),
     ],
 )
-def test_bodies_that_are_refused(client: Client, body: Any, pointer: str) -> None:
-    status, where, _ = refusal(post(client, FLOWS, body))
+def test_malformed_bodies_are_rejected(client: Client, body: Any, pointer: str) -> None:
+    status, where, _ = error_of(post(client, FLOWS, body))
     assert (status, where) == (400, pointer)
 
 
 def test_every_required_attribute_is_required(client: Client, report: Report) -> None:
     for name in report.required:
         for value in (..., None, 7, ["nothing"]):
-            status, pointer, detail = refused(client, report.path, **{name: value})
+            status, pointer, detail = report_error(client, report.path, **{name: value})
             assert (status, pointer) == (400, f"{ATTRIBUTES}/{name}"), (value, detail)
 
 
@@ -156,34 +156,34 @@ def test_every_required_attribute_is_required(client: Client, report: Report) ->
         ("/api/form-values-reports", "filter", "equals(segment_id,'x')"),
     ],
 )
-def test_attributes_that_are_refused(client: Client, path: str, name: str, value: Any) -> None:
-    status, pointer, _ = refused(client, path, **{name: value})
+def test_invalid_attributes_are_rejected(client: Client, path: str, name: str, value: Any) -> None:
+    status, pointer, _ = report_error(client, path, **{name: value})
     assert (status, pointer) == (400, f"{ATTRIBUTES}/{name}")
 
 
 @pytest.mark.parametrize("path", [FLOWS, FLOW_VALUES, CAMPAIGNS])
-def test_metrics_without_values_are_refused_only_if_values_are_asked_for(
-    start: Callable[..., Client], path: str
-) -> None:
+def test_metrics_without_values_are_rejected_only_for_value_statistics(start: Callable[..., Client], path: str) -> None:
     client = start(valueless_metrics=frozenset({"Opened Email"}))
-    opened = metric(client, "Opened Email")
+    opened = metric_id(client, "Opened Email")
     counted = sorted(REPORTS[path].statistics - VALUE_STATISTICS - {"text_message_roi"})
     timeframe = {"key": "last_30_days" if path == FLOWS else "last_365_days"}
     assert rows(client, path, statistics=counted, conversion_metric_id=opened, timeframe=timeframe)
     for name in ("average_order_value", "conversion_value", "revenue_per_recipient", "text_message_roi"):
-        status, pointer, detail = refused(client, path, statistics=[*counted, name], conversion_metric_id=opened)
+        status, pointer, detail = report_error(client, path, statistics=[*counted, name], conversion_metric_id=opened)
         assert (status, pointer) == (400, f"{ATTRIBUTES}/conversion_metric_id")
         assert detail == "Passed in conversion metric does not support querying for values data"
     client.simulator.switch(roi_needs_values=False)
     assert rows(client, path, statistics=["text_message_roi"], conversion_metric_id=opened) is not None
-    assert refused(client, path, statistics=["conversion_value"], conversion_metric_id=opened)[0] == 400
-    assert answer(client, path, asked(client, REPORTS[path], conversion_metric_id=metric(client, "Unsubscribed")))
+    assert report_error(client, path, statistics=["conversion_value"], conversion_metric_id=opened)[0] == 400
+    assert post_query(
+        client, path, report_attributes(client, REPORTS[path], conversion_metric_id=metric_id(client, "Unsubscribed"))
+    )
 
 
-def test_metrics_that_do_not_exist_or_are_only_listed_are_refused(client: Client) -> None:
-    for identity in ("NOPE01", metric(client, "Viewed Form")):
+def test_metrics_that_are_unknown_or_only_listed_are_rejected(client: Client) -> None:
+    for identity in ("NOPE01", metric_id(client, "Viewed Form")):
         (error,) = post(
-            client, FLOWS, question(FLOWS, asked(client, REPORTS[FLOWS], conversion_metric_id=identity))
+            client, FLOWS, request_body(FLOWS, report_attributes(client, REPORTS[FLOWS], conversion_metric_id=identity))
         ).json()["errors"]
         assert (error["status"], error["source"]) == (400, {"parameter": "filter"})
         assert error["detail"] == f"Metric IDs ['{identity}'] do not exist."
@@ -216,16 +216,18 @@ def test_metrics_that_do_not_exist_or_are_only_listed_are_refused(client: Client
         (FLOW_VALUES, days("2023-05-31", "2023-06-02"), ..., 200),
     ],
 )
-def test_timeframes(client: Client, path: str, timeframe: dict[str, str], interval: Any, status: int) -> None:
-    attributes = asked(client, REPORTS[path], timeframe=timeframe, interval=interval)
-    found = post(client, path, question(path, attributes))
+def test_timeframes_are_checked_for_form_and_length(
+    client: Client, path: str, timeframe: dict[str, str], interval: Any, status: int
+) -> None:
+    attributes = report_attributes(client, REPORTS[path], timeframe=timeframe, interval=interval)
+    found = post(client, path, request_body(path, attributes))
     assert found.status_code == status, found.text
     if status == 400:
-        assert (refusal(found)[1] or "").startswith(f"{ATTRIBUTES}/timeframe")
+        assert (error_of(found)[1] or "").startswith(f"{ATTRIBUTES}/timeframe")
 
 
-def test_relationships(client: Client) -> None:
-    data = answer(client, FLOWS, asked(client, REPORTS[FLOWS]))["data"]
+def test_relationships_have_the_ids_of_the_rows(client: Client) -> None:
+    data = post_query(client, FLOWS, report_attributes(client, REPORTS[FLOWS]))["data"]
     for relation, kind, group in (("flows", "flow", "flow_id"), ("flow-messages", "flow-message", "flow_message_id")):
         ids = [each["id"] for each in data["relationships"][relation]["data"]]
         assert {each["type"] for each in data["relationships"][relation]["data"]} == {kind}
@@ -233,26 +235,28 @@ def test_relationships(client: Client) -> None:
         assert len(ids) == len(set(ids))
 
 
-def test_a_report_without_rows_relates_to_nothing(client: Client) -> None:
-    data = answer(client, FLOWS, asked(client, REPORTS[FLOWS], filter='equals(flow_id,"nothing")'))["data"]
+def test_a_report_without_rows_has_no_relationships(client: Client) -> None:
+    data = post_query(client, FLOWS, report_attributes(client, REPORTS[FLOWS], filter='equals(flow_id,"nothing")'))[
+        "data"
+    ]
     assert data["attributes"]["results"] == []
     assert "relationships" not in data
 
 
-def test_sparse_fields_and_other_parameters(client: Client) -> None:
-    attributes = asked(client, REPORTS[FLOWS])
-    found = answer(client, f"{FLOWS}?fields[flow-series-report]=date_times", attributes)
+def test_sparse_fieldsets_are_the_only_parameters(client: Client) -> None:
+    attributes = report_attributes(client, REPORTS[FLOWS])
+    found = post_query(client, f"{FLOWS}?fields[flow-series-report]=date_times", attributes)
     assert list(found["data"]["attributes"]) == ["date_times"]
     for parameter in ("fields[flow-series-report]=dates", "fields[flow]=id", "page[size]=1", "page_cursor=x"):
-        assert post(client, f"{FLOWS}?{parameter}", question(FLOWS, attributes)).status_code == 400
+        assert post(client, f"{FLOWS}?{parameter}", request_body(FLOWS, attributes)).status_code == 400
 
 
-def test_pages_if_they_are_wanted(start: Callable[..., Client]) -> None:
+def test_reports_have_pages_if_switched_on(start: Callable[..., Client]) -> None:
     client = start(report_page=7)
-    attributes = asked(client, REPORTS[FLOWS])
+    attributes = report_attributes(client, REPORTS[FLOWS])
     path, found = client.simulator.url + FLOWS, []
     while path:
-        page = post(client, path, question(FLOWS, attributes)).json()
+        page = post(client, path, request_body(FLOWS, attributes)).json()
         found.append(page["data"]["attributes"]["results"])
         path = page["links"].get("next")
     assert [len(each) for each in found[:-1]] == [7] * (len(found) - 1)
@@ -260,9 +264,11 @@ def test_pages_if_they_are_wanted(start: Callable[..., Client]) -> None:
     assert [row for page in found for row in page] == rows(client, FLOWS)
 
 
-def test_the_quota_of_a_day(start: Callable[..., Client], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_daily_quota_throttles_until_the_day_ends(
+    start: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
     client = start(daily_quota=3, phase=0.0)
-    body = question(FLOWS, asked(client, REPORTS[FLOWS]))
+    body = request_body(FLOWS, report_attributes(client, REPORTS[FLOWS]))
     clock = [3600.0]
     monkeypatch.setattr(api, "time", SimpleNamespace(time=time.time, monotonic=lambda: clock[0]))
     client.simulator.switch(limits=True)
@@ -282,14 +288,14 @@ def test_the_quota_of_a_day(start: Callable[..., Client], monkeypatch: pytest.Mo
     client.simulator.switch(daily_quota=4)
     assert asked_at(86399) == (200, None)
     assert asked_at(86400) == (200, None)
-    other = post(client, FLOW_VALUES, question(FLOW_VALUES, asked(client, REPORTS[FLOW_VALUES])))
+    other = post(client, FLOW_VALUES, request_body(FLOW_VALUES, report_attributes(client, REPORTS[FLOW_VALUES])))
     assert other.headers["RateLimit-Limit"] == "1, 1;w=1, 2;w=60, 4;w=86400"
     endpoint = client.simulator.stats()["endpoints"][FLOWS]
     assert (endpoint["requests"], endpoint["by_status"]) == (9, {"200": 5, "429": 4})
     assert client.simulator.requests(last=1)[0]["body"].startswith('{"data"')
 
 
-def test_the_quota_is_that_of_the_document_and_makes_for_long_waits() -> None:
+def test_an_exhausted_daily_quota_means_hours_of_waiting() -> None:
     for seed in range(20):
         limits = Limits(Random(seed), phase=None)
         times = [120.0 * n for n in range(226)]
@@ -298,16 +304,16 @@ def test_the_quota_is_that_of_the_document_and_makes_for_long_waits() -> None:
         assert 10 * 3600 < (waits[225] or 0) < 24 * 3600
 
 
-def test_without_limits_there_is_no_quota(start: Callable[..., Client]) -> None:
+def test_without_limits_there_is_no_daily_quota(start: Callable[..., Client]) -> None:
     client = start(daily_quota=1)
-    body = question(FLOWS, asked(client, REPORTS[FLOWS]))
+    body = request_body(FLOWS, report_attributes(client, REPORTS[FLOWS]))
     assert {post(client, FLOWS, body).status_code for _ in range(5)} == {200}
 
 
-def test_faults_strike_reports_too(start: Callable[..., Client]) -> None:
+def test_faults_apply_to_reports(start: Callable[..., Client]) -> None:
     client = start()
-    attributes = asked(client, REPORTS[FLOWS])
-    plain = answer(client, FLOWS, attributes)
+    attributes = report_attributes(client, REPORTS[FLOWS])
+    plain = post_query(client, FLOWS, attributes)
     client.simulator.add_faults(
         [
             {"kind": "status", "status": 503, "path": FLOWS},
@@ -317,7 +323,7 @@ def test_faults_strike_reports_too(start: Callable[..., Client]) -> None:
             {"kind": "foreign_next", "path": FLOWS},
         ]
     )
-    body = question(FLOWS, attributes)
+    body = request_body(FLOWS, attributes)
     assert post(client, FLOWS, body).status_code == 503
     with pytest.raises(ValueError, match="Expecting"):
         post(client, FLOWS, body).json()
@@ -328,13 +334,13 @@ def test_faults_strike_reports_too(start: Callable[..., Client]) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_klaviyos_own_sdk(client: Client) -> None:
+def test_klaviyos_own_sdk_reads_reports(client: Client) -> None:
     klaviyo_api = pytest.importorskip("klaviyo_api", reason="Klaviyo's SDK is not installed")
     sdk = klaviyo_api.KlaviyoAPI("pk_demo", max_retries=1, test_host=client.simulator.url)
     for path, call in ((FLOWS, sdk.Reporting.query_flow_series), (CAMPAIGNS, sdk.Reporting.query_campaign_values)):
-        attributes = asked(client, REPORTS[path], timeframe={"key": "last_30_days"})
-        found = call(question(path, attributes))
-        plain = answer(client, path, attributes)["data"]
+        attributes = report_attributes(client, REPORTS[path], timeframe={"key": "last_30_days"})
+        found = call(request_body(path, attributes))
+        plain = post_query(client, path, attributes)["data"]
         assert [each.groupings for each in found.data.attributes.results] == [
             each["groupings"] for each in plain["attributes"]["results"]
         ]

@@ -1,4 +1,4 @@
-"""Klaviyo's own SDK reads the simulator's answers."""
+"""Klaviyo's own SDK accepts the simulator's responses."""
 
 from __future__ import annotations
 
@@ -28,35 +28,35 @@ def sdk(start: Callable[..., Client]) -> Iterator[Any]:
     sdk.api_client.rest_client.pool_manager.clear()
 
 
-def test_accounts(sdk: Any) -> None:
+def test_accounts_are_read(sdk: Any) -> None:
     (account,) = sdk.Accounts.get_accounts().data
     assert account.id == sdk.simulator.ids("accounts")[0]
     assert sdk.Accounts.get_account(account.id).data.attributes.preferred_currency == "USD"
 
 
-def test_campaigns(sdk: Any) -> None:
+def test_campaigns_are_read_with_includes(sdk: Any) -> None:
     page = sdk.Campaigns.get_campaigns(EMAIL, include=["campaign-messages", "tags"], sort="-updated_at")
     assert page.data
     assert page.included
     assert page.data[0].attributes.updated_at >= page.data[-1].attributes.updated_at
 
 
-def test_events(sdk: Any) -> None:
+def test_events_are_read_page_by_page(sdk: Any) -> None:
     page = sdk.Events.get_events(page_size=100, sort="datetime", include=["metric", "profile"])
     assert len(page.data) == 100
-    # The SDK takes a cursor out of https links only, so this is done for it here.
+    # The SDK parses cursors in https links only, so the test does it here.
     cursor = parse_qs(urlsplit(page.links.next).query)["page[cursor]"][0]
     following = sdk.Events.get_events(page_size=100, sort="datetime", include=["metric", "profile"], page_cursor=cursor)
     assert {each.id for each in page.data}.isdisjoint(each.id for each in following.data)
     assert sdk.Events.get_event(page.data[0].id).data.attributes.uuid == page.data[0].attributes.uuid
 
 
-def test_events_with_a_filter(sdk: Any) -> None:
+def test_events_are_filtered(sdk: Any) -> None:
     page = sdk.Events.get_events(filter="greater-or-equal(datetime,2020-01-01T00:00:00+00:00)")
     assert page.data
 
 
-def test_profiles(sdk: Any) -> None:
+def test_profiles_are_read_with_additional_fields(sdk: Any) -> None:
     page = sdk.Profiles.get_profiles(
         additional_fields_profile=["subscriptions", "predictive_analytics"], page_size=50, sort="updated"
     )
@@ -72,7 +72,9 @@ def test_profiles(sdk: Any) -> None:
         ("Templates", "get_templates", "get_template", "templates"),
     ],
 )
-def test_the_other_collections(sdk: Any, area: str, several: str, one: str, kind: str) -> None:
+def test_other_collections_and_their_single_resources_are_read(
+    sdk: Any, area: str, several: str, one: str, kind: str
+) -> None:
     page = getattr(getattr(sdk, area), several)()
     assert {each.id for each in page.data} <= set(sdk.simulator.ids(kind))
     assert getattr(getattr(sdk, area), one)(page.data[0].id).data.attributes.name == page.data[0].attributes.name
@@ -123,20 +125,20 @@ def test_the_other_collections(sdk: Any, area: str, several: str, one: str, kind
         ("Webhooks", "get_webhooks", None),
     ],
 )
-def test_all_that_belongs_to_them(sdk: Any, area: str, method: str, of: str | None) -> None:
+def test_further_operations_return_data(sdk: Any, area: str, method: str, of: str | None) -> None:
     ask = getattr(getattr(sdk, area), method)
-    answers = [ask(identity).data for identity in sdk.simulator.ids(of)[:20]] if of else [ask().data]
-    assert any(answers)
+    responses = [ask(identity).data for identity in sdk.simulator.ids(of)[:20]] if of else [ask().data]
+    assert any(responses)
 
 
-def test_coupon_codes(sdk: Any) -> None:
+def test_coupon_codes_are_read_with_their_coupon(sdk: Any) -> None:
     coupon = sdk.simulator.ids("coupons")[0]
     page = sdk.Coupons.get_coupon_codes(f'any(coupon.id,["{coupon}"])', include=["coupon"])
     assert {code.relationships.coupon.data.id for code in page.data} == {coupon}
     assert [each.id for each in page.included] == [coupon]
 
 
-def test_errors(sdk: Any) -> None:
+def test_an_error_response_raises(sdk: Any) -> None:
     with pytest.raises(Exception, match="not_found") as caught:
         sdk.Profiles.get_profile("unknown")
     assert vars(caught.value)["status"] == 404

@@ -1,6 +1,6 @@
-"""Klaviyo's own SDK of revision 2026-10-15 reads the simulator's answers.
+"""Klaviyo's own SDK of revision 2026-10-15 accepts the simulator's responses.
 
-Both versions of the SDK have the same name, so this one lies in a folder of its own, where `make .venv/ready` puts it.
+Both versions of the SDK have the same name, so `make .venv/ready` installs this one in a separate folder.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PACKAGES = ("klaviyo_api", "openapi_client")
 
 @contextmanager
 def imported_from(folder: Path) -> Iterator[Any]:
-    """The SDK in a folder, in the place of the one that is installed."""
+    """Import the SDK in a folder instead of the installed one."""
 
     def without() -> dict[str, Any]:
         return {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in PACKAGES}
@@ -60,12 +60,12 @@ def sdk(klaviyo_api: Any, start: Callable[..., Client]) -> Iterator[Any]:
     sdk.api_client.rest_client.pool_manager.clear()
 
 
-def test_it_is_the_sdk_of_that_revision(sdk: Any) -> None:
+def test_the_sdk_is_of_revision_2026_10_15(sdk: Any) -> None:
     assert sdk._REVISION == OCTOBER
     assert Path(sys.modules["klaviyo_api"].__file__ or "").is_relative_to(FOLDER)
 
 
-def test_campaigns(sdk: Any) -> None:
+def test_campaigns_are_read_with_includes(sdk: Any) -> None:
     every = sdk.Campaigns.get_campaigns(include=["campaign-audiences", "campaign-messages", "tags"], sort="updated_at")
     assert {campaign.attributes.definition.builder for campaign in every.data} == {"canvas", "wizard"}
     assert {each["type"] for each in every.included} == {"campaign-audience", "campaign-message", "tag"}
@@ -75,7 +75,7 @@ def test_campaigns(sdk: Any) -> None:
     assert {campaign.id for campaign in [*every.data, *archived]} == ids
 
 
-def test_messages_and_what_they_say(sdk: Any) -> None:
+def test_messages_and_their_variations_are_read(sdk: Any) -> None:
     messages = sdk.Campaigns.get_campaign_messages(
         filter="greater-or-equal(updated,2016-01-01T00:00:00Z)", include=["campaign"], sort="updated", page_size=100
     ).data
@@ -114,19 +114,19 @@ def test_messages_and_what_they_say(sdk: Any) -> None:
         ("Translations", "get_translations", None),
     ],
 )
-def test_all_that_is_new(sdk: Any, area: str, method: str, of: str | None) -> None:
+def test_new_operations_return_data(sdk: Any, area: str, method: str, of: str | None) -> None:
     ask = getattr(getattr(sdk, area), method)
-    answers = [ask(identity).data for identity in sdk.simulator.ids(of, OCTOBER)[-20:]] if of else [ask().data]
-    assert any(answers)
+    responses = [ask(identity).data for identity in sdk.simulator.ids(of, OCTOBER)[-20:]] if of else [ask().data]
+    assert any(responses)
 
 
-def test_what_is_new_of_what_there_was(sdk: Any) -> None:
+def test_new_attributes_are_read(sdk: Any) -> None:
     coupons = [coupon.attributes.assigner_configuration for coupon in sdk.Coupons.get_coupons().data]
     assert "NEVER_ASSIGN" in {each.used for each in coupons if each}
     assert any(template.attributes.screenshot_url for template in sdk.Templates.get_templates().data)
 
 
-def test_the_texts_of_a_translation(sdk: Any) -> None:
+def test_the_texts_of_a_translation_are_read(sdk: Any) -> None:
     found = [
         sdk.Translations.get_translation(each, additional_fields_translation=["values"]).data.attributes.values
         for each in sdk.simulator.ids("translations")
@@ -134,7 +134,7 @@ def test_the_texts_of_a_translation(sdk: Any) -> None:
     assert any(found)
 
 
-def test_a_filter_of_the_earlier_revision_is_refused(sdk: Any) -> None:
+def test_a_filter_of_the_earlier_revision_is_rejected(sdk: Any) -> None:
     with pytest.raises(Exception, match="cannot be filtered on") as caught:
         sdk.Campaigns.get_campaigns(filter="equals(messages.channel,'email')")
     assert vars(caught.value)["status"] == 400

@@ -1,4 +1,4 @@
-"""Shapes that Klaviyo was seen to answer with and its document does not tell: each occurs, and suits the streams."""
+"""Recorded shapes that Klaviyo does not document: each occurs in the simulator and fits the streams' schemas."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from uuid import UUID
 import jsonschema
 import pytest
 
-from integration_tests.simulator.asking import FLOW_VALUES, REPORTS, answer, asked
+from integration_tests.simulator.report_requests import FLOW_VALUES, REPORTS, post_query, report_attributes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 SCHEMAS = Path(__file__).parents[2] / "source_klaviyo" / "schemas"
 MISSING = ...
 
-# What to ask for, the type of record to look for in the answer, and the stream that such records belong to.
-ASKED: dict[str, tuple[str, dict[str, Any], str, str]] = {
+# Path and parameters of a request, the type of the record in the response, and the stream of such records.
+REQUESTS: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "campaign message": (
         "/api/campaigns/{}/campaign-messages",
         {"include": "template,image"},
@@ -55,7 +55,7 @@ EMAIL = "attributes.subscriptions.email"
 
 
 def at(value: Any, path: str) -> Any:
-    """What a dotted path leads to."""
+    """Return the value at a dotted path."""
     for name in path.split("."):
         value = value.get(name, MISSING) if isinstance(value, dict) else MISSING
     return value
@@ -149,53 +149,55 @@ SHAPES: list[tuple[int, str, str, Callable[[Any], bool]]] = [
 
 
 def records(client: Client, path: str, given: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """All data of an endpoint and what comes with them, below each parent if it is below any."""
+    """Yield the data and included resources of an endpoint, for each parent if it has parents."""
     parents = client.simulator.ids(path.split("/")[2]) if "{}" in path else [""]
     for parent in parents:
-        page = client.ask(path.format(parent), given)
+        page = client.fetch(path.format(parent), given)
         while True:
             yield from (*page["data"], *page.get("included", ()))
             if not page["links"].get("next"):
                 break
-            page = client.ask(page["links"]["next"])
+            page = client.fetch(page["links"]["next"])
 
 
 def violations(stream: str, record: Any) -> list[str]:
-    """Where a record does not suit the schema of a stream."""
+    """Return the violations of a stream's schema by a record."""
     validator = jsonschema.Draft7Validator(json.loads((SCHEMAS / f"{stream}.json").read_text("utf-8")))
     return [f"{error.json_path}: {error.message[:200]}" for error in validator.iter_errors(record)]
 
 
-@pytest.mark.parametrize(("number", "what", "path", "is_odd"), SHAPES)
-def test_records(client: Client, number: int, what: str, path: str, is_odd: Callable[[Any], bool]) -> None:
-    endpoint, given, name, stream = ASKED[what]
-    found = (each for each in records(client, endpoint, given) if each["type"] == name and is_odd(at(each, path)))
+@pytest.mark.parametrize(("number", "what", "path", "has_shape"), SHAPES)
+def test_recorded_shapes_occur_and_fit_the_schemas(
+    client: Client, number: int, what: str, path: str, has_shape: Callable[[Any], bool]
+) -> None:
+    endpoint, given, name, stream = REQUESTS[what]
+    found = (each for each in records(client, endpoint, given) if each["type"] == name and has_shape(at(each, path)))
     record = next(found, None)
     assert record is not None, f"shape {number} does not occur"
     assert violations(stream, record) == []
 
 
 @pytest.mark.parametrize("path", REPORTS)
-def test_reports(client: Client, path: str) -> None:
-    found = answer(client, path, asked(client, REPORTS[path]))
+def test_reports_fit_the_schemas(client: Client, path: str) -> None:
+    found = post_query(client, path, report_attributes(client, REPORTS[path]))
     assert UUID(found["data"]["id"])
     assert found["links"].get("next") is None
     assert ("next" in found["links"]) is (
         path in {FLOW_VALUES, "/api/flow-series-reports", "/api/campaign-values-reports"}
     )
-    if "values" in path:  # of a series, the stream makes a record for each day
+    if "values" in path:  # the stream makes a record of each day of a series
         rows = found["data"]["attributes"]["results"]
         assert [violations(path.rpartition("/")[2].replace("-", "_"), row) for row in rows] == [[]] * len(rows)
 
 
-def test_what_is_no_record(start: Callable[..., Client]) -> None:
-    """Numbers 1, 4, 5 and 21."""
+def test_recorded_responses_without_records_occur(start: Callable[..., Client]) -> None:
+    """Check the recorded shapes 1, 4, 5 and 21."""
     client = start(limits=True, advanced_kdp=False)
     assert client.get("/api/events").headers["RateLimit-Limit"] == "350, 350;w=1, 3500;w=60"
-    assert client.refusal("/api/webhook-topics")[0] == 403
+    assert client.error("/api/webhook-topics")[0] == 403
     client.simulator.switch(limits=False)
     campaigns, estimations = (set(client.simulator.ids(f"campaign{part}")) for part in ("s", "-recipient-estimations"))
-    assert client.refusal(f"/api/campaign-recipient-estimations/{min(campaigns - estimations)}")[0] == 404
+    assert client.error(f"/api/campaign-recipient-estimations/{min(campaigns - estimations)}")[0] == 404
     window = "greater-or-equal(datetime,2026-11-19T10:00:00Z),less-than(datetime,2026-11-19T10:00:00Z)"
     for path, given, source in (
         ("/api/events", {"filter": window}, {"pointer": "datetime"}),
@@ -203,5 +205,5 @@ def test_what_is_no_record(start: Callable[..., Client]) -> None:
         ("/api/events", {"page[cursor]": "x"}, {"pointer": "/data/"}),
         ("/api/campaigns", {}, {"parameter": "filter"}),
     ):
-        error = client.refusal(path, given)[1]
+        error = client.error(path, given)[1]
         assert (error["source"], error["links"], error["meta"]) == (source, {}, {})

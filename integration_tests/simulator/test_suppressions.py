@@ -1,4 +1,4 @@
-"""Suppressed profiles: how they are found and paged, and what subscribing and unsubscribing change."""
+"""Suppressed profiles: filters, pages, and the effects of subscribing and unsubscribing."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ def timestamps(record: dict[str, Any]) -> list[str]:
 
 def profile(client: Client, identity: str) -> dict[str, Any]:
     given = {"additional-fields[profile]": "subscriptions"}
-    found: dict[str, Any] = client.ask(f"/api/profiles/{identity}", given)["data"]
+    found: dict[str, Any] = client.fetch(f"/api/profiles/{identity}", given)["data"]
     return found
 
 
 def suppressed(client: Client, text: str = SINCE) -> list[dict[str, Any]]:
-    return client.walk("/api/profiles", {**SHOWN, "filter": text})
+    return client.fetch_all("/api/profiles", {**SHOWN, "filter": text})
 
 
 @pytest.mark.parametrize("sort", ["updated", "-id", f"{GLOBAL}.timestamp"])
 @pytest.mark.parametrize(
     "text", [SINCE, f'equals({GLOBAL}.reason,"UNSUBSCRIBE")', f'equals({LIST}.list_id,"x"),{UPDATED}']
 )
-def test_a_filter_on_suppressions_takes_no_sort(client: Client, text: str, sort: str) -> None:
-    client.ask("/api/profiles", {"filter": text})
-    status, error = client.refusal("/api/profiles", {"filter": text, "sort": sort})
+def test_a_filter_on_suppressions_allows_no_sort(client: Client, text: str, sort: str) -> None:
+    client.fetch("/api/profiles", {"filter": text})
+    status, error = client.error("/api/profiles", {"filter": text, "sort": sort})
     assert (status, error["source"]) == (400, {"parameter": "filter"})
     assert error["detail"].startswith("You may not filter on subscriptions")
 
@@ -63,12 +63,12 @@ def test_a_filter_on_suppressions_takes_no_sort(client: Client, text: str, sort:
         f'equals({LIST}.reason,"UNSUBSCRIBE")',
     ],
 )
-def test_filters_on_suppressions_that_are_refused(client: Client, text: str) -> None:
-    status, error = client.refusal("/api/profiles", {"filter": text})
+def test_invalid_filters_on_suppressions_are_rejected(client: Client, text: str) -> None:
+    status, error = client.error("/api/profiles", {"filter": text})
     assert (status, error["code"], error["source"]) == (400, "invalid", {"parameter": "filter"})
 
 
-def test_a_reason_may_be_added_to_the_date(client: Client) -> None:
+def test_a_filter_on_the_date_may_be_combined_with_a_reason(client: Client) -> None:
     everything = {record["id"]: record for record in suppressed(client)}
     reasons = ("HARD_BOUNCE", "INVALID_EMAIL", "SPAM_COMPLAINT", "UNSUBSCRIBE", "USER_SUPPRESSED")
     found = {reason: suppressed(client, f'{SINCE},equals({GLOBAL}.reason,"{reason}")') for reason in reasons}
@@ -79,7 +79,7 @@ def test_a_reason_may_be_added_to_the_date(client: Client) -> None:
 
 
 def test_list_suppressions_are_found_by_their_list(client: Client) -> None:
-    everything = client.walk("/api/profiles", SHOWN)
+    everything = client.fetch_all("/api/profiles", SHOWN)
     some = next(
         marketing(record)["list_suppressions"] for record in everything if marketing(record)["list_suppressions"]
     )
@@ -92,16 +92,18 @@ def test_list_suppressions_are_found_by_their_list(client: Client) -> None:
     }
 
 
-def test_any_filter_on_suppressions_can_be_refused(start: Callable[..., Client]) -> None:
+def test_all_filters_on_suppressions_are_rejected_if_switched(start: Callable[..., Client]) -> None:
     client = start(refuse_suppression_filter=True)
-    assert client.refusal("/api/profiles", {"filter": SINCE})[0] == 400
+    assert client.error("/api/profiles", {"filter": SINCE})[0] == 400
     assert client.get("/api/profiles", filter=UPDATED).status_code == 200
 
 
 @pytest.mark.parametrize(("order", "place"), [("latest", -1), ("first", 0), ("any", -1)])
-def test_which_suppression_counts_is_a_switch(start: Callable[..., Client], order: str, place: int) -> None:
+def test_a_switch_selects_the_suppression_that_is_compared(
+    start: Callable[..., Client], order: str, place: int
+) -> None:
     client = start(profiles=3000, suppression_order=order)
-    everything = [record for record in client.walk("/api/profiles", SHOWN) if timestamps(record)]
+    everything = [record for record in client.fetch_all("/api/profiles", SHOWN) if timestamps(record)]
     found = suppressed(client)
     paged = [timestamps(record)[place] for record in found]
     assert len(found) == len(everything) > 100
@@ -115,37 +117,37 @@ def test_which_suppression_counts_is_a_switch(start: Callable[..., Client], orde
     assert (twice["id"] in after, twice["id"] in before) == (order != "first", order != "latest")
 
 
-def test_profiles_page_by_the_date_that_is_filtered_and_else_by_id(client: Client) -> None:
+def test_profiles_are_sorted_by_the_date_in_the_filter_or_by_id(client: Client) -> None:
     for given, name in (
         ({}, "id"),
         ({"filter": 'any(email,["person.1@example.com","person.0@example.com"])'}, "id"),
         ({"filter": UPDATED}, "updated"),
         ({"filter": f"greater-than(created,{LONG_AGO})"}, "created"),
     ):
-        found = client.walk("/api/profiles", {**given, "page[size]": 100})
+        found = client.fetch_all("/api/profiles", {**given, "page[size]": 100})
         keys = [record["id"] if name == "id" else record["attributes"][name] for record in found]
         assert keys == sorted(keys)
         assert len(keys) > 1
 
 
-def test_who_is_suppressed_again_while_paging_comes_twice_and_nobody_is_skipped(start: Callable[..., Client]) -> None:
+def test_profiles_suppressed_while_paging_are_read_twice_and_none_is_missed(start: Callable[..., Client]) -> None:
     client = start(profiles=1000)
     simulator = client.simulator
     everybody = [record["id"] for record in suppressed(client)]
-    page = client.ask("/api/profiles", {"page[size]": 10, "filter": SINCE})
+    page = client.fetch("/api/profiles", {"page[size]": 10, "filter": SINCE})
     seen = [record["id"] for record in page["data"]]
     simulator.suppress([seen[0], seen[9], everybody[15]])
     while page["links"]["next"]:
-        page = client.ask(page["links"]["next"])
+        page = client.fetch(page["links"]["next"])
         seen += [record["id"] for record in page["data"]]
     assert set(seen) == set(everybody)
     assert sorted(identity for identity in seen if seen.count(identity) > 1) == sorted([seen[0], seen[9]] * 2)
     assert seen[-3:] == [seen[0], seen[9], everybody[15]]
 
 
-def test_unsubscribing_does_not_move_the_date_of_a_profile(start: Callable[..., Client]) -> None:
+def test_unsubscribing_keeps_the_date_of_a_profile(start: Callable[..., Client]) -> None:
     client = start()
-    one = next(record for record in client.walk("/api/profiles", SHOWN) if not timestamps(record))
+    one = next(record for record in client.fetch_all("/api/profiles", SHOWN) if not timestamps(record))
     client.simulator.unsubscribe([one["id"]])
     found = profile(client, one["id"])
     assert found["attributes"]["updated"] == one["attributes"]["updated"]
@@ -154,16 +156,16 @@ def test_unsubscribing_does_not_move_the_date_of_a_profile(start: Callable[..., 
     assert suppression["reason"] == "UNSUBSCRIBE"
     assert suppression["timestamp"].startswith(NOW)
     recent = f"greater-than(updated,{NOW}0Z)"
-    assert client.walk("/api/profiles", {"filter": recent, "sort": "updated"}) == []
+    assert client.fetch_all("/api/profiles", {"filter": recent, "sort": "updated"}) == []
     (catching,) = suppressed(client, f"greater-or-equal({GLOBAL}.timestamp,{NOW}0Z)")
     assert catching["id"] == one["id"]
 
 
-def test_suppressing_leaves_consent_and_date_and_subscribing_moves_both(start: Callable[..., Client]) -> None:
+def test_suppressing_keeps_consent_and_date_but_subscribing_changes_both(start: Callable[..., Client]) -> None:
     client = start()
     one = next(
         record
-        for record in client.walk("/api/profiles", SHOWN)
+        for record in client.fetch_all("/api/profiles", SHOWN)
         if not timestamps(record) and marketing(record)["consent"] == "NEVER_SUBSCRIBED"
     )
     identity = one["id"]
@@ -181,13 +183,15 @@ def test_suppressing_leaves_consent_and_date_and_subscribing_moves_both(start: C
     assert found["attributes"]["updated"].startswith(NOW)
     assert marketing(found)["consent"] == "SUBSCRIBED"
     assert marketing(found)["consent_timestamp"].startswith(NOW)
-    assert [each["reason"] for each in marketing(found)["suppression"]] == ["HARD_BOUNCE"]  # which stays
+    assert [each["reason"] for each in marketing(found)["suppression"]] == ["HARD_BOUNCE"]  # other suppressions stay
 
 
 @pytest.mark.parametrize(("change", "moves"), [("suppress", False), ("unsubscribe", False), ("subscribe", True)])
-def test_the_same_as_mutations(start: Callable[..., Client], change: str, moves: bool) -> None:
+def test_suppressions_and_subscriptions_work_as_mutations(
+    start: Callable[..., Client], change: str, moves: bool
+) -> None:
     client = start()
-    before = {record["id"]: record["attributes"]["updated"] for record in client.walk("/api/profiles")}
+    before = {record["id"]: record["attributes"]["updated"] for record in client.fetch_all("/api/profiles")}
     name = f"{change}_profiles"
     changed = client.simulator.mutate(**{name: 3})[name]
     assert len(changed) == 3
@@ -198,19 +202,19 @@ def test_the_same_as_mutations(start: Callable[..., Client], change: str, moves:
 
 
 @pytest.mark.parametrize("group", ["list", "segment"])
-def test_joining_does_not_move_the_date_of_a_profile(start: Callable[..., Client], group: str) -> None:
+def test_joining_a_group_keeps_the_date_of_a_profile(start: Callable[..., Client], group: str) -> None:
     client = start()
-    one = client.ask("/api/profiles")["data"][0]
+    one = client.fetch("/api/profiles")["data"][0]
     client.simulator.join(group, client.simulator.ids(f"{group}s")[-1], "profile", [one["id"]])
-    assert client.ask(f"/api/profiles/{one['id']}")["data"] == one
+    assert client.fetch(f"/api/profiles/{one['id']}")["data"] == one
 
 
-def test_the_same_by_http(start: Callable[..., Client]) -> None:
+def test_suppressions_and_subscriptions_work_over_http(start: Callable[..., Client]) -> None:
     client = start()
     ids = client.simulator.ids("profiles")[:1]
     for change, reasons in (("suppress", {"USER_SUPPRESSED"}), ("unsubscribe", {"UNSUBSCRIBE"}), ("subscribe", set())):
-        answer = client.session.post(f"{client.simulator.url}/_simulator/{change}", json={"ids": ids}, timeout=9)
-        assert answer.status_code == 200, answer.text
+        response = client.session.post(f"{client.simulator.url}/_simulator/{change}", json={"ids": ids}, timeout=9)
+        assert response.status_code == 200, response.text
         recent = [
             each["reason"]
             for each in marketing(profile(client, ids[0]))["suppression"]

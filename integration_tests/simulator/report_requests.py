@@ -1,4 +1,4 @@
-"""Asks with POST: questions as JSON:API documents, and their answers."""
+"""Helpers for POST operations: request bodies, responses and error responses."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ def post(client: Client, path: str, body: Any = None, headers: dict[str, str] | 
     return client.session.post(url, json=body, headers=given, timeout=10)
 
 
-def question(path: str, attributes: dict[str, Any]) -> dict[str, Any]:
+def request_body(path: str, attributes: dict[str, Any]) -> dict[str, Any]:
     name = path.partition("?")[0].removeprefix("/api/").removesuffix("s")
     return {"data": {"type": name, "attributes": attributes}}
 
 
-def answer(client: Client, path: str, attributes: dict[str, Any]) -> Any:
-    found = post(client, path, question(path, attributes))
+def post_query(client: Client, path: str, attributes: dict[str, Any]) -> Any:
+    found = post(client, path, request_body(path, attributes))
     assert found.status_code == 200, found.text
     assert found.headers["Content-Type"] == MEDIA_TYPE
     return found.json()
 
 
-def refusal(found: requests.Response) -> tuple[int, str | None, str]:
-    """Status, pointer and detail of a request that is refused."""
+def error_of(found: requests.Response) -> tuple[int, str | None, str]:
+    """Return status, pointer and detail of an error response."""
     (error,) = found.json()["errors"]
     assert found.headers["Content-Type"] == MEDIA_TYPE
     assert {"id", "status", "code", "title", "detail", "source"} <= error.keys()
@@ -49,25 +49,25 @@ def refusal(found: requests.Response) -> tuple[int, str | None, str]:
     return found.status_code, error["source"].get("pointer"), error["detail"]
 
 
-def metric(client: Client, name: str = "Placed Order") -> str:
-    ids: dict[str, str] = {each["attributes"]["name"]: each["id"] for each in client.walk("/api/metrics")}
+def metric_id(client: Client, name: str = "Placed Order") -> str:
+    ids: dict[str, str] = {each["attributes"]["name"]: each["id"] for each in client.fetch_all("/api/metrics")}
     return ids[name]
 
 
-def asked(client: Client, report: Report, **changes: Any) -> dict[str, Any]:
-    """Attributes that a report takes."""
+def report_attributes(client: Client, report: Report, **changes: Any) -> dict[str, Any]:
+    """Return valid attributes of a request for a report."""
     attributes: dict[str, Any] = {"statistics": sorted(report.statistics), "timeframe": WEEK}
     if report.converts:
-        attributes["conversion_metric_id"] = metric(client)
+        attributes["conversion_metric_id"] = metric_id(client)
     if report.series:
         attributes["interval"] = "daily"
     return {name: value for name, value in {**attributes, **changes}.items() if value is not ...}
 
 
 def rows(client: Client, path: str, **changes: Any) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = answer(client, path, asked(client, REPORTS[path], **changes))["data"]["attributes"][
-        "results"
-    ]
+    found: list[dict[str, Any]] = post_query(client, path, report_attributes(client, REPORTS[path], **changes))["data"][
+        "attributes"
+    ]["results"]
     return found
 
 
@@ -75,5 +75,5 @@ def days(start: str, end: str) -> dict[str, str]:
     return {"start": f"{start}T00:00:00+00:00", "end": f"{end}T23:59:59+00:00"}
 
 
-def refused(client: Client, path: str, **changes: Any) -> tuple[int, str | None, str]:
-    return refusal(post(client, path, question(path, asked(client, REPORTS[path], **changes))))
+def report_error(client: Client, path: str, **changes: Any) -> tuple[int, str | None, str]:
+    return error_of(post(client, path, request_body(path, report_attributes(client, REPORTS[path], **changes))))
