@@ -45,7 +45,7 @@ def report(shop: Simulator, stream: str, metric: str, start: dt.date, end: dt.da
     path = f"/api/{stream.replace('_', '-')}"
     timeframe = {"start": iso(start), "end": f"{end - DAY}T23:59:59+00:00"}
     question = {"statistics": sorted(REPORTS[path].statistics), "timeframe": timeframe}
-    converts = {"conversion_metric_id": metric} if REPORTS[path].converts else {}
+    converts = {"conversion_metric_id": metric} if REPORTS[path].needs_conversion_metric else {}
     interval = {"interval": "daily"} if stream in SERIES else {}
     with requests.Session() as session, unlimited(shop):
         found = post_query(Client(shop, session), path, {**question, **converts, **interval})["data"]["attributes"]

@@ -57,9 +57,9 @@ def metric_id(client: Client, name: str = "Placed Order") -> str:
 def report_attributes(client: Client, report: Report, **changes: Any) -> dict[str, Any]:
     """Return valid attributes of a request for a report."""
     attributes: dict[str, Any] = {"statistics": sorted(report.statistics), "timeframe": WEEK}
-    if report.converts:
+    if report.needs_conversion_metric:
         attributes["conversion_metric_id"] = metric_id(client)
-    if report.series:
+    if report.is_series:
         attributes["interval"] = "daily"
     return {name: value for name, value in {**attributes, **changes}.items() if value is not ...}
 

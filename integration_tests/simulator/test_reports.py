@@ -65,7 +65,7 @@ def test_responses_match_the_facts(client: Client, report: Report) -> None:
             assert list(row["groupings"]) == list(report.default_groups)
             assert row["statistics"].keys() == report.statistics
             values = list(row["statistics"].values())
-            numbers = [number for value in values for number in value] if report.series else values
+            numbers = [number for value in values for number in value] if report.is_series else values
             assert all(type(number) in {int, float} for number in numbers)
 
 

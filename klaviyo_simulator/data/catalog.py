@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from klaviyo_simulator.data import words
@@ -25,14 +26,6 @@ def _sellable(context: MakerContext, record: Record, kind: str) -> None:
     )
     if random.random() < 0.2:  # recorded: empty URLs as well as null
         record.change(image_full_url="")
-
-
-def _item(context: MakerContext, record: Record) -> None:
-    _sellable(context, record, "item")
-
-
-def _variant(context: MakerContext, record: Record) -> None:
-    _sellable(context, record, "variant")
 
 
 def _category(context: MakerContext, record: Record) -> None:
@@ -66,8 +59,8 @@ def _moment(random: Random, second: int) -> str:
 
 DETAILS: dict[str, Callable[[MakerContext, Record], None]] = {
     "catalog-category": _category,
-    "catalog-item": _item,
-    "catalog-variant": _variant,
+    "catalog-item": partial(_sellable, kind="item"),
+    "catalog-variant": partial(_sellable, kind="variant"),
     "coupon": _coupon,
     "coupon-code": _coupon_code,
 }

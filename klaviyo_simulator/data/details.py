@@ -64,13 +64,6 @@ def _uuid(context: MakerContext, record: Record) -> None:
     record.id = words.uuid_text(context.random)
 
 
-def _numbered(first: int, step: int) -> Callable[[MakerContext, Record], None]:
-    def detail(context: MakerContext, record: Record) -> None:
-        record.id = str(first + context.number * step)
-
-    return detail
-
-
 def _account(context: MakerContext, record: Record) -> None:
     record.id = words.short_id(context.random)
     record.change(public_api_key=record.id, test_account=False)
@@ -90,6 +83,10 @@ def _custom_metric(context: MakerContext, record: Record) -> None:
 def _form(context: MakerContext, record: Record) -> None:
     record.id = words.short_id(context.random)
     record.change(definition={"versions": []})
+
+
+def _form_version(context: MakerContext, record: Record) -> None:
+    record.id = str(1_000_000 + context.number * 7)
 
 
 def _image(context: MakerContext, record: Record) -> None:
@@ -218,7 +215,7 @@ DETAILS: dict[str, Callable[[MakerContext, Record], None]] = {
     "billing-usage": _usage,
     "custom-metric": _custom_metric,
     "form": _form,
-    "form-version": _numbered(1_000_000, 7),
+    "form-version": _form_version,
     "image": _image,
     "list": _short_id,
     "mapped-metric": _mapped_metric,

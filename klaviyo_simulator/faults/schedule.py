@@ -55,14 +55,14 @@ class Fault:
 
     @classmethod
     def of(cls, description: Mapping[str, Any]) -> Fault:
-        """Read a description such as `{"kind": "status", "status": 503, "path": "/api/events", "times": 3}`."""
+        """Parse a description such as `{"kind": "status", "status": 503, "path": "/api/events", "times": 3}`."""
         own = {"kind", "path", "times", "after", "every", "probability"}
         fault = cls(
             **{name: value for name, value in description.items() if name in own},
             options={name: value for name, value in description.items() if name not in own},
         )
         if fault.kind not in KINDS:
-            raise ValueError(f"no fault is called {fault.kind!r}; there are {', '.join(sorted(KINDS))}")
+            raise ValueError(f"no fault is called {fault.kind!r}; use one of {', '.join(sorted(KINDS))}")
         return fault
 
 

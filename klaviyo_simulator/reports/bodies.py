@@ -75,7 +75,7 @@ def parameters(request: Request, operation: Operation) -> dict[str, str]:
 
 def parse_report_query(given: Mapping[str, Any], report: Report, today: date) -> ReportQuery:
     """Parse the attributes of a request for a report."""
-    interval = one(given, "interval", report.values["interval"]) if report.series else None
+    interval = one(given, "interval", report.values["interval"]) if report.is_series else None
     timeframe = timeframes.read(given["timeframe"], today)
     if interval:
         timeframes.check_length(timeframe, interval)
@@ -85,7 +85,7 @@ def parse_report_query(given: Mapping[str, Any], report: Report, today: date) ->
         statistics=several(given, "statistics", report.statistics),
         timeframe=timeframe,
         interval=interval,
-        metric=text(given, "conversion_metric_id") if report.converts else None,
+        metric=text(given, "conversion_metric_id") if report.needs_conversion_metric else None,
         groups=_groups(given, report),
         conditions=conditions(text(given, "filter"), report.filters) if "filter" in given else (),
     )

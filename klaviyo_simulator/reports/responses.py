@@ -86,7 +86,7 @@ class Reports:
         found = rows.of(self._tables)
         shown = _rows_of(found, page)
         data["attributes"] = {"results": [row.document(query) for row in shown]}
-        if report.series:
+        if report.is_series:
             data["attributes"]["date_times"] = rows.date_times
         if report.relationships and shown:
             data["relationships"] = {

@@ -87,7 +87,7 @@ def read(given: object, today: date) -> Timeframe:
         raise invalid_body(POINTER, "A timeframe is either a key, or a start and an end.")
     if "key" in given:
         if not isinstance(given["key"], str) or given["key"] not in KEYS:
-            raise invalid_body(f"{POINTER}/key", f"'{given['key']}' is not a timeframe; there are {', '.join(KEYS)}.")
+            raise invalid_body(f"{POINTER}/key", f"'{given['key']}' is not a timeframe; use one of {', '.join(KEYS)}.")
         return KEYS[given["key"]](today)
     start, end = (_local(given[name], name) for name in ("start", "end"))
     if end < start:

@@ -61,12 +61,12 @@ class Report(Operation):
         return self.values["statistics"]
 
     @property
-    def series(self) -> bool:
+    def is_series(self) -> bool:
         """Return whether it is a series by interval."""
         return "interval" in self.required
 
     @property
-    def converts(self) -> bool:
+    def needs_conversion_metric(self) -> bool:
         """Return whether it needs a conversion metric."""
         return "conversion_metric_id" in self.required
 

@@ -64,7 +64,7 @@ class Control:
         found = next((each for each in revisions if resource in _COLLECTIONS.get(each, {})), None)
         if found is None:
             known = dict.fromkeys(name for each in revisions for name in _COLLECTIONS.get(each, {}))
-            raise ValueError(f"no resource is called {resource!r}; there are {', '.join(known)}")
+            raise ValueError(f"no resource is called {resource!r}; use one of {', '.join(known)}")
         self._api.edits.catch_up()
         return self._api.shop.tables_at(found)[_COLLECTIONS[found][resource]].ids()
 
