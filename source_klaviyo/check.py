@@ -55,9 +55,9 @@ def check(client: KlaviyoClient, streams: Sequence[KlaviyoStream]) -> None:
 
     # try one stream for each other scope, the cheapest one
     unknown = by_scope.keys() - refusals.keys() - {ACCOUNTS_SCOPE}
-    asked = {scope: min(these, key=_cost) for scope, these in by_scope.items() if scope in unknown}
-    with WorkerPool(len(asked) or 1) as pool:
-        refusals |= dict(zip(asked, pool.map(_refusal, asked.values()), strict=True))
+    probes = {scope: min(these, key=_cost) for scope, these in by_scope.items() if scope in unknown}
+    with WorkerPool(len(probes) or 1) as pool:
+        refusals |= dict(zip(probes, pool.map(_refusal, probes.values()), strict=True))
 
     denied = {scope: error for scope, error in refusals.items() if isinstance(error, AccessDenied)}
     if len(denied) == len(by_scope):
@@ -66,9 +66,9 @@ def check(client: KlaviyoClient, streams: Sequence[KlaviyoStream]) -> None:
     retired = {
         scope: error
         for scope, error in refusals.items()
-        if isinstance(error, RevisionRefused) and asked[scope].revision != client.revision
+        if isinstance(error, RevisionRefused) and probes[scope].revision != client.revision
     }
-    _warn_of_retired_revisions({asked[scope].revision: error for scope, error in retired.items()}, streams)
+    _warn_of_retired_revisions({probes[scope].revision: error for scope, error in retired.items()}, streams)
     for scope, failure in refusals.items():
         if failure is not None and scope not in {*denied, *retired}:
             raise failure
@@ -107,13 +107,13 @@ def _warn_of_retired_revisions(retired: Mapping[str, RevisionRefused], streams: 
 
 
 def _not_granted(needed: Iterable[str], granted: frozenset[str] | None) -> list[str]:
-    """Return the scopes that an OAuth connection was not granted; none if its answer names no scope that is known."""
+    """Return the scopes that an OAuth connection was not granted; none if its grant names no scope that is known."""
     missing = [scope for scope in needed if scope not in (granted or ())]
     return missing if granted and granted.intersection(needed) else []
 
 
 def _reason(scope: str, refusal: AccessDenied, subject: str) -> str:
-    """Say why Klaviyo denies the streams of a scope, as far as its answer shows."""
+    """Return why Klaviyo denies the streams of a scope, as far as its response shows."""
     if not isinstance(refusal, MissingScope):
         return "This account or key has no access to a part of Klaviyo."
     if refusal.certain:

@@ -284,7 +284,7 @@ class Client(KlaviyoClient):
 
     @override
     def get(self, *args: Any, **options: Any) -> Page:
-        asked_at = self.now()
+        requested_at = self.now()
         if self.api.gate:
             self.api.gate.wait(10)
         try:
@@ -292,7 +292,7 @@ class Client(KlaviyoClient):
         except BadRequest:
             self.api.refused()
             raise
-        return replace(page, asked_at=asked_at, latency=self.api.latency)
+        return replace(page, requested_at=requested_at, latency=self.api.latency)
 
 
 def _holds(name: str, holds: Callable[[Any, Any], bool], bound: Any, row: Mapping[str, Any]) -> bool:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import urllib3
 
-from source_klaviyo.api.errors import AnswerTooLarge, DamagedAnswer
+from source_klaviyo.api.errors import DamagedResponse, ResponseTooLarge
 from source_klaviyo.api.transport import receiving
 
 if TYPE_CHECKING:
     from source_klaviyo.api.memory import Hold
 
-MAX_ANSWER_BYTES = 64_000_000
+MAX_RESPONSE_BYTES = 64_000_000
 """The largest response that is read, compressed or not."""
 MAX_PAGE_BYTES = 32_000_000
 """The largest response if smaller pages can be requested instead."""
@@ -37,8 +37,8 @@ def read_body(
         idle: seconds without a byte.
 
     Raises:
-        DamagedAnswer: it broke off, took too long, or cannot be decompressed.
-        AnswerTooLarge: it has more bytes than `most`.
+        DamagedResponse: it broke off, took too long, or cannot be decompressed.
+        ResponseTooLarge: it has more bytes than `most`.
     """
     chunks: list[bytes] = []
     size, wanted = 0, max(expected, CHUNK_BYTES)
@@ -51,12 +51,12 @@ def read_body(
             with receiving(seconds, idle, most):
                 chunk: bytes = raw.read(wanted, decode_content=compressed)
         except (urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            raise DamagedAnswer(f"Klaviyo's response broke off while it was read ({type(error).__name__}).") from None
+            raise DamagedResponse(f"Klaviyo's response broke off while it was read ({type(error).__name__}).") from None
         if not chunk:
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)
         seconds -= monotonic() - began
         size += len(chunk)
         if size > most:
-            raise AnswerTooLarge.than(most)
+            raise ResponseTooLarge.than(most)
         chunks.append(chunk)
         wanted = CHUNK_BYTES

@@ -63,7 +63,7 @@ class _Bucket:
         self.left_today = limit.tier.daily
         self.in_flight = 0
         self.paused_until = 0.0
-        self._answered: deque[float] = deque()
+        self._responses: deque[float] = deque()
 
     def quota(self, window: float, now: float) -> int | None:
         """Return the requests that a window of so many seconds allows; None if the limit has no such window."""
@@ -87,22 +87,22 @@ class _Bucket:
     def used(self, now: float) -> int:
         """Return how many slots of the last minute are taken."""
         self._forget(now)
-        return len(self._answered) + self.in_flight
+        return len(self._responses) + self.in_flight
 
     def _forget(self, now: float) -> None:
-        while self._answered and self._answered[0] <= now - STEADY_SECONDS:
-            self._answered.popleft()
+        while self._responses and self._responses[0] <= now - STEADY_SECONDS:
+            self._responses.popleft()
 
     def _free_in(self, window: float, now: float) -> float:
         free = (self.quota(window, now) or 1) - self.in_flight
         if free <= 0:
             return float("inf")
-        return self._answered[-free] + window - now if len(self._answered) >= free else 0.0
+        return self._responses[-free] + window - now if len(self._responses) >= free else 0.0
 
-    def answered(self, now: float) -> None:
+    def record_response(self, now: float) -> None:
         """Record the response to a request."""
         self.in_flight -= 1
-        self._answered.append(now)
+        self._responses.append(now)
 
 
 class Budget:
@@ -139,7 +139,7 @@ class Budget:
         """Let the slots come back one window from now: the response has come, or never will."""
         with self._changed:
             for bucket in self._of(limits):
-                bucket.answered(self._clock())
+                bucket.record_response(self._clock())
             self._changed.notify_all()
 
     def usage(self, limits: Sequence[Limit]) -> tuple[int, int]:
@@ -159,7 +159,7 @@ class Budget:
             return bool(daily)
 
     def pause(self, limits: Sequence[Limit], seconds: float) -> None:
-        """Send no request before `seconds` have passed, since Klaviyo answered one with 429."""
+        """Send no request before `seconds` have passed, since Klaviyo record_response one with 429."""
         with self._changed:
             for bucket in self._of(limits):
                 bucket.paused_until = max(bucket.paused_until, self._clock() + seconds)

@@ -140,8 +140,8 @@ class KlaviyoClient:
             hold: counts the memory of the page; without it, only a large response is counted, while it is read.
 
         Raises:
-            DamagedAnswer: the response of the last attempt is incomplete or cannot be decoded.
-            AnswerTooLarge: the response has more bytes than the request allows.
+            DamagedResponse: the response of the last attempt is incomplete or cannot be decoded.
+            ResponseTooLarge: the response has more bytes than the request allows.
             KlaviyoError: the response is a permanent error, or too many attempts failed.
         """
         url = self.resolve_link(request.address)
@@ -238,15 +238,15 @@ class KlaviyoClient:
         with self._connections:
             try:
                 self.auth.prepare()
-                asked = time.monotonic()
+                sent_at = time.monotonic()
                 response = send(self._session, url, patience, request.most, **request.options(self.revision))
             finally:
                 self._budget.release(limits)
-            latency = time.monotonic() - asked
+            latency = time.monotonic() - sent_at
             with closing(response):
                 self._budget.learn(limits, response.headers)
                 self._clock.learn(response.headers.get("Date"))
-                asked_at = self.certain_now() - latency
+                requested_at = self.certain_now() - latency
                 deadline = RESPONSE_DEADLINE_SECONDS
                 body = read_body(response.raw, hold, request.expected, request.most, deadline, patience)
                 self._raise_for_error(response, body)
@@ -255,7 +255,7 @@ class KlaviyoClient:
                 self._timeouts.learn(limits, latency)
                 size = len(body) + RECORD_BYTES * len(page.resources)
                 hold.resize(size)
-                return replace(page, asked_at=asked_at, latency=latency, size=size)
+                return replace(page, requested_at=requested_at, latency=latency, size=size)
 
     def _raise_for_error(self, response: requests.Response, body: bytes) -> None:
         error = error_of(response.status_code, response.headers, body, self.auth, self.revision)

@@ -10,8 +10,8 @@
     ├── TransientError       worth a retry: 408, 5xx, network, an invalid body
     │   ├── ServerError          5xx
     │   │   └── UnreadableDetail for a request about one record
-    │   ├── DamagedAnswer        the response is incomplete, or no JSON:API document
-    │   ├── AnswerTooLarge       the response exceeds the size limit
+    │   ├── DamagedResponse      the response is incomplete, or no JSON:API document
+    │   ├── ResponseTooLarge     the response exceeds the size limit
     │   ├── RateLimited          429
     │   ├── DailyQuotaExceeded   the daily quota of requests is exhausted
     │   └── TokenUnavailable     no access token could be obtained for minutes
@@ -120,17 +120,17 @@ class UnreadableDetail(ServerError):
         self.second = second
 
 
-class DamagedAnswer(TransientError):
+class DamagedResponse(TransientError):
     """The response is incomplete or cannot be decoded. If all attempts fail like this, a smaller page may succeed."""
 
 
-class AnswerTooLarge(TransientError):
+class ResponseTooLarge(TransientError):
     """The response exceeds the size limit: request a smaller page."""
 
     failure = "system"
 
     @classmethod
-    def than(cls, most: int) -> AnswerTooLarge:
+    def than(cls, most: int) -> ResponseTooLarge:
         """Return the error for a response of more bytes than these."""
         return cls(f"Klaviyo's response is larger than {most / 1e6:.0f} MB, the most that is read at once.")
 

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from source_klaviyo.api.errors import ConfigError, DamagedAnswer, KlaviyoError, TransientError, error_of, redirect_error
+from source_klaviyo.api.errors import (
+    ConfigError,
+    DamagedResponse,
+    KlaviyoError,
+    TransientError,
+    error_of,
+    redirect_error,
+)
 from source_klaviyo.api.page import decode_document
 
 if TYPE_CHECKING:
@@ -58,12 +65,12 @@ def decode_grant(body: bytes) -> Grant:
     """Decode the body of a successful response, which must contain an access token.
 
     Raises:
-        DamagedAnswer: it does not.
+        DamagedResponse: it does not.
     """
     try:
         granted = decode_document(body, _Granted)
-    except DamagedAnswer:
-        raise DamagedAnswer("Klaviyo's response is damaged or incomplete (no access token in it).") from None
+    except DamagedResponse:
+        raise DamagedResponse("Klaviyo's response is damaged or incomplete (no access token in it).") from None
     renewed = granted.refresh_token
     return Grant(
         access_token=granted.access_token,
@@ -106,14 +113,14 @@ def token_error(status: int, headers: Mapping[str, str], body: bytes) -> Klaviyo
     if 300 <= status < 400:
         return redirect_error(status, "tokens of this connection")
     error = error_of(status, headers, b"")
-    return error or DamagedAnswer(f"Klaviyo sent a response that is not a token ({status}).")
+    return error or DamagedResponse(f"Klaviyo sent a response that is not a token ({status}).")
 
 
 def _error_code(body: bytes) -> str | None:
     """Find the code of an error, of RFC 6749 or of a JSON:API document."""
     try:
         document = decode_document(body, dict[str, Any])
-    except DamagedAnswer:
+    except DamagedResponse:
         return None
     errors = document.get("errors")
     places = [document, document.get("error"), *(errors if isinstance(errors, list) else [])]

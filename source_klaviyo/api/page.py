@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from source_klaviyo.api.errors import DamagedAnswer
+from source_klaviyo.api.errors import DamagedResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator
@@ -110,7 +110,7 @@ class Page:
         reached: until when the slice is complete with this page, if the cursors do not tell.
         dates: as `cursors`, the dates by which resources count as changed, if not by the cursor alone.
         spans: for resources that several instants place, all of them; see `sync/selection.py`, `select_spans`.
-        asked_at: when it was requested, in seconds since the epoch, by Klaviyo's clock.
+        requested_at: when it was requested, in seconds since the epoch, by Klaviyo's clock.
         latency: seconds from the request to the first byte of the response.
         size: approximate bytes that the page takes in memory.
     """
@@ -121,7 +121,7 @@ class Page:
     reached: Instant | None = None
     dates: list[bytes] = field(default_factory=list)
     spans: list[list[Instant] | None] = field(default_factory=list)
-    asked_at: float = 0.0
+    requested_at: float = 0.0
     latency: float = 0.0
     size: int = 0
 
@@ -140,7 +140,7 @@ def decode_document(body: bytes, kind: type[T]) -> T:
         kind: a type of the wanted parts; `Raw` ones can be printed on one line.
 
     Raises:
-        DamagedAnswer: it is not such a document, or not complete.
+        DamagedResponse: it is not such a document, or not complete.
     """
     return _decode(body, kind)[0]
 
@@ -153,7 +153,7 @@ def decode_page(body: bytes, cursor_attribute: str | None) -> Page:
         cursor_attribute: the attribute whose values become `cursors`; None for no cursors.
 
     Raises:
-        DamagedAnswer: it is not the JSON:API document of a collection, or not complete.
+        DamagedResponse: it is not the JSON:API document of a collection, or not complete.
     """
     document, body = _decode(body, _Document)
     with decode_errors_as_transient():
@@ -169,7 +169,7 @@ def decode_item(body: bytes) -> Page:
     """Decode the body of a single resource, as a page of one.
 
     Raises:
-        DamagedAnswer: it is not the JSON:API document of a resource, or not complete.
+        DamagedResponse: it is not the JSON:API document of a resource, or not complete.
     """
     resource = decode_document(body, _Item).data
     cursors_of([resource], None)
@@ -180,7 +180,7 @@ def cursors_of(resources: list[msgspec.Raw], attribute: str | None) -> list[byte
     """Return each resource's value of an attribute, as JSON; `null` if it is missing, nothing for no attribute.
 
     Raises:
-        DamagedAnswer: something is no JSON:API resource.
+        DamagedResponse: something is no JSON:API resource.
     """
     decode = _decoder(_resource(attribute))
     with decode_errors_as_transient():
@@ -192,7 +192,7 @@ def _decode(body: bytes, kind: type[T]) -> tuple[T, bytes]:
     """Return the document, and the body that it was decoded from: on one line, with whole characters.
 
     Raises:
-        DamagedAnswer: it is not such a document.
+        DamagedResponse: it is not such a document.
     """
     decode: Callable[[bytes], T] = _decoder(kind)  # type: ignore[arg-type]
     with decode_errors_as_transient():
@@ -234,9 +234,9 @@ def decode_errors_as_transient() -> Iterator[None]:
     """Treat a response that cannot be decoded as damaged in transit, and so as a transient error.
 
     Raises:
-        DamagedAnswer: a response, or a part of one, cannot be decoded.
+        DamagedResponse: a response, or a part of one, cannot be decoded.
     """
     try:
         yield
     except (UnicodeError, RecursionError, msgspec.MsgspecError) as error:
-        raise DamagedAnswer("Klaviyo's response is damaged or incomplete (no JSON:API document in it).") from error
+        raise DamagedResponse("Klaviyo's response is damaged or incomplete (no JSON:API document in it).") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from source_klaviyo.api.body import MAX_ANSWER_BYTES
+from source_klaviyo.api.body import MAX_RESPONSE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,8 +24,8 @@ class Request:
         limits: what the request counts against.
         decode: decodes the body of the response; if it raises a TransientError, the request is repeated.
         expected: the likely size of the response in bytes; 0 if unknown.
-        most: bytes; if less than MAX_ANSWER_BYTES, a larger response is an error at once, since the caller can request
-            smaller pages.
+        most: bytes; if less than MAX_RESPONSE_BYTES, a larger response is an error at once, since the caller can
+            request smaller pages.
         tries: attempts if the request fails with transient errors; None for the client's own number.
         body: the JSON body of a report request (a POST that only reads); None for a GET.
     """
@@ -35,7 +35,7 @@ class Request:
     limits: Sequence[Limit]
     decode: Callable[[bytes], Page]
     expected: int = 0
-    most: int = MAX_ANSWER_BYTES
+    most: int = MAX_RESPONSE_BYTES
     tries: int | None = None
     body: object = None
 
@@ -49,4 +49,4 @@ class Request:
     @property
     def can_be_smaller(self) -> bool:
         """Whether the caller can request smaller pages."""
-        return self.most < MAX_ANSWER_BYTES
+        return self.most < MAX_RESPONSE_BYTES

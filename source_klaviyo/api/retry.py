@@ -6,10 +6,10 @@ import random
 import time
 
 from source_klaviyo.api.errors import (
-    AnswerTooLarge,
     DailyQuotaExceeded,
     KlaviyoError,
     RateLimited,
+    ResponseTooLarge,
     TokenUnavailable,
     TransientError,
 )
@@ -77,7 +77,7 @@ class RetryPolicy:
             self.failures += 1
         now = time.monotonic() - paused
         self._since = now if self._since is None else self._since
-        is_too_large = isinstance(error, AnswerTooLarge)
+        is_too_large = isinstance(error, ResponseTooLarge)
         attempts = self.failures + self._rate_limits // self._rate_limits_per_attempt
         is_exhausted = attempts >= (self._max_too_large if is_too_large else self._max_attempts)
         made = self.failures + self._rate_limits

@@ -130,7 +130,7 @@ class TokenEndpoint:
         return None
 
     def _send(self, refresh_token: str) -> Grant:
-        asked = time.time()
+        sent_at = time.time()
         form = {"grant_type": "refresh_token", "refresh_token": refresh_token}
         try:
             response = send(self._session, self._url, RESPONSE_SECONDS, MAX_RESPONSE_BYTES, method="POST", data=form)
@@ -142,4 +142,4 @@ class TokenEndpoint:
             raise token_error(response.status_code, response.headers, body)
         grant = decode_grant(body)
         # counted from the request, so that it never seems to live longer than it does
-        return replace(grant, expires_at=asked + grant.lifetime)
+        return replace(grant, expires_at=sent_at + grant.lifetime)

@@ -20,7 +20,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from typing_extensions import override
 
-from source_klaviyo.api.errors import AnswerTooLarge, KlaviyoError
+from source_klaviyo.api.errors import KlaviyoError, ResponseTooLarge
 from source_klaviyo.api.network import network_error
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def send(session: requests.Session, url: str, seconds: float, most: int, **optio
         options: those of `requests.Session.request`.
 
     Raises:
-        AnswerTooLarge: the head has more bytes.
+        ResponseTooLarge: the head has more bytes.
         ConfigError: a setting of the network is wrong.
         TransientError: the network has failed.
     """
@@ -100,7 +100,7 @@ def receiving(seconds: float, idle: float, most: int) -> Iterator[None]:
         most: bytes as they come from the network.
 
     Raises:
-        AnswerTooLarge: more bytes came.
+        ResponseTooLarge: more bytes came.
     """
     token = _limits.set(_Limits(idle, monotonic() + seconds, most))
     try:
@@ -132,7 +132,7 @@ class _Socket(io.RawIOBase):
         count = self._raw.readinto(buffer)
         limits.received += count or 0
         if limits.received > limits.most:
-            raise AnswerTooLarge.than(limits.most)
+            raise ResponseTooLarge.than(limits.most)
         return count
 
     @override

@@ -32,7 +32,7 @@ class RecordBatch:
         stream: the stream's name.
         count: how many records.
         lines: `count` RECORD messages, one a line, as the CDK would print them; in pieces, most of which are
-            the answer's own bytes, not copied. Whoever has written them clears them: the main
+            the response's own bytes, not copied. Whoever writes them clears them afterwards: the main
             thread's loops keep the batch until they have the next item.
         size: bytes that the lines take in memory, about.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from source_klaviyo.api.errors import DamagedAnswer, ServerError, UnreadableRecord
+from source_klaviyo.api.errors import DamagedResponse, ServerError, UnreadableRecord
 from source_klaviyo.sync.instants import SECOND, floor, for_filter
 from source_klaviyo.sync.selection import instant_of
 
@@ -58,7 +58,7 @@ class RecordIsolation:
                 last = instant_of(page.cursors[-1]) if page.cursors else None
                 if until is None or last is None or last >= until:
                     return True
-        except (DamagedAnswer, ServerError):
+        except (DamagedResponse, ServerError):
             return False
         return until is None
 

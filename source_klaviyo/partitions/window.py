@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from source_klaviyo.api.errors import DamagedAnswer, NotFound, ServerError, UnknownMetric, UnreadableDetail
+from source_klaviyo.api.errors import DamagedResponse, NotFound, ServerError, UnknownMetric, UnreadableDetail
 from source_klaviyo.partitions.boundary import BoundaryDeduplicator
 from source_klaviyo.partitions.isolation import RecordIsolation
 from source_klaviyo.partitions.partition import StreamPartition, instants_and_ids
@@ -89,7 +89,7 @@ class WindowPartition(StreamPartition):
                 while (yield from self._read_until_split()):
                     pass
                 break
-            except (DamagedAnswer, ServerError) as error:
+            except (DamagedResponse, ServerError) as error:
                 second = self._find_unreadable_second(error, isolation)
             if second is None:  # Klaviyo fails altogether, perhaps only for a while
                 self._max_attempts = None
@@ -117,7 +117,9 @@ class WindowPartition(StreamPartition):
     def _enqueue(self, window: Window, expected_pages: float = 0.0) -> None:
         self._context.enqueue(WindowPartition(self._context, self._partition_index, window), expected_pages)
 
-    def _find_unreadable_second(self, error: DamagedAnswer | ServerError, isolation: RecordIsolation) -> Instant | None:
+    def _find_unreadable_second(
+        self, error: DamagedResponse | ServerError, isolation: RecordIsolation
+    ) -> Instant | None:
         """Return the second of a record that Klaviyo cannot return; None if it fails altogether.
 
         Raises:
@@ -168,7 +170,7 @@ class WindowPartition(StreamPartition):
         requested_end = self._requested_end(stream_slice)
         has_read_one_more = False
         for page in self._pages():
-            requested_at = from_seconds(page.asked_at)
+            requested_at = from_seconds(page.requested_at)
             self._context.mark_requested(requested_at)
             if self._context.has_ended:
                 return False

@@ -93,16 +93,16 @@ class MetricAggregates(Periods):
         return floor(from_seconds(self.client.certain_now() - ENDED), DAY)
 
     @override
-    def question(self, stream_slice: Mapping[str, Any], start: Instant, end: Instant) -> dict[str, Any]:
-        """Return the body for a definition and a period."""
+    def request_attributes(self, stream_slice: Mapping[str, Any], start: Instant, end: Instant) -> dict[str, Any]:
+        """Return the attributes of the request for a definition and a period."""
         one: Aggregate = stream_slice["aggregate"]
         bounds = [f"greater-or-equal(datetime,{iso(start)[:19]})", f"less-than(datetime,{iso(end)[:19]})"]
-        asked = {"metric_id": one.metric_id, "measurements": one.measurements, "interval": one.interval}
-        return asked | {"filter": [*bounds, *one.filter], "timezone": "UTC"} | ({"by": one.by} if one.by else {})
+        attributes = {"metric_id": one.metric_id, "measurements": one.measurements, "interval": one.interval}
+        return attributes | {"filter": [*bounds, *one.filter], "timezone": "UTC"} | ({"by": one.by} if one.by else {})
 
     @override
-    def continued(self, attributes: dict[str, Any], address: str | None) -> dict[str, Any]:
-        """The page cursor belongs into the body here, and comes with the address."""
+    def with_page_cursor(self, attributes: dict[str, Any], address: str | None) -> dict[str, Any]:
+        """Put the page cursor of the next address into the attributes, where this endpoint expects it."""
         query = dict(parse_qsl(urlsplit(address or "").query))
         return attributes | ({"page_cursor": query["page_cursor"]} if "page_cursor" in query else {})
 
@@ -110,15 +110,15 @@ class MetricAggregates(Periods):
     def rows(
         self, body: bytes, stream_slice: Mapping[str, Any], start: Instant, end: Instant
     ) -> tuple[list[Row], str | None]:
-        """One record for each group and interval."""
+        """Return a record for each group and interval."""
         one: Aggregate = stream_slice["aggregate"]
-        answer = decode_document(body, _Aggregates)
+        document = decode_document(body, _Aggregates)
         return [
             (encode(self._record(one, date, place, row)), date)
-            for row in answer.data.attributes.data
-            for place, date in enumerate(answer.data.attributes.dates)
+            for row in document.data.attributes.data
+            for place, date in enumerate(document.data.attributes.dates)
             if within(date, start, end)
-        ], answer.next_link
+        ], document.next_link
 
     @staticmethod
     def _record(one: Aggregate, date: str, place: int, row: _Row) -> dict[str, Any]:

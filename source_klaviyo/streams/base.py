@@ -12,7 +12,7 @@ from urllib.parse import quote
 from airbyte_cdk.sources.streams.http import HttpStream
 from typing_extensions import override
 
-from source_klaviyo.api.body import MAX_ANSWER_BYTES, MAX_PAGE_BYTES
+from source_klaviyo.api.body import MAX_PAGE_BYTES, MAX_RESPONSE_BYTES
 from source_klaviyo.api.budget import Limit
 from source_klaviyo.api.client import REVISION
 from source_klaviyo.api.errors import BadRequest, MissingScope
@@ -252,18 +252,18 @@ class KlaviyoStream(HttpStream, ABC):
         """
         address: str | None = f"/api/{self.path(stream_slice=stream_slice)}"
         params: Mapping[str, str] | None = self.request_params(stream_slice=stream_slice)
-        asked = int(params.get("page[size]", 0)) if params else 0
+        requested = int(params.get("page[size]", 0)) if params else 0
         while address:
-            with self._page(address, params, asked, stream_slice.get("tries")) as page:
+            with self._page(address, params, requested, stream_slice.get("tries")) as page:
                 address, params = page.next, None
                 yield page
             del page  # free it before the next page is read
 
     def _page(
-        self, address: str, params: Mapping[str, str] | None, asked: int, tries: int | None
+        self, address: str, params: Mapping[str, str] | None, requested: int, tries: int | None
     ) -> AbstractContextManager[Page]:
-        most = MAX_PAGE_BYTES if asked > 1 else MAX_ANSWER_BYTES
-        expected = int(asked * self._sizes.record)
+        most = MAX_PAGE_BYTES if requested > 1 else MAX_RESPONSE_BYTES
+        expected = int(requested * self._sizes.record)
         return self.client.page(Request(address, params, self.limits, self.decode, expected, most, tries))
 
     def page_sizes(self) -> PageSize:

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from typing_extensions import override
 
-from source_klaviyo.api.errors import DamagedAnswer, NotFound, ServerError, UnreadableDetail
+from source_klaviyo.api.errors import DamagedResponse, NotFound, ServerError, UnreadableDetail
 from source_klaviyo.api.page import cursors_of, decode_item
 from source_klaviyo.api.request import Request
 from source_klaviyo.api.resource import identity
@@ -43,7 +43,9 @@ class Detailed(KlaviyoStream, ABC):
 
     @contextmanager
     @override
-    def _page(self, address: str, params: Mapping[str, str] | None, asked: int, tries: int | None) -> Iterator[Page]:
+    def _page(
+        self, address: str, params: Mapping[str, str] | None, requested: int, tries: int | None
+    ) -> Iterator[Page]:
         # a page that may be held for minutes does not count against the pages in memory
         yield self.client.get(Request(address, params, self.limits, self.decode, tries=tries))
 
@@ -58,7 +60,7 @@ class Detailed(KlaviyoStream, ABC):
     def _detailed(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw | None:
         try:
             return self.transform(resource, stream_slice)
-        except (DamagedAnswer, ServerError) as error:
+        except (DamagedResponse, ServerError) as error:
             (cursor,) = cursors_of([resource], self.cursor_attribute) or (b"",)
             instant = instant_of(cursor)
             raise UnreadableDetail(str(error), None if instant is None else floor(instant, SECOND)) from None
@@ -68,7 +70,7 @@ class ReadById(Detailed, ABC):
     """A collection whose records are each requested by ID, for attributes that its pages cannot have.
 
     Attributes:
-        detail_params: the query parameters that ask for these attributes.
+        detail_params: the query parameters that request these attributes.
     """
 
     detail_params: ClassVar[Mapping[str, str]]

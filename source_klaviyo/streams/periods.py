@@ -54,7 +54,7 @@ class Periods(KlaviyoStream, ABC):
         return self.resource.removesuffix("s")
 
     @abstractmethod
-    def question(self, stream_slice: Mapping[str, Any], start: Instant, end: Instant) -> dict[str, Any]:
+    def request_attributes(self, stream_slice: Mapping[str, Any], start: Instant, end: Instant) -> dict[str, Any]:
         """Return the attributes of the request for the days in `[start, end)`."""
 
     @abstractmethod
@@ -73,7 +73,7 @@ class Periods(KlaviyoStream, ABC):
         # connectors before 3.0 left states at the last second of a day, which is read
         start, end = floor(stream_slice["start"] + SECOND, DAY), self.last_midnight()
         for period in self.periods(stream_slice, start, end):
-            yield self._answer(stream_slice, *period)
+            yield self._read_period(stream_slice, *period)
 
     @override
     def resume_from(self, position: Instant) -> Instant:
@@ -91,12 +91,12 @@ class Periods(KlaviyoStream, ABC):
         days = (now.date(), now.astimezone(timezone).date())
         return parse_instant(min(days).isoformat())
 
-    def continued(self, attributes: dict[str, Any], address: str | None) -> dict[str, Any]:
-        """Return the body for the next page."""
+    def with_page_cursor(self, attributes: dict[str, Any], address: str | None) -> dict[str, Any]:
+        """Return the attributes of the request for the next page, given its address."""
         return attributes
 
-    def _answer(self, stream_slice: Mapping[str, Any], start: Instant, end: Instant) -> Page:
-        attributes = self.question(stream_slice, start, end)
+    def _read_period(self, stream_slice: Mapping[str, Any], start: Instant, end: Instant) -> Page:
+        attributes = self.request_attributes(stream_slice, start, end)
         address: str | None = f"/api/{self.path()}"
         rows: list[Row] = []
         pages: list[Page] = []
@@ -109,12 +109,12 @@ class Periods(KlaviyoStream, ABC):
             if pages[-1].next in seen:
                 raise InvalidCursor("Klaviyo answers with the same page again and again.")
             address = pages[-1].next
-            attributes = self.continued(attributes, address)
+            attributes = self.with_page_cursor(attributes, address)
         return Page(
             [record for record, _ in rows],
             [json.dumps(date).encode() for _, date in rows],
             reached=end,
-            asked_at=pages[0].asked_at,
+            requested_at=pages[0].requested_at,
             latency=pages[0].latency,
         )
 

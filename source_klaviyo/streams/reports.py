@@ -69,7 +69,7 @@ class Report(Periods, ABC):
     """A report on messages, forms or segments.
 
     Attributes:
-        statistics: what is asked for.
+        statistics: the statistics to request.
         by_metric: whether it is about conversions, which makes each conversion metric a partition.
     """
 
@@ -80,7 +80,7 @@ class Report(Periods, ABC):
 
     @override
     def list_partitions(self, *, resuming: bool) -> list[tuple[Partition, Slice]]:
-        """One part for each conversion metric: those of the setting metric_ids, or all."""
+        """Return a partition for each conversion metric: those of the setting metric_ids, or all."""
         if not self.by_metric:
             return [({}, {})]
         ids = self.config.metric_ids or self.shared.ids(Metrics)
@@ -88,7 +88,7 @@ class Report(Periods, ABC):
 
     @override
     def read_pages(self, stream_slice: Mapping[str, Any]) -> Iterator[Page]:
-        """The answers; none about a metric that no report can be made of.
+        """Yield a page for each period that is over; none for a metric that Klaviyo has no report on.
 
         Raises:
             KlaviyoError: the request failed for good.
@@ -108,13 +108,13 @@ class Report(Periods, ABC):
             yield Page([], reached=self.last_midnight())
 
     @override
-    def _answer(self, stream_slice: Mapping[str, Any], start: Instant, end: Instant) -> Page:
-        """Ask about a period; for a metric without values again, without the statistics of values."""
+    def _read_period(self, stream_slice: Mapping[str, Any], start: Instant, end: Instant) -> Page:
+        """Read one period; if the metric has no values, repeat the request without the statistics of values."""
         metric = stream_slice.get("metric_id")
         while True:
             left_out = self.shared.left_out.get(metric, 0)
             try:
-                return super()._answer(stream_slice, start, end)
+                return super()._read_period(stream_slice, start, end)
             except BadRequest as refusal:
                 if NO_VALUES not in str(refusal) or left_out == len(VALUE_STATISTICS):
                     raise
@@ -122,15 +122,15 @@ class Report(Periods, ABC):
                 self.shared.left_out[metric] = max(left_out + 1, self.shared.left_out.get(metric, 0))
 
     @override
-    def question(self, stream_slice: Mapping[str, Any], start: Instant, end: Instant) -> dict[str, Any]:
-        """Statistics and time, and the conversion metric where there is one."""
+    def request_attributes(self, stream_slice: Mapping[str, Any], start: Instant, end: Instant) -> dict[str, Any]:
+        """Return statistics and time, and the conversion metric if the report has one."""
         left_out = self._left_out(stream_slice)
         statistics = [name for name in self.statistics if name not in left_out]
-        asked = {"statistics": statistics, "timeframe": {"start": iso(start), "end": iso(end - SECOND)}}
-        return asked | ({"conversion_metric_id": stream_slice["metric_id"]} if self.by_metric else {})
+        attributes = {"statistics": statistics, "timeframe": {"start": iso(start), "end": iso(end - SECOND)}}
+        return attributes | ({"conversion_metric_id": stream_slice["metric_id"]} if self.by_metric else {})
 
     def _left_out(self, stream_slice: Mapping[str, Any]) -> frozenset[str]:
-        """Return the statistics that the metric of a slice is not asked for."""
+        """Return the statistics that requests about the metric of a slice leave out."""
         groups = self.shared.left_out.get(stream_slice.get("metric_id"), 0)
         return frozenset[str]().union(*VALUE_STATISTICS[:groups])
 
@@ -138,7 +138,7 @@ class Report(Periods, ABC):
     def rows(
         self, body: bytes, stream_slice: Mapping[str, Any], start: Instant, end: Instant
     ) -> tuple[list[Row], str | None]:
-        """One record for each group (and day)."""
+        """Return a record for each group (and day)."""
         report = decode_document(body, _Report)
         metric = {"conversion_metric_id": stream_slice["metric_id"]} if self.by_metric else {}
         null = dict.fromkeys(sorted(self._left_out(stream_slice)), NULL)
@@ -168,7 +168,7 @@ class Values(Report, ABC):
     def records(
         self, statistics: Mapping[str, msgspec.Raw], dates: Sequence[str], start: Instant, end: Instant
     ) -> Iterable[tuple[dict[str, Any], str]]:
-        """One record."""
+        """Return one record."""
         yield {"statistics": statistics, "period_start": iso(start)}, iso(end)
 
 
@@ -180,19 +180,19 @@ class Series(Report, ABC):
     @property
     @override
     def lookback(self) -> int:
-        """The setting reporting_lookback_window."""
+        """Return the setting reporting_lookback_window."""
         return self.config.reporting_lookback
 
     @override
-    def question(self, stream_slice: Mapping[str, Any], start: Instant, end: Instant) -> dict[str, Any]:
-        """Day by day."""
-        return super().question(stream_slice, start, end) | {"interval": "daily"}
+    def request_attributes(self, stream_slice: Mapping[str, Any], start: Instant, end: Instant) -> dict[str, Any]:
+        """Return the attributes of the request, with numbers for each day."""
+        return super().request_attributes(stream_slice, start, end) | {"interval": "daily"}
 
     @override
     def records(
         self, statistics: Mapping[str, msgspec.Raw], dates: Sequence[str], start: Instant, end: Instant
     ) -> Iterable[tuple[dict[str, Any], str]]:
-        """One record for each day; null where Klaviyo has no number for it."""
+        """Return a record for each day; null where Klaviyo has no number for it."""
         series = {
             name: msgspec.json.decode(values, type=list[msgspec.Raw] | None) for name, values in statistics.items()
         }
@@ -264,7 +264,7 @@ class _SegmentReport(Report, ABC):
 
     @override
     def first_start(self) -> Instant:
-        """Klaviyo has no numbers of segments before June 2023."""
+        """Return June 2023 at the earliest: Klaviyo has no older numbers of segments."""
         return max(super().first_start(), parse_instant("2023-06-01"))
 
 

@@ -6,12 +6,12 @@ import logging
 from typing import TYPE_CHECKING
 
 from source_klaviyo.api.errors import (
-    AnswerTooLarge,
     BadRequest,
-    DamagedAnswer,
+    DamagedResponse,
     InvalidCursor,
     MissingScope,
     RepeatedPage,
+    ResponseTooLarge,
     ServerError,
 )
 from source_klaviyo.api.repeats import Repeats
@@ -73,7 +73,7 @@ class SlicePages:
             try:
                 yield from self._read(self._sized(stream_slice))
                 return
-            except (AnswerTooLarge, BadRequest, DamagedAnswer, MissingScope, ServerError) as error:
+            except (ResponseTooLarge, BadRequest, DamagedResponse, MissingScope, ServerError) as error:
                 before, stream_slice = stream_slice, self._restart()
                 if not self._adapt(error, fallbacks, before, stream_slice):
                     raise
@@ -113,12 +113,12 @@ class SlicePages:
         if isinstance(error, BadRequest | MissingScope):
             return isinstance(error, InvalidCursor) or stream.fall_back_once(error, fallbacks)
         if stream.page_size is not None and self._sizes.step_down():
-            if not isinstance(error, AnswerTooLarge):
+            if not isinstance(error, ResponseTooLarge):
                 self._tries = MAX_ATTEMPTS_OF_SMALLER_PAGE
             return True
-        if isinstance(error, AnswerTooLarge):
-            what = "An answer" if stream.page_size is None else "A single record"
-            raise AnswerTooLarge(f"{what} of stream {stream.name} is too large: {error} Deselect the stream.")
+        if isinstance(error, ResponseTooLarge):
+            what = "A response" if stream.page_size is None else "A single record"
+            raise ResponseTooLarge(f"{what} of stream {stream.name} is too large: {error} Deselect the stream.")
         return False
 
     def _is_present(self, stream_slice: Slice) -> bool:

@@ -131,7 +131,7 @@ class SplitPlanner:
 
         Args:
             reader: who read it.
-            latency: seconds from the request to the answer.
+            latency: seconds from the request to the response.
             expected: how many more pages the reader's window seems to hold.
             fill: how full it is, from 0 to 1.
         """

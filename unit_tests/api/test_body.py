@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from source_klaviyo.api import transport
 from source_klaviyo.api.body import CHUNK_BYTES, COPIES, read_body
-from source_klaviyo.api.errors import AnswerTooLarge, DamagedAnswer
+from source_klaviyo.api.errors import DamagedResponse, ResponseTooLarge
 from source_klaviyo.api.memory import Hold, MemoryBudget
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def test_a_body_may_be_as_large_as_the_limit_and_no_larger(
     encoding: str | None, encode: Callable[[bytes], bytes]
 ) -> None:
     assert read(response(encode(BODY), encoding=encoding), most=len(BODY)) == BODY
-    with pytest.raises(AnswerTooLarge, match="larger than"):
+    with pytest.raises(ResponseTooLarge, match="larger than"):
         read(response(encode(BODY), encoding=encoding), most=len(BODY) - 1)
 
 
@@ -90,7 +90,7 @@ def test_a_body_may_be_as_large_as_the_limit_and_no_larger(
 def test_a_decompression_bomb_takes_no_more_memory_than_the_limit(encoding: str) -> None:
     bomb = zlib.compress(b" " * 500_000_000) if encoding == "deflate" else gzip.compress(b" " * 500_000_000)
     tracemalloc.start()
-    with pytest.raises(AnswerTooLarge):
+    with pytest.raises(ResponseTooLarge):
         read(response(bomb, encoding=encoding))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -107,7 +107,7 @@ def test_a_body_without_end_is_read_up_to_the_limit() -> None:
             return b" " * size
 
     endless = Endless()
-    with pytest.raises(AnswerTooLarge):
+    with pytest.raises(ResponseTooLarge):
         read(urllib3.HTTPResponse(endless, {}, 200, preload_content=False))
     assert endless.given <= MOST + CHUNK_BYTES
 
@@ -122,7 +122,7 @@ def test_a_body_without_end_is_read_up_to_the_limit() -> None:
     ids=["cut off", "nothing", "no gzip"],
 )
 def test_a_body_that_breaks_off_is_damaged(raw: urllib3.HTTPResponse) -> None:
-    with pytest.raises(DamagedAnswer, match=r"broke off while it was read \(\w+\)\.$"):
+    with pytest.raises(DamagedResponse, match=r"broke off while it was read \(\w+\)\.$"):
         read(raw)
 
 

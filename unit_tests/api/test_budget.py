@@ -138,7 +138,7 @@ def test_only_the_requests_of_the_last_minute_are_remembered() -> None:
     world = World()
     for _ in world.send_all([[EVENTS]] * 1000, workers=1):
         pass
-    assert len(world.budget._buckets["events"]._answered) <= EVENTS.tier.steady
+    assert len(world.budget._buckets["events"]._responses) <= EVENTS.tier.steady
 
 
 def test_a_request_without_limits_never_waits() -> None:

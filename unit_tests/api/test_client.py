@@ -204,7 +204,7 @@ def test_a_page_is_dated_by_the_slower_clock_at_its_request(
     page = talk.get()
     assert talk.client.now() == NOW + ahead
     assert talk.client.certain_now() == NOW + min(ahead, 0)
-    assert page.asked_at == talk.client.certain_now() - page.latency
+    assert page.requested_at == talk.client.certain_now() - page.latency
     assert page.latency == 0.25
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from source_klaviyo.api.errors import AnswerTooLarge, DamagedAnswer, KlaviyoError
+from source_klaviyo.api.errors import DamagedResponse, KlaviyoError, ResponseTooLarge
 from source_klaviyo.api.memory import Hold
 from source_klaviyo.api.page import RECORD_BYTES
 from source_klaviyo.api.request import Request
@@ -27,12 +27,12 @@ REQUEST = Request(URL, None, LIMITS, DECODE)
 def test_a_response_that_is_too_large_is_retried_a_few_times(
     requests_mock: Mocker, talk: Conversation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("source_klaviyo.api.request.MAX_ANSWER_BYTES", 900)
+    monkeypatch.setattr("source_klaviyo.api.request.MAX_RESPONSE_BYTES", 900)
     requests_mock.get(URL, [{"content": b" " * 1_000}, {"json": PAGE}])
     assert len(talk.get(most=900).resources) == 1
 
     requests_mock.get(URL, content=b" " * 901)
-    with pytest.raises(AnswerTooLarge):
+    with pytest.raises(ResponseTooLarge):
         talk.get(most=900)
     assert requests_mock.call_count == 2 + MAX_ATTEMPTS_TOO_LARGE
 
@@ -41,7 +41,7 @@ def test_a_response_that_is_too_large_is_an_error_at_once_if_smaller_pages_can_b
     requests_mock: Mocker, talk: Conversation
 ) -> None:
     requests_mock.get(URL, content=b" " * 101)
-    with pytest.raises(AnswerTooLarge), talk.client.page(Request(URL, None, LIMITS, DECODE, most=100)):
+    with pytest.raises(ResponseTooLarge), talk.client.page(Request(URL, None, LIMITS, DECODE, most=100)):
         pass
     assert requests_mock.call_count == 1
 
@@ -79,14 +79,14 @@ def test_a_failed_response_is_freed_before_the_backoff(requests_mock: Mocker) ->
         try:
             raise ValueError
         except ValueError as error:
-            raise DamagedAnswer("No.") from error
+            raise DamagedResponse("No.") from error
 
     talk = Conversation(tries=3)
     talk.client._sleep = lambda _: alive.append(sum(one() is not None for one in made))
     requests_mock.get(URL, json=PAGE)
     gc.disable()  # the garbage collector may not run for long
     try:
-        with pytest.raises(DamagedAnswer) as raised:
+        with pytest.raises(DamagedResponse) as raised:
             talk.client.get(Request(URL, None, LIMITS, decode))
         assert alive == [0, 0]
         assert not any(one() for one in made)

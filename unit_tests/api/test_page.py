@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from source_klaviyo.api.errors import DamagedAnswer
+from source_klaviyo.api.errors import DamagedResponse
 from source_klaviyo.api.page import Page, decode_item, decode_page
 
 
@@ -213,7 +213,7 @@ def test_a_valid_page_is_not_repaired(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_body_that_cannot_be_repaired_is_rejected_in_linear_time() -> None:
     for body in (b'{"data":[' + b'"\\' * 300_000, b'"' * 500_001, b"\\" * 500_000, b'{"data":["' + b"x" * 2_000_000):
-        with pytest.raises(DamagedAnswer):
+        with pytest.raises(DamagedResponse):
             decode_page(body, None)
 
 
@@ -256,28 +256,28 @@ DAMAGED = {
 @pytest.mark.parametrize("attribute", ["updated", None])
 @pytest.mark.parametrize("body", DAMAGED.values(), ids=DAMAGED)
 def test_a_body_that_is_not_a_page_is_a_transient_error(body: bytes, attribute: str | None) -> None:
-    with pytest.raises(DamagedAnswer, match=r"^Klaviyo's response is damaged or incomplete .*\.$"):
+    with pytest.raises(DamagedResponse, match=r"^Klaviyo's response is damaged or incomplete .*\.$"):
         decode_page(body, attribute)
 
 
 @pytest.mark.parametrize("body", [b'{"data":null}', b'{"data":{}}', b'{"data":[]}', b"{}", b'{"data":{"id":"1"}'])
 def test_a_body_that_is_not_a_single_resource_is_a_transient_error(body: bytes) -> None:
-    with pytest.raises(DamagedAnswer, match="damaged"):
+    with pytest.raises(DamagedResponse, match="damaged"):
         decode_item(body)
 
 
 @pytest.mark.parametrize("length", range(len(GOOD)))
 def test_a_page_cut_off_anywhere_is_a_transient_error(length: int) -> None:
     assert decode(GOOD).cursors == [b'"2026-11-20T10:00:00Z"']
-    with pytest.raises(DamagedAnswer):
+    with pytest.raises(DamagedResponse):
         decode(GOOD[:length])
 
 
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_are_a_transient_error(body: bytes) -> None:
-    with pytest.raises(DamagedAnswer):
+    with pytest.raises(DamagedResponse):
         decode(body)
-    with pytest.raises(DamagedAnswer):
+    with pytest.raises(DamagedResponse):
         decode(b'{"data":[' + body + b"<")
 
 

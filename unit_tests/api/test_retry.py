@@ -13,7 +13,7 @@ from requests import exceptions as broken
 from source_klaviyo.api.errors import (
     AccessDenied,
     BadRequest,
-    DamagedAnswer,
+    DamagedResponse,
     InvalidKey,
     KlaviyoError,
     NotFound,
@@ -91,8 +91,8 @@ def test_a_single_attempt_means_no_retry(requests_mock: Mocker) -> None:
 @pytest.mark.parametrize(
     ("response", "kind"),
     [
-        ({"content": b"{"}, DamagedAnswer),
-        ({"raw": breaking_off(ConnectionResetError(104, "Connection reset by peer"))}, DamagedAnswer),
+        ({"content": b"{"}, DamagedResponse),
+        ({"raw": breaking_off(ConnectionResetError(104, "Connection reset by peer"))}, DamagedResponse),
         ({"status_code": 500}, ServerError),
         ({"exc": broken.ReadTimeout}, ServerError),
         ({"exc": broken.ConnectionError}, TransientError),

@@ -15,7 +15,7 @@ import urllib3
 
 from source_klaviyo.api.budget import XL, Limit
 from source_klaviyo.api.client import KlaviyoClient
-from source_klaviyo.api.errors import AnswerTooLarge
+from source_klaviyo.api.errors import ResponseTooLarge
 from source_klaviyo.api.page import decode_page
 from source_klaviyo.api.request import Request
 from source_klaviyo.api.transport import new_session, receiving
@@ -134,7 +134,7 @@ def test_a_proxy_that_opens_a_tunnel_letter_by_letter_times_out() -> None:
     ids=["in its head", "in its body"],
 )
 def test_more_bytes_than_allowed_are_an_error(parts: tuple[bytes, bytes]) -> None:
-    with server(dripping(*parts)) as url, pytest.raises(AnswerTooLarge, match="larger than 1 MB"):
+    with server(dripping(*parts)) as url, pytest.raises(ResponseTooLarge, match="larger than 1 MB"):
         fetch(session(), url, HANGS, HANGS)
 
 

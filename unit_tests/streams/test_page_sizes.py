@@ -33,7 +33,7 @@ def small_world(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("source_klaviyo.api.page_size.PAGE_BYTES", TARGET)
     monkeypatch.setattr("source_klaviyo.streams.base.MAX_PAGE_BYTES", MOST)
     for module in ("streams.base", "api.request"):
-        monkeypatch.setattr(f"source_klaviyo.{module}.MAX_ANSWER_BYTES", 2 * MOST)
+        monkeypatch.setattr(f"source_klaviyo.{module}.MAX_RESPONSE_BYTES", 2 * MOST)
 
 
 def event(second: float, size: int = 0) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def test_an_endpoint_without_page_sizes_is_never_asked_for_pages(klaviyo: FakeKl
     klaviyo.add("metrics", *({"x": "x" * LARGE} for _ in range(40)))
     output = sync("metrics")
     (said,) = output.errors("metrics")
-    assert said.message.startswith("An answer of stream metrics is too large: ")
+    assert said.message.startswith("A response of stream metrics is too large: ")
     assert all("page[size]" not in request.params for request in klaviyo.requests)
 
 

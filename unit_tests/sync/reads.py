@@ -42,29 +42,29 @@ Instants: TypeAlias = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
 class Limits:
-    """Klaviyo's two windows as the connector keeps to them: a slot comes back one window after the answer."""
+    """Klaviyo's two windows as the connector keeps to them: a slot comes back one window after the response."""
 
     def __init__(self, tier: Tier) -> None:
         self._tier = tier
-        self._answered: deque[float] = deque()
+        self._responses: deque[float] = deque()
         self.in_flight = 0
 
     def free_at(self, now: float) -> float:
-        """When the next request may be sent; infinite if an answer has to come first."""
-        while self._answered and self._answered[0] <= now - 60.0:
-            self._answered.popleft()
+        """Return when the next request may be sent; infinite if only a response can free a slot."""
+        while self._responses and self._responses[0] <= now - 60.0:
+            self._responses.popleft()
         free = now
         for quota, seconds in ((self._tier.burst, 1.0), (self._tier.steady, 60.0)):
             room = quota - self.in_flight
             if room <= 0:
                 return math.inf
-            if len(self._answered) >= room:
-                free = max(free, self._answered[-room] + seconds)
+            if len(self._responses) >= room:
+                free = max(free, self._responses[-room] + seconds)
         return free
 
-    def answered(self, now: float) -> None:
+    def record_response(self, now: float) -> None:
         self.in_flight -= 1
-        self._answered.append(now)
+        self._responses.append(now)
 
 
 @dataclass
@@ -130,8 +130,8 @@ class _Reading:
                 now = free
             else:
                 now, _, window = heapq.heappop(answers)
-                self._limits.answered(now)
-                read_records += self._answer(window)
+                self._limits.record_response(now)
+                read_records += self._serve(window)
         assert read_records == len(self._instants)
         return Read(now, requests, round(now / self._latency))
 
@@ -143,7 +143,7 @@ class _Reading:
         self._open += 1
         return window
 
-    def _answer(self, window: Window) -> int:
+    def _serve(self, window: Window) -> int:
         """Take a page, and return how many of its records lie in the window."""
         total = len(self._instants)
         stop = total if window.end is None else int(np.searchsorted(self._instants, window.end))
