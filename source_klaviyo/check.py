@@ -44,32 +44,32 @@ def check(client: KlaviyoClient, streams: Sequence[KlaviyoStream]) -> None:
         for scope in stream.scope.split():
             by_scope.setdefault(scope, []).append(stream)
 
-    refusals: dict[str, KlaviyoError | None] = {}
+    errors: dict[str, KlaviyoError | None] = {}
     try:
         name = _account_name(client)
     except AccessDenied as error:
         name = "(its name needs the scope accounts:read)"
-        refusals[ACCOUNTS_SCOPE] = error
+        errors[ACCOUNTS_SCOPE] = error
     logger.info("The %s belongs to the Klaviyo account %s.", client.auth.subject, name)
-    refusals |= {scope: MissingScope("Not granted.") for scope in _not_granted(by_scope, client.auth.scopes)}
+    errors |= {scope: MissingScope("Not granted.") for scope in _not_granted(by_scope, client.auth.scopes)}
 
     # try one stream for each other scope, the cheapest one
-    unknown = by_scope.keys() - refusals.keys() - {ACCOUNTS_SCOPE}
+    unknown = by_scope.keys() - errors.keys() - {ACCOUNTS_SCOPE}
     probes = {scope: min(these, key=_cost) for scope, these in by_scope.items() if scope in unknown}
     with WorkerPool(len(probes) or 1) as pool:
-        refusals |= dict(zip(probes, pool.map(_refusal, probes.values()), strict=True))
+        errors |= dict(zip(probes, pool.map(_probe, probes.values()), strict=True))
 
-    denied = {scope: error for scope, error in refusals.items() if isinstance(error, AccessDenied)}
+    denied = {scope: error for scope, error in errors.items() if isinstance(error, AccessDenied)}
     if len(denied) == len(by_scope):
         raise _no_access(client, denied)
     _warn_of_missing_scopes(client, denied, by_scope)
     retired = {
         scope: error
-        for scope, error in refusals.items()
+        for scope, error in errors.items()
         if isinstance(error, RevisionRefused) and probes[scope].revision != client.revision
     }
     _warn_of_retired_revisions({probes[scope].revision: error for scope, error in retired.items()}, streams)
-    for scope, failure in refusals.items():
+    for scope, failure in errors.items():
         if failure is not None and scope not in {*denied, *retired}:
             raise failure
 
@@ -93,7 +93,7 @@ def _warn_of_missing_scopes(
             _reason(scope, error, client.auth.subject),
             ", ".join(stream.name for stream in by_scope[scope]),
             _ADD_SCOPE if client.auth.is_oauth and isinstance(error, MissingScope) else "",
-            error.said,
+            error.quote,
         )
 
 
@@ -112,11 +112,11 @@ def _not_granted(needed: Iterable[str], granted: frozenset[str] | None) -> list[
     return missing if granted and granted.intersection(needed) else []
 
 
-def _reason(scope: str, refusal: AccessDenied, subject: str) -> str:
+def _reason(scope: str, error: AccessDenied, subject: str) -> str:
     """Return why Klaviyo denies the streams of a scope, as far as its response shows."""
-    if not isinstance(refusal, MissingScope):
+    if not isinstance(error, MissingScope):
         return "This account or key has no access to a part of Klaviyo."
-    if refusal.certain:
+    if error.certain:
         return f"The {subject} lacks the scope {scope}."
     return f"The {subject} lacks the scope {scope}, or this account has no access to what it is for."
 
@@ -141,7 +141,7 @@ def _cost(stream: KlaviyoStream) -> tuple[int, bool, int, int]:
     return len(stream.scope.split()), stream.tier.daily is not None, len(stream.resource), len(stream.params)
 
 
-def _refusal(stream: KlaviyoStream) -> KlaviyoError | None:
+def _probe(stream: KlaviyoStream) -> KlaviyoError | None:
     try:
         sample = stream.probe_slice()
         next(stream.query(sample).pages(lambda: sample), None)

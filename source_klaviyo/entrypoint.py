@@ -89,7 +89,7 @@ class KlaviyoEntrypoint(AirbyteEntrypoint):
         """Yield the messages of a sync; records go straight to the output, in their place."""
         counts: defaultdict[HashableStreamDescriptor, float] = defaultdict(float)
         progress, stop_requested = Progress(), self._output.stop_requested
-        with self._output.reading(ShutdownRequested), _shown(progress):
+        with self._output.reading(ShutdownRequested), _progress_table(progress):
             for item in self.source.read_batches(self.logger, config, catalog, state, progress, stop_requested):
                 if isinstance(item, RecordBatch):
                     counts[HashableStreamDescriptor(name=item.stream, namespace=None)] += item.count
@@ -121,7 +121,7 @@ class KlaviyoEntrypoint(AirbyteEntrypoint):
         self._output.write(f"{self.airbyte_message_to_string(message)}\n".encode())
 
 
-def _shown(progress: Progress) -> contextlib.AbstractContextManager[None]:
+def _progress_table(progress: Progress) -> contextlib.AbstractContextManager[None]:
     """Show the progress to a person at a terminal, unless the messages appear there as well."""
     if os.isatty(STDOUT) or not os.isatty(STDERR):
         return contextlib.nullcontext()

@@ -108,14 +108,14 @@ def _configured(number: int, entry: Any) -> ConfiguredAirbyteStream:
         sync_mode=SyncMode(mode),
         destination_sync_mode=DestinationSyncMode.append,
         cursor_field=cursor if isinstance(cursor, list) else None,
-        generation_id=_whole(entry.get("generation_id")),
-        minimum_generation_id=_whole(entry.get("minimum_generation_id")),
-        sync_id=_whole(entry.get("sync_id")),
+        generation_id=_whole_number(entry.get("generation_id")),
+        minimum_generation_id=_whole_number(entry.get("minimum_generation_id")),
+        sync_id=_whole_number(entry.get("sync_id")),
     )
 
 
-def _whole(value: Any) -> int | None:
-    """Return a whole number; None for what is none, as older platforms send."""
+def _whole_number(value: Any) -> int | None:
+    """Return a value if it is a whole number; otherwise None, since older platforms send other values."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 

@@ -208,7 +208,7 @@ class KlaviyoClient:
             limited = isinstance(result, RateLimited)
             if self._exhausts_daily_quota(request, result):
                 continue
-            wait = policy.backoff(result, paused=hold.waited)
+            wait = policy.backoff(result, paused=hold.wait_seconds)
             if limited:
                 self._budget.pause(request.limits, wait)
             self.stats.record_retry(limited=limited)

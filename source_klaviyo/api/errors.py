@@ -83,18 +83,18 @@ class RejectedToken(InvalidKey):
 
 
 class AccessDenied(ConfigError):
-    """403: this account or key has no access; `said` is Klaviyo's own message, redacted."""
+    """403: this account or key has no access; `quote` is Klaviyo's own message, redacted."""
 
-    def __init__(self, message: str, said: str = "") -> None:
+    def __init__(self, message: str, quote: str = "") -> None:
         super().__init__(message)
-        self.said = said
+        self.quote = quote
 
 
 class MissingScope(AccessDenied):
     """403: a missing scope, or (`certain` is False) no reason at all."""
 
-    def __init__(self, message: str, said: str = "", *, certain: bool = True) -> None:
-        super().__init__(message, said)
+    def __init__(self, message: str, quote: str = "", *, certain: bool = True) -> None:
+        super().__init__(message, quote)
         self.certain = certain
 
 
@@ -154,12 +154,12 @@ class TokenUnavailable(TransientError):
 
 
 class BadRequest(KlaviyoError):
-    """400: `parameter` is what Klaviyo rejects, as far as it says; `said` its own message, redacted."""
+    """400: `parameter` is what Klaviyo rejects, as far as it says; `quote` its own message, redacted."""
 
-    def __init__(self, message: str, parameter: str = "", said: str = "") -> None:
+    def __init__(self, message: str, parameter: str = "", quote: str = "") -> None:
         super().__init__(message)
         self.parameter = parameter
-        self.said = said
+        self.quote = quote
 
 
 class InvalidCursor(BadRequest):
@@ -226,7 +226,7 @@ def error_of(
     error = _first_error(body)
     is_klaviyos, error = error is not None, error or _Error()
     detail = auth.redact((error.detail or "")[:_MAX_REDACTED])
-    said = _said(redact_pii(detail or auth.redact((error.title or "")[:_MAX_REDACTED])))
+    quote = _quote(redact_pii(detail or auth.redact((error.title or "")[:_MAX_REDACTED])))
     source = error.source or _Source()
     place = redact_pii(auth.redact(f"{source.parameter or ''} {source.pointer or ''}".strip()[:_MAX_REDACTED]))
     about = f"{place} {detail}".strip()
@@ -234,10 +234,10 @@ def error_of(
     if status == 401:
         return InvalidKey(
             "Klaviyo does not accept the API key (401): check that it is a private key (it begins with pk_), complete, "
-            f"and not revoked.{said}"
+            f"and not revoked.{quote}"
         )
     if status == 403 and is_klaviyos:
-        return _access_denied(detail or error.title or "", said, auth)
+        return _access_denied(detail or error.title or "", quote, auth)
     if status == 407:
         return ConfigError(
             "The proxy between here and Klaviyo does not accept the user name and password, or requires them (407): "
@@ -247,17 +247,19 @@ def error_of(
     if status == 410 or (status in {400, 404} and re.search("revision", about, re.IGNORECASE)):
         return RevisionRefused(
             f"Klaviyo no longer serves the API revision {revision or 'that this version of the connector speaks'} "
-            f"({status}): upgrade the connector.{said}"
+            f"({status}): upgrade the connector.{quote}"
         )
     if status == 400:
         return _bad_request(about)(
-            f"Klaviyo refuses a request (400, {place or 'no parameter named'}): please report it.{said}", about, said
+            f"Klaviyo refuses a request (400, {place or 'no parameter named'}): please report it.{quote}", about, quote
         )
     if status == 404 and is_klaviyos:
-        return NotFound(f"Klaviyo has no such resource (404): it may have been deleted, check it in Klaviyo.{said}")
+        return NotFound(f"Klaviyo has no such resource (404): it may have been deleted, check it in Klaviyo.{quote}")
     if status in _TRANSIENT or status >= 500:
-        return _transient(status, _seconds(headers.get("Retry-After")), said)
-    return KlaviyoError(f"Klaviyo sent a response that the connector does not know ({status}): please report it.{said}")
+        return _transient(status, _seconds(headers.get("Retry-After")), quote)
+    return KlaviyoError(
+        f"Klaviyo sent a response that the connector does not know ({status}): please report it.{quote}"
+    )
 
 
 def redirect_error(status: int, secrets: str) -> UnsafeLink:
@@ -268,23 +270,23 @@ def redirect_error(status: int, secrets: str) -> UnsafeLink:
     )
 
 
-def _access_denied(reason: str, said: str, auth: Auth) -> AccessDenied:
+def _access_denied(reason: str, quote: str, auth: Auth) -> AccessDenied:
     """Tell a missing scope from an add-on that the account lacks: only the words of Klaviyo's response show it."""
     if re.search(r"\bscopes?\b", reason, re.IGNORECASE):
-        return MissingScope(f"The {auth.subject} lacks a scope (403): {auth.add_scope}.{said}", said)
+        return MissingScope(f"The {auth.subject} lacks a scope (403): {auth.add_scope}.{quote}", quote)
     if not reason.strip() or re.search("permission", reason, re.IGNORECASE):
         message = f"The {auth.subject} lacks a scope, or the account has no access (403): {auth.check_scopes}."
-        return MissingScope(f"{message}{said}", said, certain=False)
-    return AccessDenied(f"This account or key has no access (403): ask Klaviyo about it.{said}", said)
+        return MissingScope(f"{message}{quote}", quote, certain=False)
+    return AccessDenied(f"This account or key has no access (403): ask Klaviyo about it.{quote}", quote)
 
 
-def _transient(status: int, retry_after: float | None, said: str) -> TransientError:
+def _transient(status: int, retry_after: float | None, quote: str) -> TransientError:
     if status == 429:
         return RateLimited(
-            f"Klaviyo asks to wait (429): check if other programs use the same account.{said}", retry_after
+            f"Klaviyo asks to wait (429): check if other programs use the same account.{quote}", retry_after
         )
     kind = ServerError if status >= 500 else TransientError
-    return kind(f"Klaviyo could not answer for now ({status}).{said}", retry_after)
+    return kind(f"Klaviyo could not answer for now ({status}).{quote}", retry_after)
 
 
 def _bad_request(about: str) -> type[BadRequest]:
@@ -307,7 +309,7 @@ def _first_error(body: bytes) -> _Error | None:
     return errors[0] if errors else _Error()
 
 
-def _said(detail: str) -> str:
+def _quote(detail: str) -> str:
     """Return Klaviyo's own message as a sentence of a limited length."""
     text = " ".join(detail.split())
     if not text:

@@ -81,7 +81,7 @@ class MemoryBudget:
     def _wait(self, hold: Hold) -> None:
         since = monotonic()
         self._changed.wait()
-        hold.waited += monotonic() - since
+        hold.wait_seconds += monotonic() - since
 
 
 class Hold:
@@ -89,12 +89,12 @@ class Hold:
 
     Attributes:
         size: bytes that are counted.
-        waited: seconds spent on waiting for memory.
+        wait_seconds: time spent waiting for memory.
     """
 
     def __init__(self, budget: MemoryBudget, free: int) -> None:
         self.size = 0
-        self.waited = 0.0
+        self.wait_seconds = 0.0
         self._budget = budget
         self._free = free
 

@@ -107,7 +107,7 @@ class Page:
         resources: each resource as JSON, as Klaviyo sent it, on one line.
         cursors: each resource's value of the cursor attribute, as JSON; `null` where it is missing.
         next: the URL of the next page, None on the last one.
-        reached: until when the slice is complete with this page, if the cursors do not tell.
+        complete_until: until when the slice is complete with this page, if the cursors do not show it.
         dates: as `cursors`, the dates by which resources count as changed, if not by the cursor alone.
         spans: for resources that several instants place, all of them; see `sync/selection.py`, `select_spans`.
         requested_at: when it was requested, in seconds since the epoch, by Klaviyo's clock.
@@ -118,7 +118,7 @@ class Page:
     resources: list[msgspec.Raw]
     cursors: list[bytes] = field(default_factory=list)
     next: str | None = None
-    reached: Instant | None = None
+    complete_until: Instant | None = None
     dates: list[bytes] = field(default_factory=list)
     spans: list[list[Instant] | None] = field(default_factory=list)
     requested_at: float = 0.0

@@ -26,20 +26,20 @@ class PageSize:
     def __init__(self, before: PageSize | None = None) -> None:
         self.record: float = before.record if before else 0.0
         self.fitting: int | None = before.fitting if before else None
-        self._asked = self._most = 0
+        self._requested = self._most = 0
         # a cap, and the number of records that it is for: among them are those that made a response too large
         self._caps: list[tuple[int, int]] = []
 
-    def ask(self, most: int) -> int:
+    def choose(self, most: int) -> int:
         """Return the page size to request, at most `most`."""
         self._most = most
-        self._asked = self._best()
-        return self._asked
+        self._requested = self._best()
+        return self._requested
 
     @property
     def is_outdated(self) -> bool:
         """Whether another size would be better than the one requested last."""
-        return self._asked != self._best()
+        return self._requested != self._best()
 
     def learn(self, size: int, records: int) -> None:
         """Learn from a page.
@@ -49,21 +49,21 @@ class PageSize:
             records: how many it has.
         """
         self._caps = [(cap, left - records) for cap, left in self._caps if left > records]
-        count = min(self._asked, records)
+        count = min(self._requested, records)
         if not count or not size:
             return
         self.record = max(size / count, self.record * DECAY)
         fitting = max(1, int(PAGE_BYTES / self.record))
         if size > TOLERANCE * PAGE_BYTES:
-            self.fitting = min(fitting, self._asked)
+            self.fitting = min(fitting, self._requested)
         elif self.fitting is not None and fitting >= TOLERANCE * self.fitting:
             self.fitting = fitting
 
     def step_down(self) -> bool:
         """Do a page size fallback after a response that was too large; return False if it was a single record."""
-        if self._asked <= 1:
+        if self._requested <= 1:
             return False
-        self._caps.append((self._asked // STEP_DOWN_FACTOR or 1, self._asked))
+        self._caps.append((self._requested // STEP_DOWN_FACTOR or 1, self._requested))
         return True
 
     def _best(self) -> int:

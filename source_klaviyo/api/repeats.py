@@ -24,7 +24,7 @@ class Repeats:
         self._far: Sequence[int] = ()
         self._count = 0
 
-    def noticed(self, fingerprint: Sequence[int]) -> bool:
+    def is_repeated(self, fingerprint: Sequence[int]) -> bool:
         """Record a page, and return whether it has a part of its fingerprint in common with one remembered."""
         known = any(part in other for other in (self._far, *self._recent) for part in fingerprint)
         self._recent.append(fingerprint)

@@ -58,7 +58,7 @@ def _attribute_to_setting(error: BadRequest, stream: KlaviyoStream) -> KlaviyoEr
     setting = next(settings, None)
     if setting is None or not getattr(stream.config, setting):
         return error
-    return ConfigError(f"Klaviyo refuses what the setting {setting} holds (400): correct it.{error.said}")
+    return ConfigError(f"Klaviyo refuses what the setting {setting} holds (400): correct it.{error.quote}")
 
 
 def _access_error(error: AccessDenied, stream: KlaviyoStream) -> ConfigError:
@@ -67,7 +67,7 @@ def _access_error(error: AccessDenied, stream: KlaviyoStream) -> ConfigError:
     if not isinstance(error, MissingScope):
         return ConfigError(
             f"Stream {name} cannot be read: this account or key has no access to it (403). {stream.access_hint}"
-            f"Deselect the stream.{error.said}"
+            f"Deselect the stream.{error.quote}"
         )
     scope, *more = stream.scope.split()
     scopes, it = (f"the scopes {' and '.join([scope, *more])}", "them") if more else (f"the scope {scope}", "it")
@@ -77,5 +77,5 @@ def _access_error(error: AccessDenied, stream: KlaviyoStream) -> ConfigError:
         return ConfigError(f"Stream {name} needs {scopes}: add {it} in Klaviyo, or deselect the stream. {error}")
     return ConfigError(
         f"Stream {name} cannot be read (403): if the key has custom access, it needs {scopes}; if it has {it}, "
-        f"this account has no access. Create a key with access in Klaviyo, or deselect the stream.{error.said}"
+        f"this account has no access. Create a key with access in Klaviyo, or deselect the stream.{error.quote}"
     )

@@ -178,7 +178,9 @@ class WindowPartition(StreamPartition):
             yield from self._batches(page, keep, stream_slice)
             if self._late_records and self._late_records.is_ready(self._last if self._is_sorted else None):
                 yield from self._release_late_records()
-            self._complete_until = self._note_request(requested_at) if page.reached is None else page.reached
+            self._complete_until = (
+                self._note_request(requested_at) if page.complete_until is None else page.complete_until
+            )
             if is_past_end and not has_read_one_more and self._window.end != requested_end:
                 has_read_one_more = True
                 continue
@@ -202,7 +204,7 @@ class WindowPartition(StreamPartition):
         Returns:
             The indexes, and whether the window ends in the page.
         """
-        if page.reached is not None or not self._stream.has_cursor(stream_slice):
+        if page.complete_until is not None or not self._stream.has_cursor(stream_slice):
             return range(len(page.resources)), False
         selection = self._select(page)
         self._last = self._last if selection.last is None else selection.last
@@ -212,8 +214,8 @@ class WindowPartition(StreamPartition):
         keep = self._boundary.new_records(page, selection.keep)
         self._count_recent(page, keep, selection)
         keep = self._late_records.hold_back(page, keep) if self._late_records else keep
-        self._is_descending = self._is_descending and selection.falling
-        is_past_end = (selection.beyond and self._is_sorted) or (self._is_descending and selection.outdated)
+        self._is_descending = self._is_descending and selection.descending
+        is_past_end = (selection.past_end and self._is_sorted) or (self._is_descending and selection.before_window)
         if is_past_end:
             self._boundary.remember_page(page, keep)
         return keep, is_past_end
@@ -300,7 +302,7 @@ class WindowPartition(StreamPartition):
 
     def _report_page(self, page: Page, *, is_past_end: bool) -> None:
         """Report how far a page has brought the window, if it tells."""
-        if page.reached is not None:
+        if page.complete_until is not None:
             self._report(page, self._complete_until, is_last=True)
         elif self._is_sorted and self._last is not None:
             self._boundary.advance(page, self._last)

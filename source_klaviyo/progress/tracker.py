@@ -94,9 +94,9 @@ class StreamProgress:
         stats = self._stats
         repeated = [(stats.limited, "refused for the rate"), (stats.failed, "failed")]
         reasons = ", ".join(f"{count:,} {reason}" for count, reason in repeated if count)
-        requests = _counted(stats.requests, "request") + (f" ({reasons} and repeated)" if reasons else "")
+        requests = _format_count(stats.requests, "request") + (f" ({reasons} and repeated)" if reasons else "")
         return (
-            f"Stream {self._context.stream.name}: {_counted(self.records, 'record')} in "
+            f"Stream {self._context.stream.name}: {_format_count(self.records, 'record')} in "
             f"{self._ended - self._began:.1f} s, {requests}, {stats.wait_seconds:.1f} s waited for Klaviyo's limits."
         )
 
@@ -105,7 +105,7 @@ class StreamProgress:
         done, parts = self._context.cursor.partition_counts
         reached = self._context.cursor.reached
         place = f" in {done:,} of {parts:,} parts" if parts > 1 else f" up to {day(reached)}" if reached else ""
-        return f"{self._context.stream.name} {_counted(self.records, 'record')}{place}"
+        return f"{self._context.stream.name} {_format_count(self.records, 'record')}{place}"
 
     def snapshot(self) -> ProgressSnapshot:
         """Return a snapshot. Not thread-safe."""
@@ -223,7 +223,7 @@ class Progress:
         rest = under_way[NAMED:]
         if rest:
             records = sum(stream.records for stream in rest)
-            parts.append(f"{_counted(len(rest), 'more stream')} {_counted(records, 'record')}")
+            parts.append(f"{_format_count(len(rest), 'more stream')} {_format_count(records, 'record')}")
         return f"Still reading: {', '.join(parts)}."
 
 
@@ -232,5 +232,5 @@ def day(instant: Instant) -> str:
     return for_filter(instant)[:10]
 
 
-def _counted(count: int, what: str) -> str:
+def _format_count(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -97,9 +97,9 @@ class BillingUsage(Unfiltered):
         page = self._readings[stream_slice["usage"]]
         start, reading = stream_slice["start"], instant_of(page.cursors[0])
         if reading is None:
-            yield replace(page, reached=start)
+            yield replace(page, complete_until=start)
         elif reading >= start:
-            yield replace(page, reached=floor(reading, SECOND) + SECOND)
+            yield replace(page, complete_until=floor(reading, SECOND) + SECOND)
 
 
 class TrackingSettings(Snapshot):

@@ -281,11 +281,11 @@ class KlaviyoStream(HttpStream, ABC):
         """Return the pages of a slice; for the arguments and errors see `SlicePages`."""
         return iter(SlicePages(self, restart, sizes or self.page_sizes(), tries))
 
-    def fall_back_once(self, refusal: KlaviyoError, fallbacks: int) -> bool:
+    def fall_back_once(self, error: KlaviyoError, fallbacks: int) -> bool:
         """Change the stream's requests once for all workers whose requests were rejected.
 
         Args:
-            refusal: the error response.
+            error: the error response.
             fallbacks: the stream's count of fallbacks when the request was made.
 
         Returns:
@@ -293,12 +293,12 @@ class KlaviyoStream(HttpStream, ABC):
         """
         with self._adapting:
             if self.fallbacks == fallbacks:
-                self.fallbacks += self.fall_back(refusal)
+                self.fallbacks += self.fall_back(error)
             return self.fallbacks > fallbacks
 
-    def fall_back(self, refusal: KlaviyoError) -> bool:
+    def fall_back(self, error: KlaviyoError) -> bool:
         """Request less, such as by the page size fallback, if the error suggests it; return whether it did."""
-        about = refusal.parameter if isinstance(refusal, BadRequest) else ""
+        about = error.parameter if isinstance(error, BadRequest) else ""
         if self.page_size is not None and re.search(r"page.{0,2}size", about, re.IGNORECASE):
             self.logger.warning(
                 "Klaviyo refuses pages of %s for stream %s; going on with %s.",
@@ -308,20 +308,20 @@ class KlaviyoStream(HttpStream, ABC):
             )
             self.page_size = self.fallback_page_size if self.page_size != self.fallback_page_size else None
             return True
-        refused = self._refused_extras(refusal, about)
-        if refused:
+        rejected = self._rejected_params(error, about)
+        if rejected:
             self.logger.warning(
                 "Klaviyo rejected the parameters %s of stream %s; continuing without them. %s",
-                ", ".join(f"{name}={self.optional_params[name]}" for name in refused),
+                ", ".join(f"{name}={self.optional_params[name]}" for name in rejected),
                 self.name,
-                refusal,
+                error,
             )
-            self.optional_params = {name: value for name, value in self.optional_params.items() if name not in refused}
-        return bool(refused)
+            self.optional_params = {name: value for name, value in self.optional_params.items() if name not in rejected}
+        return bool(rejected)
 
-    def _refused_extras(self, refusal: KlaviyoError, about: str) -> list[str]:
+    def _rejected_params(self, error: KlaviyoError, about: str) -> list[str]:
         """Return the rejected optional parameters; an include goes with its fields, and a filter needs no scope."""
-        included = isinstance(refusal, MissingScope) or re.search(r"include|fields\[", about)
+        included = isinstance(error, MissingScope) or re.search(r"include|fields\[", about)
         filtered = re.search("filter", about)
         return [name for name in self.optional_params if (filtered if name == "filter" else included)]
 

@@ -49,17 +49,17 @@ class Flagged(KlaviyoStream, ABC):
             yield from super().read_pages(stream_slice)
 
     @override
-    def fall_back(self, refusal: KlaviyoError) -> bool:
-        if self._filters_flag and isinstance(refusal, BadRequest) and self.flag in refusal.parameter:
+    def fall_back(self, error: KlaviyoError) -> bool:
+        if self._filters_flag and isinstance(error, BadRequest) and self.flag in error.parameter:
             self._filters_flag = False
             self.logger.warning(
                 "Klaviyo refuses to filter stream %s by %s; going on with those records that it lists without. %s",
                 self.name,
                 self.flag,
-                refusal,
+                error,
             )
             return True
-        return super().fall_back(refusal)
+        return super().fall_back(error)
 
     @override
     def transform(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw | None:

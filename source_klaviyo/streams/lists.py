@@ -50,7 +50,7 @@ class Segments(_ActiveOrNot):
     """Segment. Active or not. Holds the IDs of tags."""
 
 
-class _Counted(ReadById, ABC):
+class _WithProfileCount(ReadById, ABC):
     """The groups with the number of their profiles, one slow request each (15 a minute).
 
     The number is that of the time when a group last changed; a full refresh counts all of them.
@@ -59,7 +59,7 @@ class _Counted(ReadById, ABC):
     optional_params: Mapping[str, str] = {}
 
 
-class ListsDetailed(_Counted, _Groups):
+class ListsDetailed(_WithProfileCount, _Groups):
     """List. Adds `profile_count`, as of the list's last change; a full refresh counts all."""
 
     resource = "lists"
@@ -68,7 +68,7 @@ class ListsDetailed(_Counted, _Groups):
     detail_limits = (Limit("lists/{id}", L), PROFILE_COUNT)
 
 
-class SegmentsDetailed(_Counted, _ActiveOrNot):
+class SegmentsDetailed(_WithProfileCount, _ActiveOrNot):
     """Segment. Adds `profile_count`, as of the segment's last change."""
 
     detail_params = {"additional-fields[segment]": "profile_count"}

@@ -113,7 +113,7 @@ class Periods(KlaviyoStream, ABC):
         return Page(
             [record for record, _ in rows],
             [json.dumps(date).encode() for _, date in rows],
-            reached=end,
+            complete_until=end,
             requested_at=pages[0].requested_at,
             latency=pages[0].latency,
         )

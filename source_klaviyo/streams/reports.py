@@ -95,17 +95,17 @@ class Report(Periods, ABC):
         """
         try:
             yield from super().read_pages(stream_slice)
-        except BadRequest as refusal:
+        except BadRequest as error:
             is_ours = not self.config.metric_ids  # the account's own list of metrics, not a setting
-            if NO_VALUES not in str(refusal) and not (isinstance(refusal, UnknownMetric) and is_ours):
+            if NO_VALUES not in str(error) and not (isinstance(error, UnknownMetric) and is_ours):
                 raise
             self.logger.warning(
                 "Stream %s has no rows for metric %s, of which Klaviyo makes no report.%s",
                 self.name,
                 stream_slice.get("metric_id"),
-                refusal.said,
+                error.quote,
             )
-            yield Page([], reached=self.last_midnight())
+            yield Page([], complete_until=self.last_midnight())
 
     @override
     def _read_period(self, stream_slice: Mapping[str, Any], start: Instant, end: Instant) -> Page:
@@ -115,8 +115,8 @@ class Report(Periods, ABC):
             left_out = self.shared.left_out.get(metric, 0)
             try:
                 return super()._read_period(stream_slice, start, end)
-            except BadRequest as refusal:
-                if NO_VALUES not in str(refusal) or left_out == len(VALUE_STATISTICS):
+            except BadRequest as error:
+                if NO_VALUES not in str(error) or left_out == len(VALUE_STATISTICS):
                     raise
                 # all reports of the metric learn from it: each kind has 225 requests a day
                 self.shared.left_out[metric] = max(left_out + 1, self.shared.left_out.get(metric, 0))

@@ -83,7 +83,7 @@ class SlicePages:
     def _sized(self, stream_slice: Slice) -> Slice:
         """Return the slice with the page size, if the endpoint has that parameter, and the number of attempts."""
         largest = self._stream.page_size
-        size = {} if largest is None else {"page_size": self._sizes.ask(stream_slice.get("page_size", largest))}
+        size = {} if largest is None else {"page_size": self._sizes.choose(stream_slice.get("page_size", largest))}
         return {**stream_slice, **size, "tries": self._tries}
 
     def _read(self, stream_slice: Slice) -> Iterator[Page]:
@@ -91,7 +91,7 @@ class SlicePages:
         for page in self._stream.read_pages(stream_slice):
             self._stream.learn_size(self._sizes, page)
             empty = 0 if page.resources or self._stream.may_return_empty_pages else empty + 1
-            if (repeats.noticed(page.fingerprint) or empty > MAX_EMPTY_PAGES) and page.next:
+            if (repeats.is_repeated(page.fingerprint) or empty > MAX_EMPTY_PAGES) and page.next:
                 raise RepeatedPage("Klaviyo answers with the same page again and again.")
             yield page
             del page

@@ -159,18 +159,18 @@ class SuppressedProfiles(KlaviyoStream):
         return Page(document.data, cursors_of(document.data, self.cursor_attribute), document.next_link, spans=spans)
 
     @override
-    def fall_back(self, refusal: KlaviyoError) -> bool:
+    def fall_back(self, error: KlaviyoError) -> bool:
         """Read all profiles if Klaviyo rejects the filter."""
-        if super().fall_back(refusal):
+        if super().fall_back(error):
             return True
-        if not isinstance(refusal, BadRequest) or not self._filters:
+        if not isinstance(error, BadRequest) or not self._filters:
             return False
         self._filters = False
         self.logger.warning(
             "Klaviyo refuses to filter profiles by their suppression: stream %s reads all profiles instead, which "
             "takes longer. %s",
             self.name,
-            refusal,
+            error,
         )
         return True
 

@@ -1,4 +1,4 @@
-"""Which records of a page belong to a window, and what the page tells about the order."""
+"""Select the records of a page that belong to a window, and notice whether they are in order."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ class Selection:
     """The records of a page that belong to a window.
 
     Attributes:
-        keep: the places of the records that lie in the window; those without a cursor are always kept.
+        keep: the indexes of the records that lie in the window; those without a cursor are always kept.
         ordered: whether the cursors never fall, within the page and from the page before.
-        last: the last record's cursor; None when no record has one.
-        beyond: whether a record lies at or after the window's end.
-        falling: whether the cursors never rise, within the page and from the page before.
-        outdated: whether all records lie before the window's start.
+        last: the last record's cursor; None if no record has one.
+        past_end: whether a record lies at or after the window's end.
+        descending: whether the cursors never rise, within the page and from the page before.
+        before_window: whether all records lie before the window's start.
     """
 
     keep: Sequence[int]
     ordered: bool
     last: Instant | None
-    beyond: bool
-    falling: bool = False
-    outdated: bool = False
+    past_end: bool
+    descending: bool = False
+    before_window: bool = False
 
 
 def select(cursors: Sequence[bytes], start: Instant, end: Instant | None, before: Instant | None = None) -> Selection:
@@ -45,18 +45,18 @@ def select(cursors: Sequence[bytes], start: Instant, end: Instant | None, before
     Args:
         cursors: the cursor of each record, as JSON; what is no date counts as none.
         start: the first instant of the window.
-        end: the first instant after the window; None when it is open.
+        end: the first instant after the window; None if it is open.
         before: the last cursor of the page before.
     """
     everything = range(len(cursors))
     if not cursors:
-        return Selection(everything, ordered=True, last=None, beyond=False, falling=True)
+        return Selection(everything, ordered=True, last=None, past_end=False, descending=True)
     comparable = _comparable(cursors)
     if comparable and sorted(comparable) == comparable:
         first, last = instant_of(cursors[0]), instant_of(cursors[-1])
         if first is not None and last is not None and first >= start and (end is None or last < end):
-            falling = first == last and (before is None or before >= first)
-            return Selection(everything, before is None or before <= first, last, beyond=False, falling=falling)
+            descending = first == last and (before is None or before >= first)
+            return Selection(everything, before is None or before <= first, last, past_end=False, descending=descending)
     instants = [instant_of(cursor) for cursor in cursors]
     known = [instant for instant in instants if instant is not None]
     chain = known if before is None else [before, *known]
@@ -68,9 +68,9 @@ def select(cursors: Sequence[bytes], start: Instant, end: Instant | None, before
         ],
         ordered=all(one <= other for one, other in pairwise(chain)),
         last=known[-1] if known else None,
-        beyond=end is not None and any(instant >= end for instant in known),
-        falling=all(one >= other for one, other in pairwise(chain)),
-        outdated=bool(known) and max(known) < start,
+        past_end=end is not None and any(instant >= end for instant in known),
+        descending=all(one >= other for one, other in pairwise(chain)),
+        before_window=bool(known) and max(known) < start,
     )
 
 
@@ -80,16 +80,16 @@ def select_spans(
     """Sort a page's records, each of which several instants place, by the window `[start, end)`.
 
     Which of its instants the server sorts and filters a record by is not known, so this holds for any of them: a
-    record belongs to each window that holds one of its instants, and what is to come lies behind a window only when
-    all instants of a record do.
+    record belongs to each window that holds one of its instants, and later records lie past a window only if all
+    instants of a record do.
 
     Args:
         spans: the instants of each record; empty for a record that belongs nowhere, None for one that always counts.
         start: the first instant of the window.
-        end: the first instant after the window; None when it is open.
+        end: the first instant after the window; None if it is open.
         before: `last` of the page before.
     """
-    keep, ordered, beyond, reached = [], True, False, before
+    keep, ordered, past_end, reached = [], True, False, before
     for place, instants in enumerate(spans):
         if instants is None or any(instant >= start and (end is None or instant < end) for instant in instants):
             keep.append(place)
@@ -97,8 +97,8 @@ def select_spans(
             earliest = min(instants)
             ordered = ordered and (reached is None or max(instants) >= reached)
             reached = earliest if reached is None else max(reached, earliest)
-            beyond = beyond or (end is not None and earliest >= end)
-    return Selection(keep, ordered, reached, beyond)
+            past_end = past_end or (end is not None and earliest >= end)
+    return Selection(keep, ordered, reached, past_end)
 
 
 def _comparable(cursors: Sequence[bytes]) -> list[bytes] | None:
@@ -118,7 +118,7 @@ def _comparable(cursors: Sequence[bytes]) -> list[bytes] | None:
 
 
 def instant_of(cursor: bytes) -> Instant | None:
-    """The instant that a cursor, as JSON, stands for; None if it is no date."""
+    """Return the instant that a cursor, as JSON, stands for; None if it is no date."""
     try:
         # a date needs no escapes, and to read it as JSON takes longer than as a date
         text = json.loads(cursor) if b"\\" in cursor or cursor[:1] != b'"' else cursor[1:-1].decode()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def noticed_after(pages: Iterable[int]) -> int:
     """How many pages are read until one is noticed."""
     repeats = Repeats()
-    return next(read for read, page in enumerate(pages, 1) if repeats.noticed([page, -page - 1]))
+    return next(read for read, page in enumerate(pages, 1) if repeats.is_repeated([page, -page - 1]))
 
 
 @given(st.integers(0, 2_000), st.integers(1, 1_000))
@@ -35,18 +35,18 @@ def test_a_page_that_is_soon_repeated_is_noticed_at_once() -> None:
 
 def test_one_part_of_the_fingerprint_in_common_is_enough() -> None:
     repeats = Repeats()
-    assert not repeats.noticed([1, 2])
-    assert repeats.noticed([3, 2])
+    assert not repeats.is_repeated([1, 2])
+    assert repeats.is_repeated([3, 2])
 
 
 def test_pages_that_differ_are_no_repeats() -> None:
     repeats = Repeats()
-    assert not any(repeats.noticed([2 * page, 2 * page + 1]) for page in range(10_000))
+    assert not any(repeats.is_repeated([2 * page, 2 * page + 1]) for page in range(10_000))
 
 
 def test_pages_without_a_fingerprint_are_no_repeats() -> None:
     repeats = Repeats()
-    assert not any(repeats.noticed([]) for _ in range(10))
+    assert not any(repeats.is_repeated([]) for _ in range(10))
 
 
 def test_memory_does_not_grow_with_the_number_of_pages() -> None:
@@ -55,7 +55,7 @@ def test_memory_does_not_grow_with_the_number_of_pages() -> None:
 
     def read(number: int) -> None:
         for page in islice(pages, number):
-            repeats.noticed([hash((page, "next")), hash((page, "ends"))])
+            repeats.is_repeated([hash((page, "next")), hash((page, "ends"))])
 
     read(2 * RECENT_PAGES)
     tracemalloc.start()

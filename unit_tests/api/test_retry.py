@@ -128,7 +128,7 @@ def test_waits_for_memory_do_not_count_as_an_outage(
 
     def wait(hold: Hold) -> None:
         now[0] += 3_600
-        hold.waited += 3_600
+        hold.wait_seconds += 3_600
 
     monkeypatch.setattr("source_klaviyo.api.retry.time.monotonic", lambda: now[0])
     monkeypatch.setattr(Hold, "wait_while_stalled", wait)

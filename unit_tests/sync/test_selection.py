@@ -60,16 +60,16 @@ def naive(cursors: list[bytes], start: Instant, end: Instant | None, before: Ins
         ],
         ordered=all(one <= other for one, other in pairwise(chain)),
         last=known[-1] if known else None,
-        beyond=end is not None and any(one >= end for one in known),
+        past_end=end is not None and any(one >= end for one in known),
     )
 
 
 def same(found: Selection, expected: Selection) -> bool:
-    return (list(found.keep), found.ordered, found.last, found.beyond) == (
+    return (list(found.keep), found.ordered, found.last, found.past_end) == (
         list(expected.keep),
         expected.ordered,
         expected.last,
-        expected.beyond,
+        expected.past_end,
     )
 
 
@@ -104,32 +104,32 @@ def test_a_page_inside_of_the_window_is_kept_whole(form: str) -> None:
     page = [at(second, form) for second in (1, 2, 2, 5)]
     assert same(
         select(page, BASE + SECOND, BASE + 6 * SECOND),
-        Selection(range(4), ordered=True, last=BASE + 5 * SECOND, beyond=False),
+        Selection(range(4), ordered=True, last=BASE + 5 * SECOND, past_end=False),
     )
 
 
 def test_the_start_belongs_to_the_window_and_the_end_does_not() -> None:
     chosen = select([at(0.999999, "micro Z"), at(1), at(2), at(3)], BASE + SECOND, BASE + 3 * SECOND)
     assert list(chosen.keep) == [1, 2]
-    assert chosen.beyond
+    assert chosen.past_end
 
 
 def test_records_without_a_date_are_kept_and_do_not_count_for_the_order() -> None:
     page = [b"null", at(3), b'"soon"', at(4), b"null"]
     assert same(
         select(page, BASE, BASE + 10 * SECOND),
-        Selection(range(5), ordered=True, last=BASE + 4 * SECOND, beyond=False),
+        Selection(range(5), ordered=True, last=BASE + 4 * SECOND, past_end=False),
     )
 
 
 def test_a_page_without_any_date_is_kept() -> None:
     assert same(
-        select([b"null"] * 3, BASE, BASE + SECOND, BASE), Selection(range(3), ordered=True, last=None, beyond=False)
+        select([b"null"] * 3, BASE, BASE + SECOND, BASE), Selection(range(3), ordered=True, last=None, past_end=False)
     )
 
 
 def test_an_empty_page_is_in_order() -> None:
-    assert same(select([], BASE, BASE, BASE), Selection([], ordered=True, last=None, beyond=False))
+    assert same(select([], BASE, BASE, BASE), Selection([], ordered=True, last=None, past_end=False))
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def read_window(
         chosen = select_spans([instants for _, _, instants in page], start, end, before)
         assert chosen.ordered
         yield from (page[place][1] for place in chosen.keep)
-        if chosen.beyond:
+        if chosen.past_end:
             return
         before = chosen.last
 
@@ -245,5 +245,5 @@ def test_a_page_in_order_is_not_parsed_date_by_date(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr("source_klaviyo.sync.selection.instant_of", counted)
     page = [at(second, "space" if second % 3 else "colon") for second in range(1_000)]
-    assert select(page, BASE, None) == Selection(range(1_000), ordered=True, last=BASE + 999 * SECOND, beyond=False)
+    assert select(page, BASE, None) == Selection(range(1_000), ordered=True, last=BASE + 999 * SECOND, past_end=False)
     assert len(parsed) == 2
