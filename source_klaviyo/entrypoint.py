@@ -111,7 +111,7 @@ class KlaviyoEntrypoint(AirbyteEntrypoint):
                 self._write(status)
                 return 0
             self._write(error_message(str(error), error.failure_type))
-        except Exception as error:  # noqa: BLE001 - whatever it is, users meet a sentence
+        except Exception as error:  # noqa: BLE001 - users get one sentence for any error
             self._write(error_message(own_error(error), FailureType.system_error))
         else:
             return 0
@@ -122,10 +122,10 @@ class KlaviyoEntrypoint(AirbyteEntrypoint):
 
 
 def _progress_table(progress: Progress) -> contextlib.AbstractContextManager[None]:
-    """Show the progress to a person at a terminal, unless the messages appear there as well."""
+    """Show the progress to a person at a terminal, unless the messages appear there too."""
     if os.isatty(STDOUT) or not os.isatty(STDERR):
         return contextlib.nullcontext()
-    # what draws takes a moment to import
+    # the table takes a moment to import
     from source_klaviyo.progress.table import live_table  # noqa: PLC0415
 
     return live_table(progress)

@@ -108,7 +108,7 @@ class Engine:
         logger.info("Finished syncing")
 
     def _consume(self, streams: int) -> Iterator[AirbyteMessage | RecordBatch]:
-        """Pass on what is on the queue until so many streams have ended."""
+        """Pass on the items of the queue until this many streams have ended."""
         while streams:
             self._end_on_shutdown()
             try:
@@ -141,7 +141,7 @@ class Engine:
                 raise ShutdownRequested
 
     def _start_next_stream(self) -> Iterator[AirbyteMessage]:
-        """Begin with the next stream, if there is one, when its status has been taken."""
+        """Start the next stream, if there is one, once its status message has been taken."""
         with self._lock:
             generator = self._waiting.popleft() if self._waiting else None
         if generator:
@@ -181,7 +181,7 @@ class Engine:
         """Do some work of a stream; an exception ends this stream only, in one error."""
         try:
             work()
-        except Exception as error:  # whatever it is, users meet a sentence
+        except Exception as error:  # users get one sentence for any error
             if isinstance(error, AirbyteTracedException):
                 message, kind = str(error), error.failure_type
             else:

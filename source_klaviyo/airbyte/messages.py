@@ -1,4 +1,4 @@
-"""Messages of a sync that are no records: logs, stream statuses and errors, without secrets."""
+"""Messages of a sync other than records: logs, stream statuses and errors, without secrets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def log_message(message: str) -> AirbyteMessage:
-    """Return a log message, for those who read from Python as well."""
+    """Return a log message, also for reads from Python."""
     return AirbyteMessage(type=Type.LOG, log=AirbyteLogMessage(level=Level.INFO, message=filter_secrets(message)))
 
 

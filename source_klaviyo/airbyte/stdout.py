@@ -30,7 +30,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Output:
-    """Writes whole lines to stdout, and ends the process behind the last one.
+    """Writes whole lines to stdout, and ends the process after the last one.
 
     A normal interpreter exit would join workers that wait for the queue. So a shutdown writes what has been read and
     ends the process without joining its threads. Nothing is lost: a state only covers records before it.
@@ -50,7 +50,7 @@ class Output:
         self._signal: int | None = None
 
     def install_signal_handlers(self) -> None:
-        """Start a shutdown on SIGTERM and SIGINT; to be called before other threads start.
+        """Start a shutdown on SIGTERM and SIGINT; call this before other threads start.
 
         One thread waits for these signals, which all others inherit as blocked. Their default action stays in place
         for the end.
@@ -80,7 +80,7 @@ class Output:
 
     @contextlib.contextmanager
     def reading(self, shutdown: type[Exception]) -> Iterator[None]:
-        """While records are read: on a shutdown, wait until `shutdown` is raised, once those read are written."""
+        """During a read: on a shutdown, let the process end once `shutdown` is raised, after the last record read."""
         self._reads = True
         try:
             yield

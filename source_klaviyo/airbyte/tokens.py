@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def reporter(settings: Mapping[str, Any]) -> Callable[[Grant, bool], None]:
-    """Return what takes each new grant of a connection, before it is used.
+    """Return a function that takes each new grant of a connection, before it is used.
 
     A rotated refresh token is printed at once in a CONTROL message with all settings, which the platform saves.
 

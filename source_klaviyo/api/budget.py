@@ -26,7 +26,7 @@ BURST_SECONDS = 1.0
 STEADY_SECONDS = 60.0
 DAY_SECONDS = 86_400.0
 LEARNED_SECONDS = 300.0
-"""How long a quota counts that responses have lowered; then the tier's is tried again."""
+"""A quota that responses have lowered counts for this long; then the tier's is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class _Bucket:
         self._responses: deque[float] = deque()
 
     def quota(self, window: float, now: float) -> int | None:
-        """Return the requests that a window of so many seconds allows; None if the limit has no such window."""
+        """Return the requests that a window of this many seconds allows; None if the limit has no such window."""
         quota, until = self._learned.get(window, (0, 0.0))
         return quota if now < until else self._tier.get(window)
 

@@ -23,8 +23,8 @@
     ├── NotFound             404
     └── UnsafeLink           a redirect or page link that leads away from Klaviyo
 
-Each message is one sentence or two: what happened, what it means, what to do. (Transient ones say the last when they
-are given up.)
+Each message is one sentence or two: what happened, what it means, what to do. (Transient ones say what to do
+once their attempts are used up.)
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ class DailyQuotaExceeded(TransientError):
 
 
 class TokenUnavailable(TransientError):
-    """The token endpoint has failed with transient errors for so long that it has been given up."""
+    """The token endpoint failed with transient errors in each of its attempts."""
 
 
 class BadRequest(KlaviyoError):
@@ -271,7 +271,7 @@ def redirect_error(status: int, secrets: str) -> UnsafeLink:
 
 
 def _access_denied(reason: str, quote: str, auth: Auth) -> AccessDenied:
-    """Tell a missing scope from an add-on that the account lacks: only the words of Klaviyo's response show it."""
+    """Distinguish a missing scope from an add-on that the account lacks: only Klaviyo's own words show it."""
     if re.search(r"\bscopes?\b", reason, re.IGNORECASE):
         return MissingScope(f"The {auth.subject} lacks a scope (403): {auth.add_scope}.{quote}", quote)
     if not reason.strip() or re.search("permission", reason, re.IGNORECASE):

@@ -38,7 +38,7 @@ class PageSize:
 
     @property
     def is_outdated(self) -> bool:
-        """Whether another size would be better than the one requested last."""
+        """Return whether another size would be better than the one requested last."""
         return self._requested != self._best()
 
     def learn(self, size: int, records: int) -> None:

@@ -1,4 +1,4 @@
-"""One request: what to ask Klaviyo for, and the bounds of the response."""
+"""One request, and the limits of its response."""
 
 from __future__ import annotations
 
@@ -48,5 +48,5 @@ class Request:
 
     @property
     def can_be_smaller(self) -> bool:
-        """Whether the caller can request smaller pages."""
+        """Return whether the caller can request smaller pages."""
         return self.most < MAX_RESPONSE_BYTES

@@ -27,7 +27,7 @@ RATE_LIMITS_PER_ATTEMPT = 3
 
 
 def backoff_seconds(attempts: int, error: TransientError) -> float:
-    """Return the backoff after so many failed attempts: exponential from one second, with jitter.
+    """Return the backoff after this many failed attempts: exponential from one second, with jitter.
 
     Retry-After is a lower bound; Klaviyo has been seen to send 0 throughout an outage.
     """

@@ -22,7 +22,7 @@ class WorkerPool(ThreadPoolExecutor):
     """
 
     def start_threads(self, wanted: int) -> int:
-        """Start up to so many threads before there is work, if there are none yet.
+        """Start up to this many threads before there is work, if there are none yet.
 
         Returns:
             How many there are.

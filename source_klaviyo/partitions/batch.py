@@ -82,7 +82,7 @@ class RecordBatch:
         return cls(stream, len(lines) // 2, lines, max(size, sum(map(len, lines))))
 
     def messages(self) -> Iterator[AirbyteMessage]:
-        """The same records as messages, for those who iterate over the source in Python."""
+        """Yield the records as messages, for readers that iterate over the source in Python."""
         for line in b"".join(self.lines).splitlines():
             record = json.loads(line)["record"]
             yield AirbyteMessage(type=Type.RECORD, record=AirbyteRecordMessage(**record))

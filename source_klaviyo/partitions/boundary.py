@@ -51,7 +51,7 @@ class BoundaryDeduplicator:
         self._last_page.update(hash(bytes(page.resources[index])) for index in keep)
 
     def has_few_duplicates(self, page: Page) -> bool:
-        """Whether a request from here on returns little of a page again: a second may hold thousands of records."""
+        """Return whether a request from here on repeats little of a page: a second may hold thousands of records."""
         return len(self._known) <= max(1, MAX_DUPLICATE_SHARE * len(page.resources))
 
     def restart_from(self, position: Instant | None) -> bool:

@@ -122,11 +122,11 @@ class StreamContext:
 
     @property
     def has_ended(self) -> bool:
-        """Whether the stream is over in this sync: it failed, or ended early."""
+        """Return whether the stream is over in this sync: it failed, or ended early."""
         return self.failure is not None or self._ended_early
 
     def has_read_future(self, partition_index: int) -> bool:
-        """Whether a partition's future-dated records have been emitted."""
+        """Return whether a partition's future-dated records have been emitted."""
         return partition_index in self._future_read
 
     def mark_future_read(self, partition_index: int) -> None:
@@ -136,7 +136,7 @@ class StreamContext:
             self.cursor.extra_state[FUTURE_IS_READ] = True
 
     def enqueue(self, partition: StreamPartition, expected_pages: float) -> None:
-        """Let another worker read a partition that seems to hold so many pages."""
+        """Let another worker read a partition that seems to hold this many pages."""
         self.planner.expect(id(partition), expected_pages)
         self._submit(self, partition)
 
@@ -160,7 +160,7 @@ class StreamContext:
         """
         if not self.incremental:
             raise self.fail(
-                DailyQuotaExceeded(f"{error} Sync stream {self.stream.name} incrementally: it then goes on day by day.")
+                DailyQuotaExceeded(f"{error} Sync stream {self.stream.name} incrementally to continue day by day.")
             ) from None
         if not self._ended_early:
             self._ended_early = True

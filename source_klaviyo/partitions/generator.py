@@ -103,7 +103,7 @@ class StreamPartitionGenerator:
         return LateRecords(until, hours.hours if hours else {})
 
     def _split_first_windows(self, positions: Sequence[PartitionPosition]) -> bool:
-        """Begin a first read with several windows of each partition, whose first pages tell where the records lie.
+        """Begin a first read with several windows of each partition, whose first pages show where the records lie.
 
         Returns:
             Whether there are several.

@@ -66,7 +66,7 @@ class LateRecords:
         return others
 
     def is_ready(self, last: Instant | None) -> bool:
-        """Whether to release the records: all of them have been read, or they have become too large.
+        """Return whether to release the records: all of them have been read, or they have become too large.
 
         Args:
             last: the last record of a window that is read in order; None if it is not in order.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("airbyte")
 
 SAFE_SPAN = 30 * DAY
-"""How far to go back if a state does not tell what has been read: longer than syncs are usually apart."""
+"""The time to read again if a state does not show what has been read: longer than syncs are usually apart."""
 
 
 class ResumePoints:
@@ -63,7 +63,7 @@ class ResumePoints:
 
     @property
     def is_complete(self) -> bool:
-        """Whether an earlier attempt of this full refresh has read everything."""
+        """Return whether an earlier attempt of this full refresh has read everything."""
         return not self._context.incremental and bool(self.state.get(FULL_REFRESH_DONE))
 
     def recent_hours(self, partition: Partition) -> RecentHours | None:
@@ -142,7 +142,7 @@ class ResumePoints:
     def _clamp_to_now(self, position: Instant | None, recent_hours: RecentHours | None = None) -> Instant | None:
         """Return a position that does not lie in the future, where it would hide the changes until then.
 
-        Such a position does not tell when the last sync was. So the stream goes back to what is known to have been
+        Such a position does not show when the last sync was. So the stream goes back to what is known to have been
         read or, if nothing is, by a safe span: records that are read twice are deduplicated, lost ones are lost.
         """
         context = self._context
@@ -160,8 +160,8 @@ class ResumePoints:
         self._has_warned_of_future = True
         logger.log(
             level,
-            "The state of stream %s lies in the future (%s), so it does not tell what has been read. The stream goes "
-            "on from %s, %s: records since then may come again.",
+            "The state of stream %s lies in the future (%s), so it does not show what has been read. The stream "
+            "continues from %s, %s: records since then may be emitted again.",
             self._stream.name,
             for_state(position),
             for_state(safe),
@@ -174,8 +174,8 @@ class ResumePoints:
         is_not_empty = any(value for name, value in self.state.items() if name not in NO_CURSOR)
         if is_not_empty and self._stream.cursor_attribute and all(one.resumed_from is None for one in positions):
             logger.warning(
-                "The state of stream %s holds no position that is of use, so the stream is read from its start date "
-                "on. If you did not expect this, restore the connection's last good state.",
+                "The state of stream %s holds no usable position, so the stream is read from its start date on. "
+                "If you did not expect this, restore the connection's last good state.",
                 self._stream.name,
             )
 

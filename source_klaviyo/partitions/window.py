@@ -56,7 +56,7 @@ class WindowPartition(StreamPartition):
     ) -> None:
         super().__init__(context, partition_index, holds_slot=holds_slot)
         self._window = window
-        # as long as pages come in order, each tells how far the window has been read
+        # as long as pages come in order, each shows how far the window has been read
         self._is_sorted = self._stream.is_sorted_reliably and self._stream.has_cursor(context.slices[partition_index])
         self._is_descending = self._stream.newest_first
         self._boundary = BoundaryDeduplicator()
@@ -193,7 +193,7 @@ class WindowPartition(StreamPartition):
         return False
 
     def _should_request_rest(self, page: Page, requested_end: Instant | None) -> bool:
-        """Whether to request the rest of the window with other bounds or another page size than pages have now."""
+        """Return whether to request the rest of the window with other bounds or with another page size."""
         has_new_end = self._window.end != requested_end and self._stream.supports_upper_bound
         has_new_size = self._page_size.is_outdated and self._stream.lower_bound_operator
         return bool(has_new_end or has_new_size) and self._is_sorted and self._boundary.has_few_duplicates(page)
@@ -258,7 +258,7 @@ class WindowPartition(StreamPartition):
             if not self._stream.parent_fields(self.current_slice()):
                 raise
             level = logging.INFO if isinstance(error, NotFound) else logging.WARNING
-            logger.log(level, "%s Stream %s goes on with the next one.", error, self._stream.name)
+            logger.log(level, "%s Stream %s continues with the next one.", error, self._stream.name)
 
     def _restart(self) -> Slice:
         """Prepare for a request for the rest of the window; returns its slice."""
@@ -301,7 +301,7 @@ class WindowPartition(StreamPartition):
         )
 
     def _report_page(self, page: Page, *, is_past_end: bool) -> None:
-        """Report how far a page has brought the window, if it tells."""
+        """Report how far a page has brought the window, if the page shows that."""
         if page.complete_until is not None:
             self._report(page, self._complete_until, is_last=True)
         elif self._is_sorted and self._last is not None:

@@ -79,13 +79,13 @@ class StreamProgress:
         self._samples = deque([(self._began, 0, 0, 0.0)])
 
     def on_page(self, records: int) -> None:
-        """Count a page with so many records."""
+        """Count a page with this many records."""
         self.records += records
         self._pages += 1
 
     @property
     def has_ended(self) -> bool:
-        """Whether the stream has been read or has failed."""
+        """Return whether the stream has been read or has failed."""
         return self._ended is not None
 
     def end(self, *, failed: bool) -> str:

@@ -77,7 +77,7 @@ class BillingUsage(Unfiltered):
 
     @override
     def list_partitions(self, *, resuming: bool) -> list[tuple[Partition, Slice]]:
-        """Read the usage, and return one part for each kind."""
+        """Read the usage, and return one partition for each kind."""
         for page in super().read_pages({}):
             for resource, cursor in zip(page.resources, page.cursors, strict=True):
                 self._readings[identity(resource)] = replace(page, resources=[resource], cursors=[cursor], next=None)
@@ -85,12 +85,12 @@ class BillingUsage(Unfiltered):
 
     @override
     def probe_slice(self) -> Slice:
-        """All kinds at once."""
+        """Return a slice of all kinds at once."""
         return {}
 
     @override
     def read_pages(self, stream_slice: Mapping[str, Any]) -> Iterator[Page]:
-        """Yield the reading of one kind of usage, unless it lies before the slice; without a kind, ask for all."""
+        """Yield the reading of one kind of usage, unless it lies before the slice; without a kind, request all."""
         if "usage" not in stream_slice:
             yield from super().read_pages(stream_slice)
             return

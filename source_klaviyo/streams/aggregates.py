@@ -65,7 +65,7 @@ class MetricAggregates(Periods):
     @property
     @override
     def lookback(self) -> int:
-        """The setting reporting_lookback_window."""
+        """Return the setting reporting_lookback_window."""
         return self.config.reporting_lookback
 
     @override
@@ -78,7 +78,7 @@ class MetricAggregates(Periods):
 
     @override
     def periods(self, stream_slice: Mapping[str, Any], start: Instant, end: Instant) -> Iterator[Span]:
-        """Whole hours, days, weeks (from Monday) or months only."""
+        """Yield whole hours, days, weeks (from Monday) or months only."""
         interval = stream_slice["aggregate"].interval
         if interval == "month":
             return pairwise(_months(start, end))
@@ -137,7 +137,7 @@ class MetricAggregates(Periods):
 
 
 def _monday(instant: Instant) -> Instant:
-    """The beginning of the week; the first day of all was a Thursday."""
+    """Return the beginning of the week; the epoch was a Thursday."""
     return instant - (instant + 3 * DAY) % WEEK
 
 
@@ -146,7 +146,7 @@ def _month(instant: Instant) -> Instant:
 
 
 def _months(start: Instant, end: Instant) -> Iterator[Instant]:
-    """The first days of the months from that of `start` to that of `end`."""
+    """Return the first days of the months from that of `start` to that of `end`."""
     first = _month(start)
     while first <= end:
         yield first

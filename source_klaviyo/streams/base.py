@@ -55,7 +55,7 @@ class KlaviyoStream(HttpStream, ABC):
         resource: the path under /api; may name values of the slice in braces.
         tier: the rate limit of the endpoint.
         scope: the scopes that the key needs, separated by spaces.
-        cursor_attribute: the date that tells what has changed; copied to the top level of each record. None for none.
+        cursor_attribute: the date that shows what has changed; copied to the top level of each record. None for none.
         lower_bound_operator: the filter operator for its lower bound; None if the endpoint has none.
         supports_upper_bound: whether the endpoint accepts `less-than` as well.
         supports_sort: whether the endpoint sorts by it.
@@ -133,7 +133,7 @@ class KlaviyoStream(HttpStream, ABC):
     @property
     @override
     def is_resumable(self) -> bool:
-        """Whether an interrupted full refresh can resume: records are sorted by a date that can be filtered by."""
+        """Return whether an interrupted full refresh can resume: the endpoint sorts and filters by the cursor."""
         return self.cursor_attribute is not None and self.is_sorted_reliably and self.lower_bound_operator is not None
 
     @property
@@ -187,7 +187,7 @@ class KlaviyoStream(HttpStream, ABC):
         return {**self.list_partitions(resuming=False)[0][1], "start": self.first_start()}
 
     def has_cursor(self, stream_slice: Mapping[str, Any]) -> bool:
-        """Whether the records of a slice have a cursor that tells which window they belong to."""
+        """Return whether the records of a slice have a cursor that shows which window they belong to."""
         return self.cursor_attribute is not None
 
     def parent_fields(self, stream_slice: Mapping[str, Any]) -> Mapping[str, str]:
@@ -301,7 +301,7 @@ class KlaviyoStream(HttpStream, ABC):
         about = error.parameter if isinstance(error, BadRequest) else ""
         if self.page_size is not None and re.search(r"page.{0,2}size", about, re.IGNORECASE):
             self.logger.warning(
-                "Klaviyo refuses pages of %s for stream %s; going on with %s.",
+                "Klaviyo refuses pages of %s for stream %s; continuing with %s.",
                 self.page_size,
                 self.name,
                 f"pages of {self.fallback_page_size}" if self.fallback_page_size else "its own page size",

@@ -101,7 +101,7 @@ class CampaignsDetailed(Detailed, _ByChannel):
 
     @override
     def decode(self, body: bytes) -> Page:
-        """The campaigns, each with its messages at the top level."""
+        """Decode the campaigns, each with its messages at the top level."""
         document = decode_document(body, _Document)
         messages = {identity(message): message for message in document.included}
         resources = [self._with_messages(resource, messages) for resource in document.data]

@@ -50,7 +50,7 @@ class CatalogCategories(Unfiltered):
 
 
 class CatalogCategoryItems(Child, Snapshot):
-    """Item of a category. Pairs of IDs. Nothing tells when an item joined or left."""
+    """Item of a category. Pairs of IDs. No date shows when an item joined or left."""
 
     resource = "catalog-categories/{catalog_category_id}/items"
     tier = XL
@@ -76,7 +76,7 @@ class Coupons(Snapshot):
 
 
 class CouponCodes(Child, Snapshot):
-    """Coupon code. Holds `coupon_id`. Nothing tells when a code has changed.
+    """Coupon code. Holds `coupon_id`. No date shows when a code changed.
 
     They are read coupon by coupon, because the filter must name one.
     """
@@ -89,7 +89,7 @@ class CouponCodes(Child, Snapshot):
 
     @override
     def conditions(self, stream_slice: Mapping[str, Any]) -> list[str]:
-        """The coupon; the document lets `equals` take a list only, so this is the safe form."""
+        """Return the condition for the coupon; by the document `equals` takes only a list, so `any` is safe."""
         return [f"any(coupon.id,[{json.dumps(stream_slice[self.key], ensure_ascii=False)}])"]
 
 

@@ -43,13 +43,13 @@ class Events(KlaviyoStream):
     @property
     @override
     def lookback(self) -> int:
-        """The setting lookback_window: events may show up long after their time."""
+        """Return the setting lookback_window: events may appear long after their time."""
         return self.config.lookback
 
     @property
     @override
     def recheck_span(self) -> int:
-        """The setting late_events_window."""
+        """Return the setting late_events_window."""
         return self.config.late_events
 
     @cached_property
@@ -60,7 +60,7 @@ class Events(KlaviyoStream):
 
     @override
     def list_partitions(self, *, resuming: bool) -> list[tuple[Partition, Slice]]:
-        """All events, or metric by metric those of the setting event_metric_ids."""
+        """Return one partition for all events, or one for each metric of the setting event_metric_ids."""
         ids = self.config.event_metric_ids
         return [({"event_metric_id": one}, {"event_metric_id": one}) for one in ids] or [({}, {})]
 
@@ -103,7 +103,7 @@ class EventsDetailed(Events):
 
     @override
     def decode(self, body: bytes) -> Page:
-        """The events, with the included resources in place of their identifiers."""
+        """Decode the events, with the included resources in place of their identifiers."""
         document = decode_document(body, _Document)
         included = {(one.type, one.id): self._merged(one) for one in document.included}
         resources = [self._detailed(resource, included) for resource in document.data]

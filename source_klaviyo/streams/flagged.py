@@ -53,7 +53,7 @@ class Flagged(KlaviyoStream, ABC):
         if self._filters_flag and isinstance(error, BadRequest) and self.flag in error.parameter:
             self._filters_flag = False
             self.logger.warning(
-                "Klaviyo refuses to filter stream %s by %s; going on with those records that it lists without. %s",
+                "Klaviyo refuses to filter stream %s by %s; continuing with the records that it lists without. %s",
                 self.name,
                 self.flag,
                 error,

@@ -36,7 +36,7 @@ class Lists(_Groups):
 
 
 class _ActiveOrNot(Flagged, _Groups, ABC):
-    """GET /segments, inactive ones as well: whether Klaviyo lists them by itself is not known."""
+    """GET /segments, with inactive ones: whether Klaviyo lists them by default is not known."""
 
     resource = "segments"
     scope = "segments:read"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class _ArchivedOrNot(KlaviyoStream, ABC):
-    """GET /flows; archived ones come only if asked for."""
+    """GET /flows; it lists archived ones only if a filter requests them."""
 
     resource = "flows"
     tier = S
@@ -103,7 +103,7 @@ class TemplateUniversalContent(KlaviyoStream):
 class Images(Flagged):
     """Image. Hidden or not.
 
-    Klaviyo lists hidden ones only if asked for them (recorded answers).
+    Klaviyo lists hidden ones only if a filter requests them (recorded responses).
     """
 
     resource = "images"

@@ -12,9 +12,9 @@ from source_klaviyo.streams.flagged import Flagged
 
 
 class _ArchivedOrNot(Flagged, ABC):
-    """GET /campaigns. Whether Klaviyo lists archived ones unless asked for them is not known, so both are asked for.
+    """GET /campaigns. Whether Klaviyo lists archived ones by default is not known, so both kinds are requested.
 
-    As in earlier revisions, sorted answers are not relied on to be in order.
+    As in earlier revisions, sorted responses are not relied on to be in order.
     """
 
     revision = OCTOBER_2026

@@ -133,7 +133,7 @@ def chunks(start: Instant, end: Instant, longest: int) -> Iterator[Span]:
 
 
 def within(date: str, start: Instant, end: Instant) -> bool:
-    """Whether a date lies in the requested period: Klaviyo adds intervals at its edges, with partial numbers."""
+    """Return whether a date lies in the requested period: Klaviyo adds intervals at its edges, with partial numbers."""
     try:
         return start <= parse_instant(date) < end
     except ValueError:

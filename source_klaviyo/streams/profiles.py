@@ -59,26 +59,26 @@ class Profiles(_WithSuppressed):
     @property
     @override
     def params(self) -> Mapping[str, str]:  # type: ignore[override]
-        """Subscriptions always, predictive analytics unless the user does without."""
+        """Return the parameters: subscriptions always, predictive analytics unless the user disables them."""
         analytics = ",predictive_analytics" if self.config.predictive_analytics else ""
         return {"additional-fields[profile]": f"subscriptions{analytics}"}
 
     @property
     @override
     def failure_hint(self) -> str:  # type: ignore[override]
-        """Predictive analytics are known to make Klaviyo fail on large accounts."""
-        hint = " If this goes on, turn on the setting disable_fetching_predictive_analytics."
+        """Return what a user can do: predictive analytics are known to make Klaviyo fail on large accounts."""
+        hint = " If this continues, turn on the setting disable_fetching_predictive_analytics."
         return hint if self.config.predictive_analytics else ""
 
     @property
     @override
     def limits(self) -> tuple[Limit, ...]:
-        """The endpoint's own, and that of the predictive analytics."""
+        """Return the limit of the endpoint and, if they are requested, that of predictive analytics."""
         return (*super().limits, *((PREDICTIVE_ANALYTICS,) if self.config.predictive_analytics else ()))
 
     @override
     def queries_to_read(self, *, resuming: bool) -> Sequence[str]:
-        """A first read finds all profiles by their date, with their suppressions."""
+        """Return the queries to read: a first read finds all profiles by their date, with their suppressions."""
         return self.queries if resuming else (CHANGED,)
 
 
@@ -93,17 +93,17 @@ class GlobalExclusions(_WithSuppressed):
 
     @override
     def first_start(self) -> Instant:
-        """Before everything, whatever start_date says."""
+        """Return an instant before all profiles: `start_date` does not apply."""
         return SINCE_EVER
 
     @override
     def queries_to_read(self, *, resuming: bool) -> Sequence[str]:
-        """A first read asks for those who are suppressed."""
+        """Return the queries to read: a first read requests only profiles that are suppressed."""
         return self.queries if resuming else (SUPPRESSED,)
 
     @override
     def transform(self, resource: msgspec.Raw, stream_slice: Mapping[str, Any]) -> msgspec.Raw | None:
-        """Rename `suppression` to `suppressions`, as Airbyte's connector does; None for who is not suppressed."""
+        """Rename `suppression` to `suppressions`, as in Airbyte's connector; None if the profile is not suppressed."""
         path = ("attributes", "subscriptions", "email", "marketing")
         levels: list[Members] = []
         inner = resource
@@ -123,7 +123,7 @@ class GlobalExclusions(_WithSuppressed):
 
 
 class PushTokens(Snapshot):
-    """Push token. Holds the ID of the profile. Nothing tells when a token is switched off.
+    """Push token. Holds the ID of the profile. No date shows when a token is switched off.
 
     `created` does not move when a token is switched off.
     """

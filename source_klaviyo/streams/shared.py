@@ -74,7 +74,7 @@ class SyncContext:
         """Return the account's time zone; the one where a day ends last if the key may not read it.
 
         Raises:
-            KlaviyoError: Klaviyo cannot be asked.
+            KlaviyoError: Klaviyo cannot be reached.
         """
         return self._memoized("timezone", self._read_timezone)
 

@@ -78,7 +78,7 @@ class SlicePages:
                 if not self._adapt(error, fallbacks, before, stream_slice):
                     raise
                 place = for_filter(stream_slice["start"]) if "start" in stream_slice else "there"
-                logger.info("%s Stream %s goes on from %s.", error, self._stream.name, place)
+                logger.info("%s Stream %s continues from %s.", error, self._stream.name, place)
 
     def _sized(self, stream_slice: Slice) -> Slice:
         """Return the slice with the page size, if the endpoint has that parameter, and the number of attempts."""
@@ -122,6 +122,6 @@ class SlicePages:
         return False
 
     def _is_present(self, stream_slice: Slice) -> bool:
-        """Whether a slice begins so late that its start moves with the clock."""
+        """Return whether a slice begins so late that its start moves with the clock."""
         start = stream_slice.get("start")
         return start is not None and start > from_seconds(self._stream.client.certain_now()) - PRESENT

@@ -1,4 +1,4 @@
-"""Profiles found by the time of their suppression, which no other date tells."""
+"""Profiles found by the time of their suppression, which no other date shows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SINCE_EVER = parse_instant("2000-01-01T00:00:00Z")
 MAX_REMEMBERED = 100_000
 """Profiles with several suppressions that are remembered; further ones may be emitted twice."""
 MAX_WAIT_SECONDS = 20.0
-"""How long to wait for another worker to emit what it has found: as long as the output may be blocked."""
+"""The longest wait for another worker to emit the records it has found: the output may be blocked as long."""
 
 
 class _Document(Linked, kw_only=True):
@@ -78,9 +78,9 @@ _decode_profile = msgspec.json.Decoder(_Profile).decode
 class SuppressedProfiles(KlaviyoStream):
     """GET /profiles with a filter on the time of the suppression: one of the queries of a stream of profiles.
 
-    Klaviyo answers such a filter in the order of that time, refuses any `sort` and any second date beside it, and has
-    no rule for which of several suppressions counts (recorded answers; `select_spans` is right for any). If it refuses
-    the filter itself, all profiles are read and filtered here, as Airbyte's connector does.
+    Klaviyo returns the profiles in the order of that time, rejects any `sort` or second date with this filter, and has
+    no rule for which of several suppressions counts (recorded responses; `select_spans` is right for any). If it
+    rejects the filter itself, all profiles are read and filtered here, as Airbyte's connector does.
 
     Args:
         stream: the stream whose records these are.
@@ -97,7 +97,7 @@ class SuppressedProfiles(KlaviyoStream):
     fallback_page_size = 20
 
     def __init__(self, stream: KlaviyoStream) -> None:
-        self._of = stream  # which the constructor of the base asks for its name
+        self._of = stream  # the constructor of the base class uses its name
         self._filters = True
         self._found = _Found()
         super().__init__(stream.config, stream.client, stream.shared)
@@ -147,7 +147,7 @@ class SuppressedProfiles(KlaviyoStream):
 
     @override
     def conditions(self, stream_slice: Mapping[str, Any]) -> list[str]:
-        """Return the condition for who was suppressed since a time or, as the last resort, for all profiles."""
+        """Return the condition for profiles suppressed since a time or, as the last resort, for all profiles."""
         if self._filters:
             return [f"greater-or-equal({SUPPRESSED_AT},{for_filter(stream_slice.get('start', SINCE_EVER))})"]
         return [f"greater-than(updated,{for_filter(SINCE_EVER)})"]
@@ -231,7 +231,7 @@ class _Found:
         batch.own, batch.left = set(), set()
 
     def take(self, key: int | None) -> bool:
-        """Return whether this thread is to emit a record; None for one that no other window finds."""
+        """Return whether this thread should emit a record; None for one that no other window finds."""
         batch = self._batch
         if key is None:
             return not batch.only

@@ -6,7 +6,7 @@ Written (the CDK's form of a cursor for all partitions, and how far the sync has
      "read_through": {"partition": {"list_id": "Xy12Zz"}, "cursor": {"updated": "2026-11-20T…"}}}
 
 Partitions are read in the order of their names, so those up to `read_through` have come to its cursor, and all others
-to that of `state`. It speaks of partitions that appear later as well: no position lies behind the moment when the
+to that of `state`. It applies to partitions that appear later, too: no position lies behind the moment when the
 parents were listed, since a parent that is younger holds nothing older.
 """
 
@@ -30,12 +30,12 @@ READ_THROUGH = "read_through"
 
 
 def is_compact(partitions: Sequence[object]) -> bool:
-    """Whether a stream has so many partitions that its state does not list them."""
+    """Return whether a stream has so many partitions that its state does not list them."""
     return len(partitions) > MAX_LISTED_PARTITIONS
 
 
 def name_of(partition: Mapping[str, Any]) -> str:
-    """Return what a partition is found and sorted by."""
+    """Return the text by which a partition is found and sorted."""
     return json.dumps(partition, sort_keys=True)
 
 

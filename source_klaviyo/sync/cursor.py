@@ -93,7 +93,7 @@ class WindowCursor:
         queries: Queries | None = None,
         milestones: Sequence[Instant] = (),
     ) -> None:
-        """Begin with what there is to read.
+        """Begin with the partitions to read.
 
         Args:
             positions: the partitions; in the order of their names if there are thousands.
@@ -119,7 +119,7 @@ class WindowCursor:
 
     @property
     def reached(self) -> Instant | None:
-        """Return how far all partitions have been read; None before the first page that tells.
+        """Return how far all partitions have been read; None before the first page that shows it.
 
         Like `partition_counts` and `covered` it takes no lock, whose holder may wait for the queue, while the queue's
         consumer asks for progress.
@@ -206,7 +206,7 @@ class WindowCursor:
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing is left to be read."""
+        """Return whether nothing is left to be read."""
         with self._lock:
             is_read = self._begun_at is not None and not self.open_count
             return is_read and not any(one.open_rechecks for one in self._positions)

@@ -70,7 +70,7 @@ def floor(instant: Instant, unit: int) -> Instant:
 
 
 def steps(start: Instant, end: Instant, length: int) -> Iterator[Instant]:
-    """Yield `start` and what follows it in steps of so many microseconds, up to `end`."""
+    """Yield `start` and what follows it in steps of this many microseconds, up to `end`."""
     return map(Instant, range(start, end, length))
 
 

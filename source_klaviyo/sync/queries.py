@@ -39,7 +39,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Queries:
-    """What a sync knows of a stream's queries beside the positions of those that it reads.
+    """The queries of a stream in one sync, apart from the positions of those that it reads.
 
     Attributes:
         unread: the other queries; the first sync reads their records as part of the rest, up to its beginning.

@@ -1,4 +1,4 @@
-"""Late events: fingerprints of recent hours, which tell whether an hour has changed since it was read.
+"""Late events: fingerprints of recent hours, which show whether an hour has changed since it was read.
 
 Klaviyo shows some events minutes, hours or days after their date, when the state has passed it. So the state has a
 fingerprint of each recent hour: the number of emitted events, and a sum of checksums of their IDs, which does not

@@ -1,7 +1,7 @@
 """Decide the concurrency of a read: whether, where and into how many windows to split what is left.
 
 A read takes as long as its slowest window, so a window that would take longer than all the rest is split among workers
-while it is read. How many pages it still holds is an estimate: its pages so far tell how much time a page covers. Each
+while it is read. How many pages it still holds is an estimate: its pages so far show how much time a page covers. Each
 window ends with a page that is not full, which costs half a request; so requests are spent to save time where the
 minute's quota is not the limit, and hardly any where it is. The constants come from
 `unit_tests/sync/test_splitting.py`, which simulates reads of many shapes and sizes.
@@ -51,9 +51,9 @@ MOSTLY, WASTE_IF_IDLE, MIN_WASTE_IF_IDLE = 0.5, 0.02, 0.025
 """If most readers are idle, this much is spent in addition, and no less than the last share of the window's own pages:
 one of them reads a long window alone."""
 RELIABLE = 3.0
-"""An estimate so many times as high as what is believed says nothing of how the records are spread."""
+"""An estimate that exceeds the pages believed in by this factor does not show how the records are spread."""
 GROWTH = 2.5
-"""By which factor windows grow longer whose records may lie anywhere."""
+"""The factor by which each window is longer than the one before, if their records may lie anywhere."""
 
 PAGES_OF_DENSITY = 5
 """Pages that the density of a window is taken from: one may hold an import of a single second."""
@@ -143,7 +143,7 @@ class SplitPlanner:
             self._expected[reader] = expected
 
     def expect(self, reader: int, pages: float) -> None:
-        """Note how many pages a window is expected to hold that nobody has read yet."""
+        """Note how many pages a window is expected to hold that has not been read yet."""
         with self._lock:
             self._expected[reader] = pages
 
@@ -195,7 +195,7 @@ class SplitPlanner:
             return max(1, count), believed * share
 
     def has_room(self, open_windows: int, cost: float = PARTIAL_PAGE) -> bool:
-        """Return whether one more window may be read, although nobody knows what it holds.
+        """Return whether one more window may be read, although its contents are unknown.
 
         Args:
             open_windows: windows being read or waiting to be.
@@ -224,7 +224,7 @@ class SplitPlanner:
 class PageTime:
     """The time that a page of a window covers, estimated from its last pages.
 
-    Pages of one and the same second are no part of it: they come of an import, and say nothing of the time behind it.
+    Pages of a single second do not count: they come from an import, and do not show how dense the time after it is.
     """
 
     def __init__(self) -> None:
@@ -237,7 +237,7 @@ class PageTime:
 
     @property
     def microseconds(self) -> int | None:
-        """The time that the next page may cover, None if nobody knows.
+        """Return the time that the next page may cover; None if it is unknown.
 
         A page of much denser records counts more than those before it.
         """
@@ -298,7 +298,7 @@ class WindowPlan:
         return max(end - start, 0) / page if page else 1.0
 
     def _behind(self, second: Instant, end: Instant, open_windows: int) -> list[Instant]:
-        """Return the end of a second that fills pages, and that nobody can split: the rest is for another worker."""
+        """Return the end of a second that fills pages, and that cannot be split: the rest is for another worker."""
         bound = second + SECOND
         if self._dense == second or end - bound <= SECOND or not self._planner.has_room(open_windows, self._cost):
             return []
@@ -310,8 +310,8 @@ def cuts(position: Instant, end: Instant, page: int, expected: float, believed: 
     """Return where to split what is left of a window into `count` windows, or fewer.
 
     Records that are spread evenly are split evenly. If the estimate is far higher than what can be believed, a reader
-    has come among many records in little time, and nobody knows how far they reach: then each window is longer than the
-    one before.
+    has come among many records in little time, and it is unknown how far they reach: then each window is longer than
+    the one before.
 
     Args:
         position: how far the window has been read.

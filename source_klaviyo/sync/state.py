@@ -137,7 +137,7 @@ class StoredState:
         return _smallest(self._common, *own)
 
     def is_inherited(self, partition: Partition) -> bool:
-        """Whether a partition resumes from the position of the whole stream, which may not cover its records.
+        """Return whether a partition resumes from the position of the whole stream, which may not cover its records.
 
         Earlier connectors read archived records in a second pass, and not all channels of campaigns.
         """
@@ -157,7 +157,7 @@ class StoredState:
 
     @staticmethod
     def _same(key: Mapping[str, Any], partition: Partition) -> bool:
-        """Whether an entry is about a partition: truth values have been written in several ways, "" stands for all."""
+        """Return whether an entry is about a partition; "" stands for all; truth values have several spellings."""
         return all(
             key.get(name) in (value, "") or (value in {"true", "false"} and str(key.get(name)).lower() == value)
             for name, value in partition.items()
@@ -197,7 +197,7 @@ class StoredState:
             yield self._get(entry, "partition", dict), self._cursor(self._get(entry, "cursor", dict))
 
     def _is_global(self, state: Mapping[str, Any]) -> bool:
-        """Whether one cursor speaks for all partitions; a text such as "false" is an error."""
+        """Return whether one cursor speaks for all partitions; a text such as "false" is an error."""
         flag = state.get("use_global_cursor")
         if flag is None or isinstance(flag, bool):
             return bool(flag)

@@ -75,24 +75,24 @@ class Timeline:
 
     @property
     def open_windows(self) -> tuple[Window, ...]:
-        """The windows that are not read to their end yet."""
+        """Return the windows that are not read to their end yet."""
         return tuple(self._open)
 
     @property
     def low_water(self) -> Instant:
-        """Every record before this instant has been emitted."""
+        """Return the instant before which every record has been emitted."""
         return min((window.position for window in self._open), default=self._reached)
 
     @property
     def read_ahead(self) -> list[Span]:
-        """The spans behind `low_water` that have been read: a sync that resumes leaves them out."""
+        """Return the spans after `low_water` that have been read: a sync that resumes leaves them out."""
         reached = self.low_water
         spans = merged_spans([*self._read, *((window.start, window.position) for window in self._open)])
         return [(max(start, reached), end) for start, end in spans if end > reached]
 
     @property
     def hours(self) -> dict[Instant, Fingerprint]:
-        """The fingerprints of the hours, of exactly what has been emitted before `low_water`."""
+        """Return the fingerprints of the hours, of exactly what has been emitted before `low_water`."""
         until = self.low_water
         # windows are disjoint: what one that begins before has committed lies before as well
         before = [window.hour_counts for window in (*self._closed, *self._open) if window.start < until]

@@ -42,7 +42,7 @@ def test_after_an_expired_page_cursor_no_record_is_lost_or_emitted_twice(
         f"greater-or-equal(datetime,{for_filter(SINCE + 5 * SECOND)})",
     ]
     assert_states_are_true(output, "events", NOW)
-    assert any("goes on from 2024-06-01T00:00:05Z" in record.message for record in log.records)
+    assert any("continues from 2024-06-01T00:00:05Z" in record.message for record in log.records)
 
 
 def test_records_that_repeat_after_an_expired_page_cursor_are_not_out_of_order(

@@ -161,7 +161,7 @@ def test_a_state_without_a_usable_position_causes_a_warning(
     klaviyo: FakeKlaviyo, log: pytest.LogCaptureFixture, stream: str, state: dict[str, Any], warned: bool
 ) -> None:
     assert sync(stream, state={stream: state}).raised is None
-    warnings = [record.getMessage() for record in log.records if "holds no position" in record.getMessage()]
+    warnings = [record.getMessage() for record in log.records if "holds no usable position" in record.getMessage()]
     assert len(warnings) == warned
     assert all(f"stream {stream} " in warning for warning in warnings)
 

@@ -28,7 +28,7 @@ def test_events_fall_back_once_to_pages_of_200_and_log_it(klaviyo: FakeKlaviyo, 
     assert sync("events", num_workers=1).ids() == ids
     assert [params["page[size]"] for params in klaviyo.questions()] == ["1000", "200"]
     said = [record.message for record in log.records if "refuses pages" in record.message]
-    assert said == ["Klaviyo refuses pages of 1000 for stream events; going on with pages of 200."]
+    assert said == ["Klaviyo refuses pages of 1000 for stream events; continuing with pages of 200."]
     assert len(klaviyo.refusals) == 1
 
 
