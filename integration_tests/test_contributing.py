@@ -83,7 +83,7 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.mark.skipif(not shutil.which("make") or not shutil.which("git"), reason="it takes make and git")
 @pytest.mark.slow
-def test_following_the_page_about_a_stream_leaves_nothing_to_do(project: Path) -> None:
+def test_following_the_steps_for_a_new_stream_leaves_no_difference(project: Path) -> None:
     before = files(project)
     edits = [Edit(block) for block in re.findall(r"^```diff\n(.*?)^```$", section(), re.MULTILINE | re.DOTALL)]
     assert len(edits) == 3

@@ -139,7 +139,7 @@ def keys(output: Output, stream: str) -> set[Any]:
 
 
 @pytest.mark.parametrize("fault", [*BREAKING, *HARMLESS], ids=name_of)
-def test_no_fault_that_ends_loses_a_record(
+def test_no_temporary_fault_loses_a_record(
     shop: Simulator, at_once: list[float], fault: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if "slow" in fault["kind"] and fault in BREAKING:  # a machine under load is slow as well, which is no fault
@@ -161,9 +161,7 @@ def test_no_fault_that_ends_loses_a_record(
 
 
 @pytest.mark.parametrize("fault", [one for one in BREAKING if "slow" not in one["kind"]], ids=name_of)
-def test_a_fault_that_does_not_end_fails_only_its_stream(
-    shop: Simulator, at_once: list[float], fault: dict[str, Any]
-) -> None:
+def test_a_lasting_fault_fails_only_its_stream(shop: Simulator, at_once: list[float], fault: dict[str, Any]) -> None:
     shop.add_faults([{**fault, "path": "/api/lists", "times": None, "after": 1}])
 
     output = read("lists", "metrics", num_workers=1)

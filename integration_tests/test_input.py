@@ -203,7 +203,7 @@ def test_a_wrong_state_file_ends_a_read(desk: Desk, content: Any, words: str) ->
 
 
 @cases(BAD_STATE_OF_A_STREAM)
-def test_a_wrong_state_of_a_stream_ends_that_stream_only(desk: Desk, content: Any, words: str) -> None:
+def test_a_wrong_state_of_a_stream_fails_only_that_stream(desk: Desk, content: Any, words: str) -> None:
     output = desk.run("read", catalog=catalog("lists", "metrics"), state=content)
 
     of_the_stream, of_the_sync = output.errors
@@ -234,7 +234,7 @@ FINE: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("files", FINE.values(), ids=FINE)
-def test_odd_but_clear_files_are_read(desk: Desk, files: dict[str, Any]) -> None:
+def test_unusual_but_valid_files_are_read(desk: Desk, files: dict[str, Any]) -> None:
     output = desk.run("read", **files)
 
     assert output.code == 0

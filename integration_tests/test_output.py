@@ -87,7 +87,7 @@ def small_disk(folder: Path) -> Iterator[IO[bytes]]:
 
 
 @pytest.mark.parametrize("disk", [full_device, limited_file, small_disk], ids=lambda one: one.__name__)
-def test_a_full_disk_ends_the_sync_behind_a_whole_line(
+def test_a_full_disk_ends_the_sync_after_a_whole_line(
     connector: Connector, tmp_path: Path, disk: Callable[[Path], Any]
 ) -> None:
     command = connector.command("read", catalog=catalog())

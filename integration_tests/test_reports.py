@@ -149,7 +149,7 @@ def test_a_first_sync_requests_each_report_once(shop: Simulator, first: Output) 
 
 
 @pytest.mark.parametrize("stream", [*SERIES, *VALUES])
-def test_a_report_has_the_rows_of_klaviyos_answer(
+def test_a_report_has_the_rows_of_klaviyos_response(
     shop: Simulator, first: Output, metric: str, start: dt.date, stream: str
 ) -> None:
     rows = report(shop, stream, metric, start, midnight(shop, ZONE))
@@ -158,7 +158,7 @@ def test_a_report_has_the_rows_of_klaviyos_answer(
     assert alike(first.records[stream]) == alike(rows)
 
 
-def test_aggregates_have_the_rows_of_klaviyos_answer(
+def test_aggregates_have_the_rows_of_klaviyos_response(
     shop: Simulator, first: Output, definitions: list[dict[str, Any]], start: dt.date
 ) -> None:
     end = midnight(shop, "UTC")

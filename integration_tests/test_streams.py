@@ -187,7 +187,7 @@ def test_every_record_is_valid_by_its_schema(first: Sync, stream: str) -> None:
         assert record.keys() <= schema["properties"].keys()
 
 
-def test_detailed_streams_hold_what_they_add(first: Sync) -> None:
+def test_detailed_streams_have_their_additional_columns(first: Sync) -> None:
     for name in ("list", "segment"):
         sizes = Counter(group for group, _ in first.truth[f"{name}_profiles"])
         counted = {one["id"]: one["attributes"]["profile_count"] for one in first.output.records[f"{name}s_detailed"]}

@@ -39,4 +39,4 @@ def klaviyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeKlaviyo]:
         api = FakeKlaviyo(mocker)
         api.install(monkeypatch)
         yield api
-    assert api.may_refuse or api.refusals == []
+    assert api.may_reject or api.rejections == []

@@ -42,7 +42,7 @@ NOW = parse_instant("2024-07-01T12:00:00Z")
 CONFIG: dict[str, Any] = {"api_key": "pk_made_up", "start_date": "2024-01-01T00:00:00Z"}
 
 
-class Refused(Exception):  # noqa: N818 - a name that reads well where it is raised
+class Rejected(Exception):  # noqa: N818 - a name that reads well where it is raised
     """400: Klaviyo rejects the request."""
 
     def __init__(self, detail: str, parameter: str = "filter") -> None:
@@ -63,7 +63,7 @@ class Request:
 
     @property
     def is_first_page(self) -> bool:
-        """Whether it follows no link."""
+        """Return whether it follows no link."""
         return "page[cursor]" not in self.params
 
 
@@ -90,14 +90,14 @@ class FakeKlaviyo:
         now: its clock, an instant; stands still unless a test moves it.
         latency: the latency of each page, in seconds.
         page_limit: the maximum of records in a page, whatever is requested.
-        before: gets each request first; what it returns is the response (a status and a body).
+        before: gets each request first; it may return the response (a status and a body).
         headers: those of 429 responses.
         suppression_order: chooses one of a profile's suppressions when profiles are sorted by them.
-        gate: where all clients wait for each other before each request.
+        gate: a barrier at which all clients meet before each request.
         poisoned: the ids of records that make a page a 500.
-        refused: called by each client after a rejected request.
-        refusals: what has been rejected.
-        may_refuse: whether the test expects rejected requests.
+        on_rejection: called by each client after a rejected request.
+        rejections: the reasons of rejected requests.
+        may_reject: whether the test expects rejected requests.
     """
 
     def __init__(self, mocker: requests_mock.Mocker) -> None:
@@ -109,15 +109,15 @@ class FakeKlaviyo:
         self.suppression_order: Callable[..., Any] = max
         self.gate: threading.Barrier | None = None
         self.poisoned: set[str] = set()
-        self.refused: Callable[[], None] = lambda: None
+        self.on_rejection: Callable[[], None] = lambda: None
         self.rows: dict[str, list[dict[str, Any]]] = {resource: [] for resource in ENDPOINTS}
         self.requests: list[Request] = []
-        self.refusals: list[str] = []
-        self.may_refuse = False
+        self.rejections: list[str] = []
+        self.may_reject = False
         self.naps: list[float] = []
         self._links: dict[str, tuple[Request, tuple[Any, ...]]] = {}
         for method in ("GET", "POST"):
-            mocker.register_uri(method, re.compile(f"{HOST}/"), content=self._answer)
+            mocker.register_uri(method, re.compile(f"{HOST}/"), content=self._respond)
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Let the source talk to this server, without waiting for anything, and begin with one window."""
@@ -129,11 +129,11 @@ class FakeKlaviyo:
         self.open_windows(monkeypatch, 1)
 
     def open_windows(self, monkeypatch: pytest.MonkeyPatch, most: int) -> None:
-        """Let first reads begin with so many windows: with one, tests know each request."""
+        """Let first reads begin with this many windows: with one, tests know each request."""
         monkeypatch.setattr("source_klaviyo.sync.splitting.MAX_OPENING_WINDOWS", most)
 
     def add(self, resource: str, *attributes: Mapping[str, Any], **hidden: Any) -> list[str]:
-        """Add records; `hidden` values can be asked for by the filter but are not shown. Returns their ids."""
+        """Add records; `hidden` values can be filtered by but are not in responses. Returns their ids."""
         rows = self.rows[resource]
         new: list[dict[str, Any]] = [
             {"type": resource.rstrip("s"), "id": f"{resource}-{number:05}", "attributes": dict(one), "hidden": hidden}
@@ -146,13 +146,13 @@ class FakeKlaviyo:
         """Forget all page cursors."""
         self._links.clear()
 
-    def questions(self, resource: str | None = None) -> list[dict[str, str]]:
-        """The parameters of each first page that was asked for."""
+    def first_pages(self, resource: str | None = None) -> list[dict[str, str]]:
+        """Return the parameters of each request for a first page."""
         return [one.params for one in self.requests if one.is_first_page and resource in (None, one.resource)]
 
-    # --- answers
+    # --- responses
 
-    def _answer(self, raw: Any, context: Any) -> bytes:
+    def _respond(self, raw: Any, context: Any) -> bytes:
         parts = urlsplit(raw.url)
         request = Request(
             raw.url,
@@ -173,47 +173,47 @@ class FakeKlaviyo:
                 context.status_code = 500
                 return error(500, "error", "A server error occurred.")
             return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
-        except Refused as refusal:
-            self.refusals.append(refusal.detail)
+        except Rejected as rejection:
+            self.rejections.append(rejection.detail)
             context.status_code = 400
-            return error(400, "invalid", refusal.detail, refusal.parameter)
+            return error(400, "invalid", rejection.detail, rejection.parameter)
 
     def _collection(self, request: Request) -> dict[str, Any]:
-        asked, after = request, None
+        original, after = request, None
         if not request.is_first_page:
             if request.url not in self._links:
-                raise Refused("Invalid cursor provided.", "page[cursor]")
-            asked, after = self._links[request.url]
+                raise Rejected("Invalid cursor provided.", "page[cursor]")
+            original, after = self._links[request.url]
         endpoint = ENDPOINTS[request.resource]
-        size, matches, key = self._understand(endpoint, dict(asked.params))
+        size, matches, key = self._understand(endpoint, dict(original.params))
         found = sorted((row for row in self.rows[request.resource] if matches(row)), key=key)
         rest = [row for row in found if after is None or key(row) > after]
         page = rest[: min(size, self.page_limit)]
         links: dict[str, Any] = {"self": request.url, "next": None, "prev": None}
         if len(rest) > len(page):
-            links["next"] = self._link(asked, key(page[-1]))
-        return {"data": [self._shown(row, asked.params) for row in page], "links": links}
+            links["next"] = self._link(original, key(page[-1]))
+        return {"data": [self._visible(row, original.params) for row in page], "links": links}
 
     def _understand(self, endpoint: Endpoint, params: dict[str, str]) -> tuple[int, Any, Any]:
-        asked_filter = params.pop("filter", None)
-        conditions = list(self._conditions(endpoint, asked_filter))
+        filter_text = params.pop("filter", None)
+        conditions = list(self._conditions(endpoint, filter_text))
         sort = params.pop("sort", None)
         if sort is not None and sort not in endpoint.sorts:
-            raise Refused(f"Cannot sort by {sort}.", "sort")
-        by_suppression = SUPPRESSED_AT in (asked_filter or "")
+            raise Rejected(f"Cannot sort by {sort}.", "sort")
+        by_suppression = SUPPRESSED_AT in (filter_text or "")
         if by_suppression and sort is not None:
-            raise Refused("You may not filter on subscriptions and sort.", "sort")
+            raise Rejected("You may not filter on subscriptions and sort.", "sort")
         size, largest = endpoint.sizes
-        asked_size = params.pop("page[size]", None)
-        if asked_size is not None:
-            if largest is None or not 1 <= int(asked_size) <= largest:
-                raise Refused(f"Page size must be between 1 and {largest}.", "page[size]")
-            size = int(asked_size)
+        requested_size = params.pop("page[size]", None)
+        if requested_size is not None:
+            if largest is None or not 1 <= int(requested_size) <= largest:
+                raise Rejected(f"Page size must be between 1 and {largest}.", "page[size]")
+            size = int(requested_size)
         for name, values in endpoint.options.items():
             if not set(filter(None, params.pop(name, "").split(","))) <= values:
-                raise Refused(f"Unknown value of {name}.", name)
+                raise Rejected(f"Unknown value of {name}.", name)
         if params:
-            raise Refused(f"Unknown parameters: {sorted(params)}.", next(iter(params)))
+            raise Rejected(f"Unknown parameters: {sorted(params)}.", next(iter(params)))
 
         def key(row: Mapping[str, Any]) -> tuple[Any, ...]:
             order = SUPPRESSED_AT if by_suppression else sort
@@ -226,41 +226,41 @@ class FakeKlaviyo:
     def _conditions(self, endpoint: Endpoint, text: str | None) -> Iterable[Callable[[Mapping[str, Any]], bool]]:
         found = re.findall(r"([a-z-]+)\(([a-z_.]+),([^()]*)\)", text or "")
         if text is not None and ",".join(f"{name}({what},{value})" for name, what, value in found) != text:
-            raise Refused("Invalid filter provided")
+            raise Rejected("Invalid filter provided")
         if "messages.channel" in endpoint.filters and not any(what == "messages.channel" for _, what, _ in found):
-            raise Refused("A channel filter is required")
+            raise Rejected("A channel filter is required")
         spans: dict[str, list[Instant]] = {}
         for name, what, value in found:
             short, holds = OPERATORS[name]
             if short not in endpoint.filters.get(what, set()):
-                raise Refused(f"Cannot filter by {name}({what}).")
+                raise Rejected(f"Cannot filter by {name}({what}).")
             bound: Any = json.loads(value.replace("'", '"')) if short == "eq" else self._bound(value)
             if short != "eq":
                 spans.setdefault(what, []).append(bound)
             yield partial(_holds, what, holds, bound)
         if SUPPRESSED_AT in spans and sum(map(len, spans.values())) > 1:
-            raise Refused("Only a single date filter is allowed with subscriptions")
+            raise Rejected("Only a single date filter is allowed with subscriptions")
         if any(len(span) == 2 and abs(span[1] - span[0]) < SECOND for span in spans.values()):
-            raise Refused("Datetime bounds are empty or invalid")
+            raise Rejected("Datetime bounds are empty or invalid")
 
     def _bound(self, text: str) -> Instant:
         if not re.fullmatch(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z", text):
-            raise Refused("Invalid filter provided")
+            raise Rejected("Invalid filter provided")
         bound = parse_instant(text)
         if bound > self.now - 3 * SECOND:
-            raise Refused("End date may not be in the future")
+            raise Rejected("End date may not be in the future")
         return bound
 
-    def _link(self, asked: Request, after: tuple[Any, ...]) -> str:
+    def _link(self, request: Request, after: tuple[Any, ...]) -> str:
         token = f"bmV4dDo6{len(self._links):04}=="
-        query = "&".join(f"{quote(name)}={quote(value)}" for name, value in asked.params.items())
-        # a form of its own, so that whoever takes it apart cannot put it together again
-        link = f"{HOST}/api/{asked.resource}?page%5Bcursor%5D={quote(token)}&{query.replace('%2C', ',')}".rstrip("&")
-        self._links[link] = asked, after
+        query = "&".join(f"{quote(name)}={quote(value)}" for name, value in request.params.items())
+        # an unusual form, which a client that parses and rebuilds the link would not reproduce
+        link = f"{HOST}/api/{request.resource}?page%5Bcursor%5D={quote(token)}&{query.replace('%2C', ',')}".rstrip("&")
+        self._links[link] = request, after
         return link
 
     @staticmethod
-    def _shown(row: Mapping[str, Any], params: Mapping[str, str]) -> dict[str, Any]:
+    def _visible(row: Mapping[str, Any], params: Mapping[str, str]) -> dict[str, Any]:
         attributes = dict(row["attributes"])
         for name in ("subscriptions", "predictive_analytics"):
             if name not in params.get("additional-fields[profile]", ""):
@@ -290,7 +290,7 @@ class Client(KlaviyoClient):
         try:
             page = super().get(*args, **options)
         except BadRequest:
-            self.api.refused()
+            self.api.on_rejection()
             raise
         return replace(page, requested_at=requested_at, latency=self.api.latency)
 
@@ -300,7 +300,7 @@ def _holds(name: str, holds: Callable[[Any, Any], bool], bound: Any, row: Mappin
 
 
 def values_of(row: Mapping[str, Any], name: str) -> list[Any]:
-    """The values of a field that a filter or an order can name; dates as instants."""
+    """Return the values of a field that a filter or an order can name; dates as instants."""
     if name in row["hidden"]:
         return [row["hidden"][name]]
     if name == "id":
@@ -317,44 +317,44 @@ instant = cache(parse_instant)
 
 
 def error(status: int, code: str, detail: str, parameter: str | None = None) -> bytes:
-    """Klaviyo's error document."""
+    """Return an error document of Klaviyo's."""
     one = {"id": "e1", "status": status, "code": code, "title": "Error.", "detail": detail}
     return json.dumps({"errors": [{**one, "source": {"parameter": parameter}}]}).encode()
 
 
 class Output(list[AirbyteMessage]):
-    """The messages of a sync, and what it raised at the end."""
+    """The messages of a sync, and the exception that it raised in the end."""
 
     raised: Exception | None = None
 
     def records(self, stream: str | None = None) -> list[dict[str, Any]]:
-        """The records of a stream, or of all."""
+        """Return the records of a stream, or of all."""
         found = [message.record for message in self if message.record]
         return [record.data for record in found if stream in (None, record.stream)]
 
     def ids(self, stream: str | None = None) -> list[str]:
-        """The ids of a stream's records."""
+        """Return the ids of a stream's records."""
         return [record["id"] for record in self.records(stream)]
 
     def states(self, stream: str) -> list[dict[str, Any]]:
-        """The states of a stream."""
+        """Return the states of a stream."""
         found = [message.state.stream for message in self if message.state and message.state.stream]
         return [
             json.loads(json.dumps(one.stream_state.__dict__)) for one in found if one.stream_descriptor.name == stream
         ]
 
     def checkpoints(self, stream: str) -> list[tuple[Output, dict[str, Any]]]:
-        """Each state of the only stream of a sync, behind the messages before it."""
+        """Return each state of the only stream of a sync, with the messages before it."""
         places = [place for place, message in enumerate(self) if message.type == Type.STATE]
         return [(Output(self[:place]), state) for place, state in zip(places, self.states(stream), strict=True)]
 
     def statuses(self, stream: str) -> list[str]:
-        """The statuses of a stream."""
+        """Return the statuses of a stream."""
         found = [one.trace.stream_status for one in self if one.trace and one.trace.stream_status]
         return [one.status.value for one in found if one.stream_descriptor.name == stream]
 
     def errors(self, stream: str | None = None) -> list[Any]:
-        """The errors of a stream, or of all."""
+        """Return the errors of a stream, or of all."""
         found = [one.trace.error for one in self if one.trace and one.trace.error]
         return [one for one in found if stream is None or one.stream_descriptor.name == stream]
 
@@ -394,6 +394,6 @@ def sync(
         )
         for message in messages:
             output.append(message)
-    except Exception as raised:  # noqa: BLE001 - tests look at it
+    except Exception as raised:  # noqa: BLE001 - tests check it
         output.raised = raised
     return output

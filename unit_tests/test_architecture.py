@@ -27,7 +27,7 @@ def rows() -> list[tuple[set[str], set[str], set[str]]]:
 
 
 def covers(entries: set[str], module: str) -> bool:
-    """Whether a module is one of the entries, or lies in one of them."""
+    """Return whether a module is one of the entries, or lies in one of them."""
     return any(module == entry or (entry.endswith("/") and module.startswith(entry)) for entry in entries)
 
 

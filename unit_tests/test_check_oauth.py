@@ -61,7 +61,7 @@ def test_scopes_that_were_not_granted_are_named_without_a_request(
 
 
 @pytest.mark.parametrize("scope", [{}, {"scope": None}, {"scope": ""}, {"scope": "read"}], ids=str)
-def test_an_answer_without_known_scopes_says_nothing_about_them(
+def test_a_grant_without_known_scopes_says_nothing_about_scopes(
     klaviyo: Mocker, log: pytest.LogCaptureFixture, scope: dict[str, Any]
 ) -> None:
     klaviyo.get(SCOPES["images:read"], **NO_SCOPE)

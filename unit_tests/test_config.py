@@ -92,11 +92,11 @@ def test_a_key_of_the_old_form_is_accepted() -> None:
 
 
 @pytest.mark.parametrize("value", [None, "", "   ", "\n", 5, True, ["pk"], {"key": "pk"}], ids=repr)
-def test_an_empty_key_is_refused(value: object) -> None:
+def test_an_empty_key_is_rejected(value: object) -> None:
     assert "api_key" in refusal(api_key=value)
 
 
-def test_settings_without_a_key_are_refused() -> None:
+def test_settings_without_a_key_are_rejected() -> None:
     with pytest.raises(ConfigError, match="api_key is missing"):
         Config.parse({}, {})
 
@@ -106,7 +106,7 @@ def test_settings_without_a_key_are_refused() -> None:
     [" ", "\n", "\r\n", "\t", "\0", "\x1b", "\x7f", "\u00e4", "\u200b", "\u00a0", "\ufeff", "\U0001f600", "\ud83d"],
     ids=ascii,
 )
-def test_a_key_with_a_character_that_no_key_has_is_refused(character: str) -> None:
+def test_a_key_with_a_character_that_no_key_has_is_rejected(character: str) -> None:
     assert "api_key" in refusal(api_key=f"{KEY}{character}{KEY}")
 
 
@@ -161,7 +161,7 @@ def test_the_start_is_a_date_or_a_date_and_time(value: str | None, start: int) -
     ],
     ids=lambda value: repr(value)[:30],
 )
-def test_a_start_of_another_form_is_refused(value: object) -> None:
+def test_a_start_of_another_form_is_rejected(value: object) -> None:
     assert "start_date" in refusal(start_date=value)
     assert "YYYY-MM-DD or YYYY-MM-DDTHH:MM:SSZ" in refusal(start_date=value)
 
@@ -170,13 +170,13 @@ def test_a_start_of_another_form_is_refused(value: object) -> None:
     "value",
     ["2023-02-29", "2024-13-01", "2024-00-10", "2024-01-00", "2024-01-32", "0000-01-01", "2024-01-01T25:00:00Z"],
 )
-def test_a_start_that_is_no_date_is_refused(value: str) -> None:
+def test_a_start_that_is_no_date_is_rejected(value: str) -> None:
     message = refusal(start_date=value)
     assert value in message
     assert "calendar" in message
 
 
-def test_a_start_in_the_future_is_refused_to_the_second(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_start_in_the_future_is_rejected_to_the_second(monkeypatch: pytest.MonkeyPatch) -> None:
     now = instant(2026, 11, 20, 10, 0, 0)
     monkeypatch.setattr("source_klaviyo.config.time.time", lambda: now / SECOND)
     assert parse(start_date="2026-11-20T10:00:00Z").start == now
@@ -212,13 +212,13 @@ NO_NUMBERS = [True, False, "5", "", 1.5, float("nan"), float("inf"), [5], {}, -1
 
 
 @pytest.mark.parametrize("value", [*NO_NUMBERS, 0, 51], ids=lambda value: repr(value)[:20])
-def test_a_wrong_number_of_workers_is_refused(value: object) -> None:
+def test_a_wrong_number_of_workers_is_rejected(value: object) -> None:
     assert "num_workers" in refusal(num_workers=value)
     assert "from 1 to 50" in refusal(num_workers=value)
 
 
 @pytest.mark.parametrize("value", [*NO_NUMBERS, 36_501], ids=lambda value: repr(value)[:20])
-def test_a_wrong_lookback_is_refused(value: object) -> None:
+def test_a_wrong_lookback_is_rejected(value: object) -> None:
     assert "lookback_window" in refusal(lookback_window=value)
 
 
@@ -268,7 +268,7 @@ def test_the_environment_may_set_another_address(value: str, base: str) -> None:
         "http://simulator\\@evil.example",
     ],
 )
-def test_an_address_with_more_or_less_than_scheme_host_and_port_is_refused(value: str) -> None:
+def test_an_address_with_more_or_less_than_scheme_host_and_port_is_rejected(value: str) -> None:
     message = refusal({API_URL_VARIABLE: value})
     assert API_URL_VARIABLE in message
     assert "secret" not in message
@@ -331,7 +331,7 @@ def test_a_message_shows_only_the_beginning_of_a_long_value() -> None:
         *[(value, "which is no ID of Klaviyo: copy it again") for value in ("A B", "A/B", "A;B", ["A", "B C"])],
     ],
 )
-def test_wrong_ids_are_refused(name: str, value: Any, words: str) -> None:
+def test_wrong_ids_are_rejected(name: str, value: Any, words: str) -> None:
     message = refusal(**{name: value})
     assert message.startswith(f"The setting {name} ")
     assert words in message
@@ -388,6 +388,6 @@ def test_equal_definitions_are_requested_once() -> None:
     assert (found.metric_id, found.by, found.measurements) == ("A", ("x",), ("count",))
 
 
-def test_a_key_of_thousands_of_characters_is_refused() -> None:
+def test_a_key_of_thousands_of_characters_is_rejected() -> None:
     assert parse(api_key="k" * 500).api_key
     assert "9,000 characters" in refusal(api_key="k" * 9_000)

@@ -60,7 +60,7 @@ def without(name: str) -> dict[str, str]:
         {"credentials": {**WITH_KEY, "refresh_token": ""}},
     ],
 )
-def test_a_key_may_stand_in_either_place(settings: dict[str, Any]) -> None:
+def test_the_key_may_be_in_either_place(settings: dict[str, Any]) -> None:
     config = parse(**settings)
     assert (config.api_key, config.oauth) == (KEY, None)
     assert config == parse(api_key=KEY)
@@ -133,7 +133,7 @@ def test_a_saved_access_token_comes_with_its_expiry(date: object, expires_at: fl
         ({"credentials": {**OAUTH, "access_token": "ä"}}, "something else than a access_token"),
     ],
 )
-def test_each_wrong_combination_is_refused_in_one_sentence(settings: dict[str, Any], words: str) -> None:
+def test_each_wrong_combination_is_rejected_in_one_sentence(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError) as raised:
         parse(**settings)
     message = str(raised.value)

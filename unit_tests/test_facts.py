@@ -41,7 +41,7 @@ def test_each_description_is_a_line_of_sentences(revision: str) -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name} {path.stem}")
-def test_each_file_has_one_form(path: Path) -> None:
+def test_each_file_is_in_canonical_form(path: Path) -> None:
     text = path.read_text("utf-8")
     head, body = text.split("\n", 1)
     assert head.startswith(f"# {path.parent.name}, ")
@@ -49,7 +49,7 @@ def test_each_file_has_one_form(path: Path) -> None:
 
 
 @pytest.mark.parametrize("revision", revisions())
-def test_what_an_operation_answers_is_a_resource_of_the_facts(revision: str) -> None:
+def test_each_operation_returns_a_resource_of_the_facts(revision: str) -> None:
     known = facts(revision)
     for name in known.operations:
         path = name.partition(" ")[2]
@@ -58,7 +58,7 @@ def test_what_an_operation_answers_is_a_resource_of_the_facts(revision: str) -> 
             assert set(known.additional_fields(path)) <= properties["attributes"].get("properties", {}).keys()
 
 
-def test_a_later_revision_has_what_it_does_not_change_from_the_one_before() -> None:
+def test_a_later_revision_inherits_what_it_does_not_change() -> None:
     july, october = map(facts, revisions())
     assert "billing-usage" not in july.resources
     assert october.operation("/api/events") == july.operation("/api/events")
@@ -235,7 +235,7 @@ def test_a_later_revision_holds_its_differences_only(folder: Path) -> None:
     }
 
 
-def test_a_document_that_is_missing_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_document_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         command.main([str(tmp_path / "openapi.json")])
     assert "there is no openapi.json" in capsys.readouterr().err

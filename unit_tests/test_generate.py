@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def test_what_is_derived_is_current(capsys: pytest.CaptureFixture[str]) -> None:
+def test_derived_files_are_current(capsys: pytest.CaptureFixture[str]) -> None:
     assert generate.main(["--check"]) == 0, f"run make generate\n{capsys.readouterr().out}"
 
 
@@ -29,13 +29,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_check_names_what_is_stale_and_leaves_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_check_names_stale_files_and_does_not_write_them(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert generate.main(["--check"]) == 1
     assert capsys.readouterr().out == "stale: trees.json\nstale: events.json\n"
     assert [path.name for path in folder.iterdir()] == ["trees.json"]
 
 
-def test_what_is_stale_is_written_and_what_has_no_stream_removed(
+def test_stale_files_are_written_and_files_without_a_stream_removed(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert generate.main([]) == 0
@@ -45,7 +45,7 @@ def test_what_is_stale_is_written_and_what_has_no_stream_removed(
 
 
 @pytest.mark.usefixtures("folder")
-def test_what_breaks_syncs_is_named_and_refused(
+def test_breaking_changes_are_named_and_rejected(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def refused(*, breaking: bool) -> Iterator[tuple[Path, str]]:

@@ -27,7 +27,7 @@ def metadata() -> dict[str, Any]:
     return content
 
 
-def test_the_cdk_reads_it() -> None:
+def test_the_cdk_reads_the_metadata() -> None:
     data = MetadataFile.from_file(ROOT / "metadata.yaml").data
     assert data.language is ConnectorLanguage.PYTHON
     assert data.dockerRepository == "airbyte/source-klaviyo"
@@ -38,7 +38,7 @@ def test_the_cdk_reads_it() -> None:
     assert data.suggestedStreams.streams == ["events", "campaigns", "lists", "metrics", "flows"]
 
 
-def test_airbytes_registry_takes_it(metadata: dict[str, Any]) -> None:
+def test_airbytes_registry_accepts_the_metadata(metadata: dict[str, Any]) -> None:
     """By the model of its schema, which forbids what it does not know; the CDK ships a few loose fields only."""
     models = pytest.importorskip(
         "airbyte_connector_models.metadata.v0.connector_metadata_definition_v0",
@@ -49,7 +49,7 @@ def test_airbytes_registry_takes_it(metadata: dict[str, Any]) -> None:
         models.ConnectorMetadataDefinitionV0.model_validate({**metadata, "data": {**metadata["data"], "icn": "x.svg"}})
 
 
-def test_it_is_the_connector_that_users_have(metadata: dict[str, Any]) -> None:
+def test_the_metadata_identifies_the_connector_that_users_have(metadata: dict[str, Any]) -> None:
     assert metadata["metadataSpecVersion"] == "1.0"
     data = metadata["data"]
     assert data["definitionId"] == "95e8cffd-b8c4-4039-968e-d32fb4a69bde"
@@ -65,7 +65,7 @@ def test_suggested_streams_have_schemas(metadata: dict[str, Any]) -> None:
         assert (ROOT / "source_klaviyo" / "schemas" / f"{stream}.json").is_file()
 
 
-def test_breaking_changes_say_what_to_do_until_when(metadata: dict[str, Any]) -> None:
+def test_breaking_changes_say_what_to_do_and_by_when(metadata: dict[str, Any]) -> None:
     changes = metadata["data"]["releases"]["breakingChanges"]
     assert list(changes) == ["1.0.0", "2.0.0", "3.0.0"]
     for change in changes.values():
@@ -80,7 +80,7 @@ def test_the_version_is_the_newest_of_both_changelogs(metadata: dict[str, Any]) 
     assert released[0] == documented[0] == version
 
 
-def test_the_icon_is_a_drawing() -> None:
+def test_the_icon_is_an_svg() -> None:
     icon = ET.fromstring((ROOT / "icon.svg").read_text(encoding="utf-8"))  # noqa: S314 our own file
     assert icon.tag == "{http://www.w3.org/2000/svg}svg"
 
@@ -133,7 +133,7 @@ def test_settings_that_users_have_are_accepted(spec: ConnectorSpecification, set
         {"lookback_window": -1},
     ],
 )
-def test_settings_without_sense_are_refused(spec: ConnectorSpecification, settings: dict[str, Any]) -> None:
+def test_invalid_settings_are_rejected(spec: ConnectorSpecification, settings: dict[str, Any]) -> None:
     with pytest.raises(AirbyteTracedException, match="Config validation error"):
         check_config_against_spec_or_exit({"api_key": "pk_made_up", **settings}, spec)
 

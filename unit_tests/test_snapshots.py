@@ -31,12 +31,12 @@ DIFFERENT = {
 """Where this connector differs from Airbyte's 2.13.1, and why that is better."""
 
 
-def test_users_of_airbytes_connector_lose_only_what_has_a_reason() -> None:
+def test_users_of_airbytes_connector_lose_nothing_without_a_reason() -> None:
     found = {line.partition(" was ")[0].removesuffix(" is gone") for line in snapshots.breaks(AIRBYTE, NOW)}
     assert found == DIFFERENT.keys()
 
 
-def test_nothing_in_the_snapshot_breaks() -> None:
+def test_nothing_has_broken_since_the_snapshot() -> None:
     broken = list(snapshots.breaks(yaml.safe_load(snapshots.SNAPSHOT.read_text("utf-8")), NOW))
     assert not broken, "these changes would break syncs; see tools/snapshots.py if they are meant"
 
@@ -135,7 +135,7 @@ def test_a_change_that_breaks_how_connections_authenticate_is_named(
     assert line in list(snapshots.breaks({**NOW, "streams": {}}, described))
 
 
-def test_the_cdk_finds_no_breaking_change_since_the_api_key_was_the_only_way() -> None:
+def test_the_cdk_finds_no_breaking_change_since_only_the_api_key_authenticated() -> None:
     compatibility = pytest.importorskip("airbyte_cdk.test.standard_tests._spec_compatibility")
     before = deepcopy(SPEC)
     del before["advanced_auth"]
@@ -146,7 +146,7 @@ def test_the_cdk_finds_no_breaking_change_since_the_api_key_was_the_only_way() -
     assert compatibility.compare_specs(SPEC, before).breaking
 
 
-def test_a_stream_that_is_gone_is_one_line() -> None:
+def test_a_removed_stream_is_one_line() -> None:
     assert list(snapshots.breaks(SMALL, {**SMALL, "streams": {}})) == ["streams trees is gone"]
 
 
@@ -161,7 +161,7 @@ def test_additions_break_nothing() -> None:
     assert list(snapshots.breaks(SMALL, more)) == []
 
 
-def test_additions_are_written_and_breaks_are_refused_unless_they_are_meant(
+def test_additions_are_written_and_breaking_changes_rejected_unless_intended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(snapshots, "SNAPSHOT", tmp_path / "connector.yaml")

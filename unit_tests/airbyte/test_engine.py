@@ -115,7 +115,7 @@ def words(item: Any) -> str:
     return f"{error.failure_type.value} of {error.stream_descriptor.name}: {error.message}"
 
 
-def test_a_stream_is_complete_behind_its_last_page_and_its_last_state() -> None:
+def test_a_stream_is_complete_after_its_last_page_and_its_last_state() -> None:
     sync = Sync(events=lambda: [Part(page("events", 2), "a state", page("events", 3))])
 
     assert sync.output() == [
@@ -151,7 +151,7 @@ def test_a_partition_that_a_reader_splits_off_belongs_to_its_stream() -> None:
     assert output[-2:] == ["events COMPLETE", "Stream events: 6 records"]
 
 
-def test_streams_are_read_side_by_side() -> None:
+def test_streams_are_read_concurrently() -> None:
     together = threading.Barrier(4, timeout=HANGS)
 
     def generate() -> list[StreamPartition]:
@@ -165,7 +165,7 @@ def test_streams_are_read_side_by_side() -> None:
 # --- failures -------------------------------------------------------------------------------------------
 
 
-def test_a_stream_that_fails_has_one_error_and_costs_no_other_stream_and_no_other_partition() -> None:
+def test_a_failed_stream_has_one_error_and_affects_no_other_stream_or_partition() -> None:
     def flows() -> Iterator[StreamPartition]:
         yield Part(REFUSED)
         yield Part(page("flows", 2))
@@ -201,14 +201,14 @@ def test_an_unexpected_error_is_one_sentence(log: pytest.LogCaptureFixture) -> N
     assert "Traceback" in log.text  # with --debug
 
 
-def test_a_state_that_cannot_be_made_costs_its_stream_only() -> None:
+def test_a_state_that_cannot_be_built_fails_only_its_stream() -> None:
     sync = Sync(flows=list, lists=list)
     sync.stage.contexts["flows"].ensure_at_least_one_state_emitted = lambda: divmod(1, 0)
 
     assert {"flows INCOMPLETE", "lists COMPLETE"} < {*sync.output()}
 
 
-def test_an_error_that_its_stream_keeps_holds_no_page() -> None:
+def test_the_error_of_a_failed_stream_keeps_no_page_in_memory() -> None:
     class Page:
         """Something that a frame holds."""
 
@@ -232,7 +232,7 @@ def test_an_error_that_its_stream_keeps_holds_no_page() -> None:
 # --- threads --------------------------------------------------------------------------------------------
 
 
-def test_with_few_threads_streams_begin_one_after_the_other(
+def test_with_few_threads_streams_start_one_after_the_other(
     monkeypatch: pytest.MonkeyPatch, log: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(WorkerPool, "start_threads", lambda *_: 2)
@@ -273,7 +273,7 @@ def waiting(*before: Any) -> Iterator[Sync]:
     over.set()
 
 
-def test_progress_is_logged_while_nothing_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_logged_while_no_page_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "POLL", 0.01)
     with waiting() as sync:
         monkeypatch.setattr(sync.stage.progress, "_clock", count(0.0, HEARTBEAT).__next__)
@@ -282,7 +282,7 @@ def test_progress_is_logged_while_nothing_arrives(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("more_arrive", [False, True])
-def test_a_shutdown_ends_the_read_behind_the_pages_that_wait(more_arrive: bool) -> None:
+def test_a_shutdown_ends_the_read_after_the_queued_pages(more_arrive: bool) -> None:
     are_queued = threading.Event()
     with waiting(*[page("events")] * 20, are_queued.set) as sync:
         messages = sync.read()
@@ -302,7 +302,7 @@ def test_a_shutdown_ends_the_read_behind_the_pages_that_wait(more_arrive: bool) 
     assert 20 <= progress.records <= (20 + 2 * LAST_BATCHES if more_arrive else 20)
 
 
-def test_slices_in_the_log_show_neither_the_key_nor_people(log: pytest.LogCaptureFixture) -> None:
+def test_slices_in_the_log_show_neither_the_key_nor_personal_data(log: pytest.LogCaptureFixture) -> None:
     update_secrets(["pk_0123456789abcdef"])
     values = {"aggregate": "pk_0123456789abcdef", "by": "me@example.com"}
 

@@ -87,7 +87,7 @@ BROKEN: dict[str, tuple[Callable[[bytes], bytes], str]] = {
 
 @pytest.mark.parametrize("kind", READERS)
 @pytest.mark.parametrize(("broken", "words"), BROKEN.values(), ids=BROKEN)
-def test_a_broken_file_is_refused(
+def test_a_broken_file_is_rejected(
     put: Callable[[Any], str], kind: str, broken: Callable[[bytes], bytes], words: str
 ) -> None:
     assert words in refusal(kind, put(broken(json.dumps(GOOD[kind]).encode())))
@@ -97,12 +97,12 @@ def test_a_broken_file_is_refused(
 @pytest.mark.parametrize(
     ("place", "reason"), [("nowhere", "No such file or directory"), (".", "Is a directory"), ("a\0b", "no file is")]
 )
-def test_a_path_that_leads_to_no_file_is_refused(tmp_path: Path, kind: str, place: str, reason: str) -> None:
+def test_a_path_without_a_file_is_rejected(tmp_path: Path, kind: str, place: str, reason: str) -> None:
     assert refusal(kind, f"{tmp_path}/{place}").startswith(f"The {kind} file cannot be read ({reason}")
 
 
 @pytest.mark.parametrize("kind", READERS)
-def test_a_file_that_is_cut_off_anywhere_is_refused(put: Callable[[Any], str], kind: str) -> None:
+def test_a_file_that_is_cut_off_anywhere_is_rejected(put: Callable[[Any], str], kind: str) -> None:
     whole = json.dumps(GOOD[kind], ensure_ascii=False).encode()
     for length in range(len(whole)):
         assert f"The {kind} file is not JSON (" in refusal(kind, put(whole[:length]))
@@ -170,7 +170,7 @@ REFUSED: dict[str, list[tuple[Any, str]]] = {
 @pytest.mark.parametrize(
     ("kind", "content", "words"), [(kind, *case) for kind, table in REFUSED.items() for case in table]
 )
-def test_a_file_with_other_contents_is_refused(put: Callable[[Any], str], kind: str, content: Any, words: str) -> None:
+def test_a_file_with_other_contents_is_rejected(put: Callable[[Any], str], kind: str, content: Any, words: str) -> None:
     assert words in refusal(kind, put(content))
 
 
@@ -257,7 +257,7 @@ def test_a_state_may_be_empty(put: Callable[[Any], str], state: Any) -> None:
 
 
 @pytest.mark.parametrize("blob", ["2023-01-01", 1_700_000_000, [], False])
-def test_a_state_of_a_stream_that_is_no_object_is_left_to_its_stream(put: Callable[[Any], str], blob: Any) -> None:
+def test_a_state_of_a_stream_that_is_no_object_is_passed_on_to_its_stream(put: Callable[[Any], str], blob: Any) -> None:
     assert states(put(stated(blob))) == states(put({"lists": blob})) == [("lists", {NOT_AN_OBJECT: blob})]
 
 

@@ -148,7 +148,7 @@ def test_a_request_without_limits_never_waits() -> None:
 # --- limits are independent ------------------------------------------------------------------------------
 
 
-def test_limits_are_told_apart_by_their_names() -> None:
+def test_limits_are_identified_by_their_names() -> None:
     world = World()
     assert world.send(Limit("a", XS)) == 0.0
     assert world.send(Limit("b", XS)) == 0.0

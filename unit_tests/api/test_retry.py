@@ -57,7 +57,7 @@ def test_a_request_is_given_up_after_its_attempts(requests_mock: Mocker, respons
 
 
 @pytest.mark.parametrize("response", [*TRANSIENT.values(), {"status_code": 429}, {"status_code": 401}])
-def test_each_attempt_takes_a_slot_and_gives_it_back(requests_mock: Mocker, response: dict[str, Any]) -> None:
+def test_each_attempt_takes_a_slot_and_releases_it(requests_mock: Mocker, response: dict[str, Any]) -> None:
     requests_mock.get(URL, [response])
     talk = Conversation(tries=2)
     talk.error()

@@ -87,7 +87,7 @@ def fail_after_a_page(klaviyo: FakeKlaviyo) -> None:
 
 def expire_before(klaviyo: FakeKlaviyo, *requests: int) -> None:
     """Let all page cursors expire before the requests of these numbers."""
-    klaviyo.may_refuse = True
+    klaviyo.may_reject = True
 
     def before(_: Request) -> None:
         if len(klaviyo.requests) in requests:

@@ -42,7 +42,7 @@ def test_a_second_with_too_many_records_is_not_known_after_a_restart(monkeypatch
     assert list(duplicates.new_records(page(0, 5), range(5))) == [0, 1, 2, 3, 4]
 
 
-def test_the_second_behind_one_with_too_many_records_is_known_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_second_after_one_with_too_many_records_is_known_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(boundary, "MAX_KNOWN", 2)
     duplicates = BoundaryDeduplicator()
     duplicates.advance(page(0, 3), AT)

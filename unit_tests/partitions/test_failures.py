@@ -125,7 +125,7 @@ def test_a_damaged_response_of_profiles_does_not_name_that_setting(klaviyo: Fake
     assert "disable_fetching_predictive_analytics" not in said.message
 
 
-def test_a_failed_stream_keeps_its_records_and_resumes_behind_them(klaviyo: FakeKlaviyo) -> None:
+def test_a_failed_stream_keeps_its_records_and_resumes_after_them(klaviyo: FakeKlaviyo) -> None:
     fail_after_a_page(klaviyo)
     output = sync("events")
     assert output.ids() == ["events-00000", "events-00001"]

@@ -56,7 +56,7 @@ def snapshots(klaviyo: FakeKlaviyo) -> None:
 
 
 def resumes(stream: KlaviyoStream) -> bool:
-    """Whether Klaviyo's API lets a read begin at a date and go on in its order."""
+    """Return whether Klaviyo's API lets a read begin at a date and go on in its order."""
     operation, cursor = facts_of(stream).operation(path_of(stream)), stream.cursor_attribute
     is_report = "asks" in operation
     return is_report or (cursor in operation.get("filters", {}) and cursor in operation.get("sorts", ()))

@@ -138,7 +138,7 @@ def test_no_request_begins_in_the_future_after_a_page_cursor_expired_among_futur
     output = sync("events", num_workers=1)
     assert output.raised is None
     assert set(output.ids()) == set(ids)
-    assert klaviyo.refusals == ["Invalid cursor provided."]
+    assert klaviyo.rejections == ["Invalid cursor provided."]
 
 
 def test_future_events_are_read_for_each_new_metric(klaviyo: FakeKlaviyo) -> None:
@@ -161,7 +161,7 @@ def test_future_events_are_read_once_by_any_number_of_workers(klaviyo: FakeKlavi
     klaviyo.page_limit, klaviyo.latency = 3, 1.0
     ids = add_events(klaviyo, *skewed(300), *AHEAD)
     output = sync("events")
-    assert len(klaviyo.questions()) >= 3
+    assert len(klaviyo.first_pages()) >= 3
     assert Counter(output.ids()) == Counter(ids)
 
 
@@ -181,7 +181,7 @@ def test_page_cursors_that_always_expire_fail_the_stream_although_its_start_move
     klaviyo: FakeKlaviyo,
 ) -> None:
     """What is dated ahead leaves the position of the last window at the present, which moves."""
-    klaviyo.page_limit, klaviyo.may_refuse = 2, True
+    klaviyo.page_limit, klaviyo.may_reject = 2, True
     add_profiles(klaviyo, *(NOW + DAY + second * SECOND for second in range(10)))
 
     def expire(_: Request) -> None:

@@ -131,14 +131,14 @@ def test_if_every_request_fails_they_are_retried_for_minutes(klaviyo: FakeKlaviy
 def test_an_outage_of_minutes_loses_nothing(klaviyo: FakeKlaviyo) -> None:
     ids = fill(klaviyo, "events", 300)
     klaviyo.page_limit = 50
-    answers = iter([(503, error(503, "error", "Unavailable."))] * 14)
-    klaviyo.before = lambda request: None if request.is_first_page else next(answers, None)
+    bodies_left = iter([(503, error(503, "error", "Unavailable."))] * 14)
+    klaviyo.before = lambda request: None if request.is_first_page else next(bodies_left, None)
     output = sync("events", num_workers=1)
     assert output.raised is None
     assert output.ids() == ids
 
 
-def test_a_detail_that_cannot_be_read_costs_only_its_record(klaviyo: FakeKlaviyo) -> None:
+def test_a_detail_that_cannot_be_read_loses_only_its_record(klaviyo: FakeKlaviyo) -> None:
     ids = fill(klaviyo, "lists", 40)
 
     def before(request: Request) -> tuple[int, bytes] | None:

@@ -46,7 +46,7 @@ def test_records_of_the_same_instant_are_all_read_once(klaviyo: FakeKlaviyo, pag
     ],
     ids=["within a page", "between pages", "going back"],
 )
-def test_records_out_of_order_are_all_read_with_one_warning(
+def test_records_out_of_order_are_all_read_and_cause_one_warning(
     klaviyo: FakeKlaviyo, log: pytest.LogCaptureFixture, pages: tuple[list[Instant], ...]
 ) -> None:
     klaviyo.before = pages_of(*pages)
@@ -76,7 +76,7 @@ def test_out_of_order_a_record_past_the_end_does_not_end_the_window(klaviyo: Fak
     ],
     ids=["seen on the first page", "seen on the second page", "seen on the last page"],
 )
-def test_what_changes_while_a_window_is_read_out_of_order_is_left_to_the_next_sync(
+def test_changes_during_a_window_out_of_order_are_left_to_the_next_sync(
     klaviyo: FakeKlaviyo, pages: tuple[list[Instant], ...]
 ) -> None:
     answer = pages_of(*pages)
@@ -98,15 +98,15 @@ def test_one_window_out_of_order_caps_the_checkpoint_of_all_windows(
     add_profiles(klaviyo, START + 2 * DAY, START, START + DAY, NOW - 2 * HOUR)
     understand = klaviyo._understand
 
-    def by_id(*question: Any) -> tuple[int, Any, Any]:
+    def by_id(*request: Any) -> tuple[int, Any, Any]:
         klaviyo.now += 60 * SECOND
-        size, matches, _ = understand(*question)
+        size, matches, _ = understand(*request)
         return size, matches, lambda row: row["id"]
 
     monkeypatch.setattr(klaviyo, "_understand", by_id)
     output = sync("profiles", num_workers=2)
     assert len(output.ids()) == 4
-    assert len(klaviyo.questions()) > 1
+    assert len(klaviyo.first_pages()) > 1
     assert positions(output, "profiles")[-1] <= NOW + 60 * SECOND - CONSISTENCY_LAG
 
 

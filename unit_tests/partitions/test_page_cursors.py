@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from source_klaviyo.sync.instants import DAY, HOUR, SECOND, for_filter
-from unit_tests.fake_api import NOW, FakeKlaviyo, Refused, Request, sync
+from unit_tests.fake_api import NOW, FakeKlaviyo, Rejected, Request, sync
 from unit_tests.partitions.syncs import (
     SINCE,
     START,
@@ -37,7 +37,7 @@ def test_after_an_expired_page_cursor_no_record_is_lost_or_emitted_twice(
     output = sync("events", num_workers=1)
     assert output.raised is None
     assert output.ids() == ids
-    assert [params["filter"] for params in klaviyo.questions()] == [
+    assert [params["filter"] for params in klaviyo.first_pages()] == [
         f"greater-or-equal(datetime,{for_filter(START)})",
         f"greater-or-equal(datetime,{for_filter(SINCE + 5 * SECOND)})",
     ]
@@ -63,7 +63,7 @@ def test_page_cursors_may_expire_any_number_of_times_while_the_read_makes_progre
     output = sync("events", num_workers=1)
     assert output.raised is None
     assert sorted(set(output.ids())) == ids
-    assert len(klaviyo.refusals) > 5
+    assert len(klaviyo.rejections) > 5
 
 
 def test_page_cursors_that_never_work_fail_the_stream(klaviyo: FakeKlaviyo) -> None:
@@ -139,11 +139,11 @@ def test_hours_are_counted_once_although_page_cursors_expire(klaviyo: FakeKlaviy
 
 
 def test_a_page_size_rejected_during_a_window_repeats_no_record(klaviyo: FakeKlaviyo) -> None:
-    klaviyo.may_refuse, klaviyo.page_limit = True, 3
+    klaviyo.may_reject, klaviyo.page_limit = True, 3
 
     def before(request: Request) -> None:
         if len(klaviyo.requests) > 3 and request.params["page[size]"] == "1000":
-            raise Refused("Page size must be between 1 and 200.", "page[size]")
+            raise Rejected("Page size must be between 1 and 200.", "page[size]")
 
     klaviyo.before = before
     ids = add_events(klaviyo, *seconds(20))

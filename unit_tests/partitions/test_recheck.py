@@ -150,7 +150,7 @@ def test_no_event_is_emitted_twice_if_none_is_late(account: Account) -> None:
 def test_a_recheck_requests_only_dates_of_hours_that_are_due(account: Account) -> None:
     account.klaviyo.requests.clear()
     account.sync(after=2 * HOUR)
-    looks = [params for params in account.klaviyo.questions("events") if "include" not in params]
+    looks = [params for params in account.klaviyo.first_pages("events") if "include" not in params]
     assert {look["fields[event]"] for look in looks} == {"datetime"}
     assert sorted(look["filter"] for look in looks) == [
         f"greater-or-equal(datetime,{start}Z),less-than(datetime,{end}Z)"
@@ -311,7 +311,7 @@ def test_every_event_is_emitted_and_hours_are_counted_exactly_whatever_happens(
         for _ in range(8):
             account.sync(after=DAY)
         assert {row["id"] for row in klaviyo.rows["events"]} == set(account.table)
-        assert klaviyo.refusals == []
+        assert klaviyo.rejections == []
 
 
 def assert_counted(account: Account) -> None:

@@ -29,15 +29,15 @@ def test_a_slow_dense_stream_is_split_and_no_record_is_lost_or_emitted_twice(kla
     ids = add(klaviyo, {"email_templates": "templates"}.get(stream, stream), skewed(300))
     output = sync(stream)
     assert output.raised is None
-    assert len(klaviyo.questions()) >= 3
+    assert len(klaviyo.first_pages()) >= 3
     assert Counter(output.ids()) == Counter(ids)
     assert_states_are_true(output, stream, klaviyo.now)
     assert positions(output, stream)[-1] == NOW - CONSISTENCY_LAG
 
 
-@pytest.mark.parametrize(("seconds", "questions"), [(10, 4), (90, 5)])
+@pytest.mark.parametrize(("seconds", "requests"), [(10, 4), (90, 5)])
 def test_the_end_of_events_is_read_once_more_if_the_rest_took_long(
-    klaviyo: FakeKlaviyo, monkeypatch: pytest.MonkeyPatch, seconds: int, questions: int
+    klaviyo: FakeKlaviyo, monkeypatch: pytest.MonkeyPatch, seconds: int, requests: int
 ) -> None:
     klaviyo.open_windows(monkeypatch, 3)
     klaviyo.page_limit = 4
@@ -51,11 +51,11 @@ def test_the_end_of_events_is_read_once_more_if_the_rest_took_long(
     klaviyo.before = before
     assert sync("events", num_workers=10).ids() == ids
     # the windows to begin with, and what lies behind the second that fills pages
-    assert len(klaviyo.questions()) == questions
+    assert len(klaviyo.first_pages()) == requests
 
 
 @pytest.mark.parametrize(("stream", "late"), [("events", 8), ("events", 45), ("profiles", 45), ("lists", 8)])
-def test_a_record_that_comes_late_behind_a_split_is_read(
+def test_a_late_record_past_a_split_is_read(
     klaviyo: FakeKlaviyo, monkeypatch: pytest.MonkeyPatch, stream: str, late: int
 ) -> None:
     klaviyo.page_limit = 10
@@ -71,8 +71,8 @@ def test_a_record_that_comes_late_behind_a_split_is_read(
     monkeypatch.setattr("source_klaviyo.sync.splitting.WindowPlan.split_after", divide_once)
     understand = klaviyo._understand
 
-    def with_late_record(*question: Any) -> tuple[int, Any, Any]:
-        size, matches, key = understand(*question)
+    def with_late_record(*request: Any) -> tuple[int, Any, Any]:
+        size, matches, key = understand(*request)
         return size, matches, lambda row: (key(row)[0] + late * SECOND * (row["id"] == ids[54]), row["id"])
 
     monkeypatch.setattr(klaviyo, "_understand", with_late_record)
@@ -86,7 +86,7 @@ def test_splits_need_few_more_requests_than_pages(klaviyo: FakeKlaviyo) -> None:
     add_events(klaviyo, *skewed(900))
     sync("events")
     pages = len(klaviyo.rows["events"]) // 3
-    assert len(klaviyo.questions()) > 5
+    assert len(klaviyo.first_pages()) > 5
     assert len(klaviyo.requests) <= pages * 1.5 + 24
 
 
@@ -95,7 +95,7 @@ def test_windows_begin_at_whole_seconds_and_never_in_the_future(klaviyo: FakeKla
     add_events(klaviyo, *skewed(300))
     sync("events")
     starts, ends = set(), set()
-    for params in klaviyo.questions():
+    for params in klaviyo.first_pages():
         bounds = dict(bound.rstrip(")").split("(datetime,") for bound in params["filter"].split("),"))
         starts.add(bounds["greater-or-equal"])
         ends.add(bounds.get("less-than"))

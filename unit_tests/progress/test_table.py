@@ -73,7 +73,7 @@ def test_a_narrow_terminal_shows_as_many_columns_as_fit(stage: Stage, width: int
         assert name.startswith(line.split()[0].rstrip("…"))
 
 
-def test_each_figure_stands_in_its_column(stage: Stage) -> None:
+def test_each_figure_is_in_its_column(stage: Stage) -> None:
     table = lines(stage, 160)
 
     assert table[0] == "2 of 4 streams ended after 10 s"
@@ -84,7 +84,7 @@ def test_each_figure_stands_in_its_column(stage: Stage) -> None:
     assert table[6].split() == ["Total", "12,345,681", "10", "s", "1,234,568", "3"]
 
 
-def test_a_low_terminal_shows_active_and_failed_streams_first() -> None:
+def test_a_short_terminal_shows_active_and_failed_streams_first() -> None:
     names = [f"stream_{number:02}" for number in range(52)]
     stage = Stage(*names)
     active = names[::7]

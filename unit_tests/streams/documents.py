@@ -33,17 +33,17 @@ def resource(kind: str, identity: str, related: Mapping[str, list[str]] | None =
     return {"type": kind, "id": identity, "attributes": attributes, "relationships": relationships}
 
 
-def answers(klaviyo: FakeKlaviyo, table: Mapping[str, tuple[int, bytes] | Callable[[Request], Any]]) -> None:
-    """Answer each path so."""
+def serve(klaviyo: FakeKlaviyo, table: Mapping[str, tuple[int, bytes] | Callable[[Request], Any]]) -> None:
+    """Respond to each path as the table says."""
 
     def before(request: Request) -> tuple[int, bytes]:
-        answer = table[request.resource]
-        return answer(request) if callable(answer) else answer
+        response = table[request.resource]
+        return response(request) if callable(response) else response
 
     klaviyo.before = before
 
 
-def asked(klaviyo: FakeKlaviyo) -> list[str]:
+def requested_paths(klaviyo: FakeKlaviyo) -> list[str]:
     return [request.resource for request in klaviyo.requests]
 
 

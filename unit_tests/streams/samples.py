@@ -92,20 +92,20 @@ def compact(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def answer_with(klaviyo: FakeKlaviyo, *resources: bytes | Mapping[str, Any]) -> None:
-    """Let the first question have these resources for an answer, and all others none."""
+def respond_with(klaviyo: FakeKlaviyo, *resources: bytes | Mapping[str, Any]) -> None:
+    """Respond to the first request with these resources, and to all others with none."""
     bodies = [one if isinstance(one, bytes) else compact(one) for one in resources]
-    answers = iter([b'{"data":[%s],"included":[{"type":"x","id":"y"}],"links":{"next":null}}' % b",".join(bodies)])
+    bodies_left = iter([b'{"data":[%s],"included":[{"type":"x","id":"y"}],"links":{"next":null}}' % b",".join(bodies)])
 
     def before(request: Request) -> tuple[int, bytes]:
         awaited = request.resource != "campaigns" or "'email'),equals(archived,false)" in request.params["filter"]
-        return 200, next(answers, b'{"data":[]}') if awaited else b'{"data":[]}'
+        return 200, next(bodies_left, b'{"data":[]}') if awaited else b'{"data":[]}'
 
     klaviyo.before = before
 
 
 def expected(name: str) -> dict[str, Any]:
-    """What becomes of a resource."""
+    """Return the record that a resource becomes."""
     record = resource(name)
     record[CURSORS[name]] = record["attributes"][CURSORS[name]]
     if name == "campaigns":

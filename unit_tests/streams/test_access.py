@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airbyte_cdk.models import FailureType
 
-from unit_tests.fake_api import FakeKlaviyo, Refused, error, sync
+from unit_tests.fake_api import FakeKlaviyo, Rejected, error, sync
 
 if TYPE_CHECKING:
     from unit_tests.fake_api import Request
@@ -56,7 +56,7 @@ def test_a_scope_that_klaviyo_names_is_named_with_the_remedy(klaviyo: FakeKlaviy
     )
 
 
-def test_a_refusal_without_a_reason_may_be_a_scope(klaviyo: FakeKlaviyo) -> None:
+def test_a_403_without_a_reason_may_be_a_missing_scope(klaviyo: FakeKlaviyo) -> None:
     assert message(klaviyo, "tags", GENERIC) == (
         "Stream tags cannot be read (403): if the key has custom access, it needs the scope tags:read; if it has it, "
         "this account has no access. Create a key with access in Klaviyo, or deselect the stream. "
@@ -93,16 +93,16 @@ def test_a_metric_of_the_settings_that_klaviyo_does_not_know_names_the_setting(
     def refuse(request: Request) -> tuple[int, bytes] | None:
         if request.resource == "accounts":
             return 200, b'{"data":[]}'
-        raise Refused("Metric IDs ['M1'] do not exist.", "filter")
+        raise Rejected("Metric IDs ['M1'] do not exist.", "filter")
 
-    klaviyo.may_refuse = True
+    klaviyo.may_reject = True
     klaviyo.before = refuse
     (said,) = sync(stream, **settings).errors(stream)
     assert said.failure_type == FailureType.config_error
     assert said.message.startswith(f"Klaviyo refuses what the setting {named} holds (400): correct it.")
 
 
-def test_a_metric_of_the_account_that_klaviyo_does_not_know_costs_no_other_metric(
+def test_a_metric_of_the_account_that_klaviyo_does_not_know_affects_no_other_metric(
     klaviyo: FakeKlaviyo, log: pytest.LogCaptureFixture
 ) -> None:
     def answer(request: Request) -> tuple[int, bytes]:

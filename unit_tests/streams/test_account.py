@@ -8,7 +8,7 @@ import pytest
 
 from source_klaviyo.sync.instants import DAY, HOUR, SECOND, Instant, for_filter
 from unit_tests.fake_api import FakeKlaviyo, Output, error, sync
-from unit_tests.streams.documents import GONE, answers, item, page
+from unit_tests.streams.documents import GONE, item, page, serve
 
 if TYPE_CHECKING:
     from unit_tests.fake_api import Request
@@ -36,7 +36,7 @@ def single(updated: str = CONFIGURED) -> dict[str, Any]:
 
 @pytest.mark.parametrize("stream", SINGLE)
 def test_a_resource_of_the_account_is_requested_by_the_accounts_id(klaviyo: FakeKlaviyo, stream: str) -> None:
-    answers(klaviyo, {"accounts": page(ACCOUNT), SINGLE[stream]: item(single())})
+    serve(klaviyo, {"accounts": page(ACCOUNT), SINGLE[stream]: item(single())})
     output = sync(stream)
     (record,) = output.records()
     assert (record["id"], record["account_id"]) == ("Ab/1", "Ab/1")
@@ -49,7 +49,7 @@ def test_a_resource_of_the_account_is_requested_by_the_accounts_id(klaviyo: Fake
 def test_an_account_without_the_resource_has_no_record_and_no_error(
     klaviyo: FakeKlaviyo, stream: str, answer: tuple[int, bytes]
 ) -> None:
-    answers(klaviyo, {"accounts": page(ACCOUNT), SINGLE[stream]: answer})
+    serve(klaviyo, {"accounts": page(ACCOUNT), SINGLE[stream]: answer})
     output = sync(stream)
     assert ids(output) == []
     assert output.statuses(stream)[-1] == "COMPLETE"
@@ -57,7 +57,7 @@ def test_an_account_without_the_resource_has_no_record_and_no_error(
 
 def test_a_configuration_is_emitted_again_only_if_it_has_changed(klaviyo: FakeKlaviyo) -> None:
     table = {"accounts": page(ACCOUNT), SINGLE["text_messaging_configurations"]: item(single())}
-    answers(klaviyo, table)
+    serve(klaviyo, table)
     stream = "text_messaging_configurations"
     first = sync(stream)
     klaviyo.now += HOUR
@@ -107,14 +107,14 @@ def senders(*registered: str) -> tuple[int, bytes]:
 
 
 def test_registrations_are_included_with_their_senders(klaviyo: FakeKlaviyo) -> None:
-    answers(klaviyo, {"text-messaging-senders": senders(CONFIGURED, CONFIGURED)})
+    serve(klaviyo, {"text-messaging-senders": senders(CONFIGURED, CONFIGURED)})
     records = sync("text_messaging_sender_registrations").records()
     assert {record["id"]: record["text_messaging_sender_id"] for record in records} == {"R0": "S0", "R1": "S1"}
-    assert klaviyo.questions() == [{"include": "text-messaging-sender-registration", "page[size]": "20"}]
+    assert klaviyo.first_pages() == [{"include": "text-messaging-sender-registration", "page[size]": "20"}]
 
 
 def test_only_registrations_that_changed_are_emitted_again(klaviyo: FakeKlaviyo) -> None:
-    answers(klaviyo, {"text-messaging-senders": senders("2024-05-01T00:00:00Z", CONFIGURED)})
+    serve(klaviyo, {"text-messaging-senders": senders("2024-05-01T00:00:00Z", CONFIGURED)})
     state = {"text_messaging_sender_registrations": {"updated_at": "2024-06-01T00:00:00+0000"}}
     assert ids(sync("text_messaging_sender_registrations", state=state)) == ["R1"]
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from unit_tests.fake_api import FakeKlaviyo, Request, sync
-from unit_tests.streams.report_api import Answer, account, aggregate, asked, serve
+from unit_tests.streams.report_api import Response, account, aggregate, requested, serve
 
 
 def test_aggregates_are_what_the_setting_defines(klaviyo: FakeKlaviyo) -> None:
@@ -15,7 +15,7 @@ def test_aggregates_are_what_the_setting_defines(klaviyo: FakeKlaviyo) -> None:
     definition = {"name": "orders", "metric_id": "M1", "measurements": ["count", "sum_value"], "by": ["$flow"]}
     definition["filter"] = ['equals("$flow","a")']
     output = sync("metric_aggregates", start_date="2024-06-29", metric_aggregates=[definition])
-    assert asked(klaviyo) == [
+    assert requested(klaviyo) == [
         {
             "metric_id": "M1",
             "measurements": ["count", "sum_value"],
@@ -56,7 +56,7 @@ def test_the_ids_of_aggregates_are_those_of_earlier_versions(klaviyo: FakeKlaviy
 
 
 def test_intervals_outside_of_the_requested_period_are_dropped(klaviyo: FakeKlaviyo) -> None:
-    def with_edges(request: Request) -> Answer:
+    def with_edges(request: Request) -> Response:
         _, body = aggregate(request)
         answer = json.loads(body)
         attributes = answer["data"]["attributes"]
@@ -75,7 +75,7 @@ def test_intervals_outside_of_the_requested_period_are_dropped(klaviyo: FakeKlav
 
 
 def test_the_next_page_of_aggregates_is_requested_with_its_cursor_in_the_body(klaviyo: FakeKlaviyo) -> None:
-    def paged(request: Request) -> Answer:
+    def paged(request: Request) -> Response:
         document = json.loads(aggregate(request)[1])
         if "page_cursor" not in request.body["data"]["attributes"]:
             document["links"] = {"self": request.url, "next": f"{request.url}?page_cursor=abc"}
@@ -83,7 +83,7 @@ def test_the_next_page_of_aggregates_is_requested_with_its_cursor_in_the_body(kl
 
     serve(klaviyo, paged)
     sync("metric_aggregates", start_date="2024-06-29", metric_aggregates=[{"metric_id": "M1"}])
-    first, second = asked(klaviyo)
+    first, second = requested(klaviyo)
     assert second == {**first, "page_cursor": "abc"}
 
 
@@ -103,7 +103,7 @@ def test_without_definitions_nothing_is_requested(klaviyo: FakeKlaviyo) -> None:
 def test_only_whole_intervals_are_requested(klaviyo: FakeKlaviyo, interval: str, bounds: list[tuple[str, str]]) -> None:
     serve(klaviyo, aggregate)
     sync("metric_aggregates", start_date="2024-04-17", metric_aggregates=[{"metric_id": "M1", "interval": interval}])
-    found = [tuple(bound.partition(",")[2][:10] for bound in one["filter"]) for one in asked(klaviyo)]
+    found = [tuple(bound.partition(",")[2][:10] for bound in one["filter"]) for one in requested(klaviyo)]
     assert found == bounds
 
 
@@ -115,11 +115,11 @@ def test_a_changed_definition_is_read_from_the_start_date(klaviyo: FakeKlaviyo) 
     last = {name: first.states(name)[-1]}
     both = [old, {"metric_id": "M1", "measurements": ["unique"]}]
     sync(name, start_date="2024-06-29", metric_aggregates=both, state=last)
-    assert [one["measurements"] for one in asked(klaviyo)] == [["unique"]]
+    assert [one["measurements"] for one in requested(klaviyo)] == [["unique"]]
 
 
 def test_a_day_of_aggregates_ends_in_utc(klaviyo: FakeKlaviyo) -> None:
     klaviyo.now += 18 * 3600 * 1_000_000  # 06:00 of the second of July, still the first in Los Angeles
     serve(klaviyo, aggregate, accounts=account("America/Los_Angeles"))
     sync("metric_aggregates", start_date="2024-06-29", metric_aggregates=[{"metric_id": "M1"}])
-    assert asked(klaviyo)[0]["filter"][1] == "less-than(datetime,2024-07-02T00:00:00)"
+    assert requested(klaviyo)[0]["filter"][1] == "less-than(datetime,2024-07-02T00:00:00)"

@@ -9,7 +9,7 @@ import pytest
 from source_klaviyo.api.retry import MAX_ATTEMPTS
 from source_klaviyo.partitions.context import MAX_FAILED_WINDOWS
 from unit_tests.fake_api import HOST, FakeKlaviyo, Request, sync
-from unit_tests.streams.documents import DAY, FORBIDDEN, GONE, answers, asked, page, partitions, resource
+from unit_tests.streams.documents import DAY, FORBIDDEN, GONE, page, partitions, requested_paths, resource, serve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,10 +25,10 @@ def members(*days: int) -> tuple[int, bytes]:
 
 
 def test_a_member_is_a_pair_of_ids_and_the_date_of_joining(klaviyo: FakeKlaviyo) -> None:
-    answers(klaviyo, {"lists": page(resource("list", "L1")), "lists/L1/profiles": members(3)})
+    serve(klaviyo, {"lists": page(resource("list", "L1")), "lists/L1/profiles": members(3)})
     output = sync("list_profiles")
     assert output.records() == [{"list_id": "L1", "profile_id": "P3", "joined_group_at": DAY.format(3)}]
-    assert klaviyo.questions("lists/L1/profiles") == [
+    assert klaviyo.first_pages("lists/L1/profiles") == [
         {
             "fields[profile]": "joined_group_at",
             "filter": "greater-or-equal(joined_group_at,2024-01-01T00:00:00Z)",
@@ -40,7 +40,7 @@ def test_a_member_is_a_pair_of_ids_and_the_date_of_joining(klaviyo: FakeKlaviyo)
 
 def test_all_parents_are_read_and_each_keeps_its_state(klaviyo: FakeKlaviyo) -> None:
     lists = page(resource("list", "L1", updated="2009-01-01T00:00:00Z"), resource("list", "l1"), resource("list", "L1"))
-    answers(klaviyo, {"lists": lists, "lists/L1/profiles": members(3), "lists/l1/profiles": members()})
+    serve(klaviyo, {"lists": lists, "lists/L1/profiles": members(3), "lists/l1/profiles": members()})
     state = {
         "states": [
             {"partition": {"list_id": "L1"}, "cursor": {"joined_group_at": "2024-06-02T00:00:00+0000"}},
@@ -49,26 +49,26 @@ def test_all_parents_are_read_and_each_keeps_its_state(klaviyo: FakeKlaviyo) -> 
         ]
     }
     output = sync("list_profiles", state={"list_profiles": state})
-    assert "filter" not in klaviyo.questions("lists")[0]
-    assert klaviyo.questions("lists/L1/profiles")[0]["filter"].endswith("2024-06-01T18:00:00Z)")
-    assert klaviyo.questions("lists/l1/profiles")[0]["filter"].endswith("2024-04-30T18:00:00Z)")
+    assert "filter" not in klaviyo.first_pages("lists")[0]
+    assert klaviyo.first_pages("lists/L1/profiles")[0]["filter"].endswith("2024-06-01T18:00:00Z)")
+    assert klaviyo.first_pages("lists/l1/profiles")[0]["filter"].endswith("2024-04-30T18:00:00Z)")
     now = "2024-07-01T11:59:55+0000"
     assert partitions(output.states("list_profiles")[-1], "list_id", "joined_group_at") == {"L1": now, "l1": now}
 
 
 def test_a_new_parent_is_read_from_the_start_date(klaviyo: FakeKlaviyo) -> None:
     both = page(resource("list", "L1"), resource("list", "L2"))
-    answers(klaviyo, {"lists": both, "lists/L1/profiles": members(), "lists/L2/profiles": members(4)})
+    serve(klaviyo, {"lists": both, "lists/L1/profiles": members(), "lists/L2/profiles": members(4)})
     states = [{"partition": {"list_id": "L1"}, "cursor": {"joined_group_at": "2024-06-02T00:00:00+0000"}}]
     old = {"use_global_cursor": False, "states": states, "state": states[0]["cursor"], "lookback_window": 0}
     output = sync("list_profiles", state={"list_profiles": old})
-    assert klaviyo.questions("lists/L2/profiles")[0]["filter"].endswith("2024-01-01T00:00:00Z)")
+    assert klaviyo.first_pages("lists/L2/profiles")[0]["filter"].endswith("2024-01-01T00:00:00Z)")
     assert [record["profile_id"] for record in output.records()] == ["P4"]
 
 
 def test_a_parent_deleted_since_it_was_listed_is_no_error(klaviyo: FakeKlaviyo) -> None:
     both = page(resource("list", "L1"), resource("list", "L2"))
-    answers(klaviyo, {"lists": both, "lists/L1/profiles": GONE, "lists/L2/profiles": members(4)})
+    serve(klaviyo, {"lists": both, "lists/L1/profiles": GONE, "lists/L2/profiles": members(4)})
     output = sync("list_profiles")
     assert output.raised is None
     assert output.statuses("list_profiles")[-1] == "COMPLETE"
@@ -76,7 +76,7 @@ def test_a_parent_deleted_since_it_was_listed_is_no_error(klaviyo: FakeKlaviyo) 
 
 
 def test_a_stream_without_parents_completes_with_a_state_that_can_be_read(klaviyo: FakeKlaviyo) -> None:
-    answers(klaviyo, {"lists": page()})
+    serve(klaviyo, {"lists": page()})
     first = sync("list_profiles")
     assert first.statuses("list_profiles") == ["STARTED", "COMPLETE"]
     again = sync("list_profiles", state={"list_profiles": first.states("list_profiles")[-1]})
@@ -84,17 +84,17 @@ def test_a_stream_without_parents_completes_with_a_state_that_can_be_read(klaviy
 
 
 def test_a_scope_that_the_parents_need_is_named(klaviyo: FakeKlaviyo) -> None:
-    answers(klaviyo, {"lists": FORBIDDEN, "profiles": page()})
+    serve(klaviyo, {"lists": FORBIDDEN, "profiles": page()})
     output = sync("list_profiles", "profiles")
     (said,) = output.errors()
     assert "it needs the scopes lists:read and profiles:read" in said.message
     assert output.statuses("profiles")[-1] == "COMPLETE"
-    assert asked(klaviyo).count("lists") == 1
+    assert requested_paths(klaviyo).count("lists") == 1
 
 
 def test_parents_are_read_once_for_all_their_children(klaviyo: FakeKlaviyo) -> None:
     more = f"{HOST}/api/object-types?page%5Bcursor%5D=x"
-    answers(
+    serve(
         klaviyo,
         {
             "object-types": page(resource("object-type", "T1"), following=more),
@@ -104,7 +104,7 @@ def test_parents_are_read_once_for_all_their_children(klaviyo: FakeKlaviyo) -> N
     )
     klaviyo.before = _second_page_is_empty(klaviyo.before)
     output = sync("object_schemas", "object_records", full_refresh=True)
-    assert asked(klaviyo).count("object-types") == 2  # its two pages
+    assert requested_paths(klaviyo).count("object-types") == 2  # its two pages
     assert {record["id"]: record["object_type_id"] for record in output.records()} == {"S1": "T1", "R1": "T1"}
 
 
@@ -112,8 +112,8 @@ def _second_page_is_empty(first: Callable[[Request], Any]) -> Callable[[Request]
     return lambda request: first(request) if request.is_first_page else page()
 
 
-def test_an_id_is_quoted_in_the_path(klaviyo: FakeKlaviyo) -> None:
-    answers(klaviyo, {"lists": page(resource("list", "a/b?c")), "lists/a%2Fb%3Fc/profiles": members(1)})
+def test_an_id_is_percent_encoded_in_the_path(klaviyo: FakeKlaviyo) -> None:
+    serve(klaviyo, {"lists": page(resource("list", "a/b?c")), "lists/a%2Fb%3Fc/profiles": members(1)})
     assert len(sync("list_profiles").records()) == 1
 
 
@@ -125,7 +125,7 @@ def test_flow_messages_are_requested_for_the_actions_of_all_flows(klaviyo: FakeK
         return page(flow, included=actions) if "archived,true" in request.params["filter"] else page()
 
     message = resource("flow-message", "M1", updated=DAY.format(5))
-    answers(
+    serve(
         klaviyo,
         {"flows": flows, "flow-actions/A1/flow-messages": page(message), "flow-actions/A2/flow-messages": page()},
     )
@@ -134,10 +134,10 @@ def test_flow_messages_are_requested_for_the_actions_of_all_flows(klaviyo: FakeK
 
 
 def test_coupon_codes_are_requested_coupon_by_coupon(klaviyo: FakeKlaviyo) -> None:
-    answers(klaviyo, {"coupons": page(resource("coupon", "C1")), "coupon-codes": page(resource("coupon-code", "X"))})
+    serve(klaviyo, {"coupons": page(resource("coupon", "C1")), "coupon-codes": page(resource("coupon-code", "X"))})
     (record,) = sync("coupon_codes", full_refresh=True).records()
     assert record["coupon_id"] == "C1"
-    assert klaviyo.questions("coupon-codes")[0]["filter"] == 'any(coupon.id,["C1"])'
+    assert klaviyo.first_pages("coupon-codes")[0]["filter"] == 'any(coupon.id,["C1"])'
 
 
 # --- included ---------------------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ def test_coupon_codes_are_requested_coupon_by_coupon(klaviyo: FakeKlaviyo) -> No
 
 
 def test_a_snapshot_has_no_cursor_in_its_records_and_states(klaviyo: FakeKlaviyo) -> None:
-    answers(klaviyo, {"tags": page(resource("tag", "T1", name="a"))})
+    serve(klaviyo, {"tags": page(resource("tag", "T1", name="a"))})
     output = sync("tags", full_refresh=True)
     assert output.records()[0].keys() == {"type", "id", "attributes", "relationships"}
     assert output.states("tags") == [{"__ab_no_cursor_state_message": True}]
@@ -155,7 +155,7 @@ def test_a_snapshot_has_no_cursor_in_its_records_and_states(klaviyo: FakeKlaviyo
 
 def test_events_of_some_metrics_keep_a_state_for_each(klaviyo: FakeKlaviyo) -> None:
     event = resource("event", "E1", datetime=DAY.format(2))
-    answers(klaviyo, {"events": lambda request: page(event) if '"M1"' in request.params["filter"] else page()})
+    serve(klaviyo, {"events": lambda request: page(event) if '"M1"' in request.params["filter"] else page()})
     state = {
         "use_global_cursor": False,
         "states": [{"partition": {"event_metric_id": "M1"}, "cursor": {"datetime": "2024-06-01T00:00:00+0000"}}],
@@ -163,7 +163,7 @@ def test_events_of_some_metrics_keep_a_state_for_each(klaviyo: FakeKlaviyo) -> N
         "lookback_window": 0,
     }
     output = sync("events", state={"events": state}, event_metric_ids=" M1, M2,M1 ")
-    assert sorted(params["filter"] for params in klaviyo.questions()) == [
+    assert sorted(params["filter"] for params in klaviyo.first_pages()) == [
         'equals(metric_id,"M1"),greater-or-equal(datetime,2024-06-01T00:00:00Z)',
         'equals(metric_id,"M2"),greater-or-equal(datetime,2024-01-01T00:00:00Z)',
     ]
@@ -186,9 +186,9 @@ def test_events_of_some_metrics_keep_a_state_for_each(klaviyo: FakeKlaviyo) -> N
 def test_a_state_of_all_events_is_the_start_of_each_metric(
     klaviyo: FakeKlaviyo, state: dict[str, Any], since: str
 ) -> None:
-    answers(klaviyo, {"events": page()})
+    serve(klaviyo, {"events": page()})
     sync("events", state={"events": state}, event_metric_ids="M1")
-    assert klaviyo.questions()[0]["filter"] == f'equals(metric_id,"M1"),greater-or-equal(datetime,{since})'
+    assert klaviyo.first_pages()[0]["filter"] == f'equals(metric_id,"M1"),greater-or-equal(datetime,{since})'
 
 
 def test_an_outage_ends_a_stream_after_some_of_its_parents(klaviyo: FakeKlaviyo) -> None:
@@ -212,6 +212,6 @@ def test_parents_that_cannot_be_read_are_tried_once_for_all_their_children(klavi
 
 
 def test_the_id_of_a_coupon_may_hold_a_quote(klaviyo: FakeKlaviyo) -> None:
-    answers(klaviyo, {"coupons": page(resource("coupon", '10"OFF')), "coupon-codes": page()})
+    serve(klaviyo, {"coupons": page(resource("coupon", '10"OFF')), "coupon-codes": page()})
     sync("coupon_codes", full_refresh=True)
-    assert klaviyo.questions("coupon-codes")[0]["filter"] == 'any(coupon.id,["10\\"OFF"])'
+    assert klaviyo.first_pages("coupon-codes")[0]["filter"] == 'any(coupon.id,["10\\"OFF"])'

@@ -56,14 +56,14 @@ def name_of(stream: type[KlaviyoStream]) -> str:
     return name
 
 
-def questions(stream: KlaviyoStream) -> Iterator[dict[str, str]]:
+def requests_of(stream: KlaviyoStream) -> Iterator[dict[str, str]]:
     for resuming in (False, True):
         for _, part in stream.list_partitions(resuming=resuming):
             yield dict(stream.query(part).request_params(stream_slice={**part, **SLICE}))
 
 
 BELOW = [stream.children for stream in STREAMS if issubclass(stream, OfChanged)]
-"""What streams ask for below each resource that changed."""
+"""The collections that streams request below each resource that changed."""
 COLLECTIONS = [stream for stream in STREAMS if stream.tier.daily is None and stream.resource != "metric-aggregates"]
 COLLECTIONS += BELOW
 
@@ -79,7 +79,7 @@ def test_requests_that_are_part_of_another_stream_are_not_registered() -> None:
     assert parts & set(STREAMS) == set()
 
 
-def test_each_stream_says_what_a_record_is() -> None:
+def test_each_stream_describes_its_records() -> None:
     for stream in streams():
         assert re.fullmatch(r"[A-Z][a-z -]+", described(stream)[0]), stream.name
         assert vars(type(stream))["__doc__"], stream.name
@@ -99,20 +99,20 @@ def test_children_of_changed_resources_have_the_revision_of_their_stream() -> No
 @pytest.mark.parametrize("stream", COLLECTIONS, ids=name_of)
 def test_each_parameter_is_one_that_the_operation_accepts(stream: type[KlaviyoStream]) -> None:
     known = facts_of(stream).parameters(path_of(stream))
-    for question in questions(made(stream)):
-        assert set(question) <= set(known)
-        for name, value in question.items():
+    for params in requests_of(made(stream)):
+        assert set(params) <= set(known)
+        for name, value in params.items():
             allowed = known[name]
             assert allowed is None or set(value.split(",")) <= allowed, name
         if "page[size]" in known:
-            assert question["page[size]"] == str(facts_of(stream).operation(path_of(stream))["page"]["maximum"])
+            assert params["page[size]"] == str(facts_of(stream).operation(path_of(stream))["page"]["maximum"])
 
 
 @pytest.mark.parametrize("stream", COLLECTIONS, ids=name_of)
 def test_each_filter_is_one_that_the_operation_accepts(stream: type[KlaviyoStream]) -> None:
     declared = facts_of(stream).operation(path_of(stream)).get("filters", {})
-    for question in questions(made(stream)):
-        for operator, field, value in re.findall(r"([a-z-]+)\(([a-z_.]+),([^()]*)\)", question.get("filter", "")):
+    for params in requests_of(made(stream)):
+        for operator, field, value in re.findall(r"([a-z-]+)\(([a-z_.]+),([^()]*)\)", params.get("filter", "")):
             assert operator in declared[field]["of_lists" if value.startswith("[") else "operators"]
             known = declared[field].get("values")
             assert known is None or value.strip("'\"") in known
@@ -138,8 +138,8 @@ def test_each_scope_is_that_of_the_operation_and_of_the_parents(stream: type[Kla
 def test_templates_are_read_without_a_link_that_differs_in_each_response() -> None:
     """Revision 2026-10-15 adds a presigned `screenshot_url`, so who moves the stream has to leave it out."""
     shown = facts_of(EmailTemplates).fields("template", "/api/templates") or ()
-    for question in questions(made(EmailTemplates)):
-        asked = question["fields[template]"].split(",") if "fields[template]" in question else shown
+    for params in requests_of(made(EmailTemplates)):
+        asked = params["fields[template]"].split(",") if "fields[template]" in params else shown
         assert "screenshot_url" not in asked
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from unit_tests.fake_api import FakeKlaviyo, Request, sync
-from unit_tests.streams.documents import DAY, GONE, answers, item, page, resource
+from unit_tests.streams.documents import DAY, GONE, item, page, resource, serve
 
 
 def test_campaigns_detailed_have_messages_and_an_estimate(klaviyo: FakeKlaviyo) -> None:
@@ -21,7 +21,7 @@ def test_campaigns_detailed_have_messages_and_an_estimate(klaviyo: FakeKlaviyo) 
         return page(*campaigns, included=messages) if wanted else page()
 
     estimation = resource("campaign-recipient-estimation", "C1", estimated_recipient_count=12)
-    answers(
+    serve(
         klaviyo,
         {
             "campaigns": by_channel,
@@ -57,7 +57,7 @@ def test_a_campaign_may_have_no_messages_at_all(klaviyo: FakeKlaviyo) -> None:
 @pytest.mark.parametrize(("stream", "kind"), [("lists_detailed", "list"), ("segments_detailed", "segment")])
 def test_detailed_groups_are_counted_and_deleted_ones_left_out(klaviyo: FakeKlaviyo, stream: str, kind: str) -> None:
     counted = resource(kind, "G1", updated=DAY.format(1), profile_count=5)
-    answers(
+    serve(
         klaviyo,
         {
             f"{kind}s": page(*(resource(kind, one, updated=DAY.format(1), is_active=True) for one in ("G1", "G2"))),
@@ -67,7 +67,7 @@ def test_detailed_groups_are_counted_and_deleted_ones_left_out(klaviyo: FakeKlav
     )
     (record,) = sync(stream).records()
     assert record == {**counted, "updated": DAY.format(1)}
-    assert klaviyo.questions(f"{kind}s/G1") == [{f"additional-fields[{kind}]": "profile_count"}]
+    assert klaviyo.first_pages(f"{kind}s/G1") == [{f"additional-fields[{kind}]": "profile_count"}]
 
 
 def test_events_detailed_have_what_is_included_in_their_relationships(klaviyo: FakeKlaviyo) -> None:
@@ -86,7 +86,7 @@ def test_events_detailed_have_what_is_included_in_their_relationships(klaviyo: F
         {"type": "metric", "id": "M1", "attributes": {"name": "Placed Order"}},
         {"type": "attribution", "id": "A1", "relationships": campaign},
     ]
-    answers(klaviyo, {"events": page(event, included=included)})
+    serve(klaviyo, {"events": page(event, included=included)})
     (record,) = sync("events_detailed").records()
     assert record["relationships"] == {
         "profile": {"data": {"type": "profile", "id": "P1"}},

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from unit_tests.fake_api import FakeKlaviyo, Output, Refused, sync
+from unit_tests.fake_api import FakeKlaviyo, Output, Rejected, sync
 
 if TYPE_CHECKING:
     from unit_tests.fake_api import Request
@@ -26,7 +26,7 @@ class Server:
         self.flag, self.cursor = STREAMS[stream]
         self.stream, self.refuses, self.ignores = stream, refuses, ignores
         self.rows: list[dict[str, Any]] = []
-        klaviyo.may_refuse = refuses
+        klaviyo.may_reject = refuses
         klaviyo.before = self.answer
 
     def add(self, identity: str, updated: str, value: str | None) -> None:
@@ -37,7 +37,7 @@ class Server:
         filters = request.params.get("filter", "")
         asked = next((value for value in ("true", "false") if f"equals({self.flag},{value})" in filters), None)
         if asked and self.refuses:
-            raise Refused(f"'{self.flag}' cannot be filtered on.", "filter")
+            raise Rejected(f"'{self.flag}' cannot be filtered on.", "filter")
         wanted = None if self.ignores else asked or LISTED[self.stream]
         found = [row for row in self.rows if wanted in (None, json.dumps(row["attributes"].get(self.flag)))]
         since = filters.rpartition(",")[2].rstrip(")")
@@ -109,7 +109,7 @@ def test_records_are_emitted_once_if_klaviyo_rejects_the_filter(
 def test_reviews_of_every_status_are_requested(klaviyo: FakeKlaviyo) -> None:
     klaviyo.before = lambda _: (200, b'{"data":[]}')
     sync("reviews")
-    (asked,) = klaviyo.questions("reviews")
+    (asked,) = klaviyo.first_pages("reviews")
     assert asked["filter"] == 'equals(status,"all")'
     assert asked["include"] == "events"
 
@@ -117,10 +117,10 @@ def test_reviews_of_every_status_are_requested(klaviyo: FakeKlaviyo) -> None:
 def test_reviews_are_read_without_the_status_if_klaviyo_rejects_it(klaviyo: FakeKlaviyo) -> None:
     def answer(request: Request) -> tuple[int, bytes]:
         if "filter" in request.params:
-            raise Refused("'all' is no status.", "filter")
+            raise Rejected("'all' is no status.", "filter")
         return 200, b'{"data":[{"type":"review","id":"R1","attributes":{"updated":"2024-06-10T00:00:00Z"}}]}'
 
-    klaviyo.may_refuse = True
+    klaviyo.may_reject = True
     klaviyo.before = answer
     assert sync("reviews").ids() == ["R1"]
-    assert klaviyo.questions("reviews")[-1]["include"] == "events"  # what is not refused stays
+    assert klaviyo.first_pages("reviews")[-1]["include"] == "events"  # what is not refused stays

@@ -17,7 +17,7 @@ from unit_tests.fake_api import CONFIG, HOST, Client, FakeKlaviyo
 if TYPE_CHECKING:
     from collections.abc import Mapping
 from unit_tests.streams.core import CURSORS, NAMES
-from unit_tests.streams.samples import answer_with, compact, expected, resource
+from unit_tests.streams.samples import compact, expected, resource, respond_with
 
 
 def response(*resources: Mapping[str, Any], following: str | None = None) -> requests.Response:
@@ -61,10 +61,10 @@ def test_the_next_page_is_that_of_the_link(name: str) -> None:
 def test_records_can_be_read_without_the_concurrent_engine(klaviyo: FakeKlaviyo, name: str) -> None:
     config = Config.parse(CONFIG, {})
     stream = type(by_name()[name])(config, Client(klaviyo, "pk_made_up"), None)  # type: ignore[arg-type]
-    answer_with(klaviyo, resource(name))
+    respond_with(klaviyo, resource(name))
     assert list(stream.read_records(SyncMode.full_refresh)) == [expected(name)]
     first = {**stream.list_partitions(resuming=False)[0][1], "start": first_start(name)}
-    assert klaviyo.questions()[0] == stream.query(first).request_params(stream_slice=first)
+    assert klaviyo.first_pages()[0] == stream.query(first).request_params(stream_slice=first)
 
 
 def first_start(name: str) -> Instant:

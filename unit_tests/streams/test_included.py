@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from unit_tests.fake_api import FakeKlaviyo, Request, error, sync
-from unit_tests.streams.documents import DAY, FORBIDDEN, answers, page, resource
+from unit_tests.streams.documents import DAY, FORBIDDEN, page, resource, serve
 
 
 def test_included_resources_hold_their_parents_id_and_only_changed_ones_are_emitted(klaviyo: FakeKlaviyo) -> None:
@@ -17,7 +17,7 @@ def test_included_resources_hold_their_parents_id_and_only_changed_ones_are_emit
         assert "updated" not in request.params["filter"]
         return page(flow, included=[*actions, other]) if "archived,false" in request.params["filter"] else page()
 
-    answers(klaviyo, {"flows": flows})
+    serve(klaviyo, {"flows": flows})
     state = {"flow_actions": {"updated": "2024-06-02T00:00:00+0000"}}
     output = sync("flow_actions", state=state)
     assert [(one["id"], one["flow_id"], one["updated"]) for one in output.records()] == [
@@ -28,7 +28,7 @@ def test_included_resources_hold_their_parents_id_and_only_changed_ones_are_emit
 
 
 def test_a_page_whose_parents_include_nothing_has_no_records(klaviyo: FakeKlaviyo) -> None:
-    answers(klaviyo, {"profiles": page(resource("profile", "P1", {"conversations": []}))})
+    serve(klaviyo, {"profiles": page(resource("profile", "P1", {"conversations": []}))})
     output = sync("conversations", full_refresh=True)
     assert (output.raised, output.records()) == (None, [])
 
@@ -38,14 +38,14 @@ def test_a_conversation_names_its_profile_though_a_fieldset_would_drop_the_relat
         related = {} if "fields[profile]" in request.params else {"conversations": ["C1"]}
         return page(resource("profile", "P1", related), included=[resource("conversation", "C1")])
 
-    answers(klaviyo, {"profiles": profiles})
+    serve(klaviyo, {"profiles": profiles})
     (record,) = sync("conversations", full_refresh=True).records()
     assert (record["id"], record["profile_id"]) == ("C1", "P1")
 
 
 def test_a_relationship_may_be_null(klaviyo: FakeKlaviyo) -> None:
     flow = {"type": "flow", "id": "F1", "relationships": {"flow-actions": None}}
-    answers(klaviyo, {"flows": page(flow)})
+    serve(klaviyo, {"flows": page(flow)})
     assert sync("flow_actions").raised is None
 
 
@@ -56,7 +56,7 @@ def test_resources_included_with_a_changed_parent_count_as_changed(klaviyo: Fake
         for flow, day in (("still", 1), ("moved", 20))
     ]
     actions = [resource("flow-action", f"{flow}-1", updated=DAY.format(10)) for flow in ("still", "moved")]
-    answers(klaviyo, {"flows": page(*flows, included=actions)})
+    serve(klaviyo, {"flows": page(*flows, included=actions)})
 
     output = sync("flow_actions", state={"flow_actions": {"updated": DAY.format(15)}})
 
@@ -71,7 +71,7 @@ def test_tags_that_the_key_may_not_read_are_left_out(
     klaviyo: FakeKlaviyo, log: pytest.LogCaptureFixture, refusal: tuple[int, bytes]
 ) -> None:
     group = page(resource("list", "L1", updated=DAY.format(1)))
-    answers(klaviyo, {"lists": lambda request: refusal if "include" in request.params else group})
+    serve(klaviyo, {"lists": lambda request: refusal if "include" in request.params else group})
     output = sync("lists")
     assert output.raised is None
     assert output.ids() == ["L1"]

@@ -85,7 +85,9 @@ def read_again(klaviyo: FakeKlaviyo, stream: str, before: Output, after: int = 1
     return sync(stream, state={stream: before.states(stream)[-1]})
 
 
-def test_a_record_that_appears_behind_the_state_is_emitted_by_the_next_sync(klaviyo: FakeKlaviyo, stream: str) -> None:
+def test_a_record_that_appears_with_a_date_before_the_state_is_emitted_by_the_next_sync(
+    klaviyo: FakeKlaviyo, stream: str
+) -> None:
     server = Server(klaviyo, stream)
     old = server.add(48 * HOUR, 3 * HOUR)
     first = sync(stream)
@@ -119,7 +121,7 @@ def test_a_record_that_appears_after_the_lag_is_not_emitted(klaviyo: FakeKlaviyo
     assert ids_of(read_again(klaviyo, "list_profiles", first)) == []
 
 
-def test_a_member_that_leaves_makes_its_hour_be_emitted_again_and_nothing_else(klaviyo: FakeKlaviyo) -> None:
+def test_if_a_member_leaves_only_its_hour_is_emitted_again(klaviyo: FakeKlaviyo) -> None:
     server = Server(klaviyo, "list_profiles")
     one, _ = server.add(2 * HOUR, 2 * HOUR)
     first = sync("list_profiles")
@@ -127,7 +129,7 @@ def test_a_member_that_leaves_makes_its_hour_be_emitted_again_and_nothing_else(k
     assert ids_of(read_again(klaviyo, "list_profiles", first)) == [one]
 
 
-def test_a_state_without_fingerprints_makes_the_hours_of_the_lag_be_emitted_again(klaviyo: FakeKlaviyo) -> None:
+def test_after_a_state_without_fingerprints_the_hours_of_the_lag_are_emitted_again(klaviyo: FakeKlaviyo) -> None:
     server = Server(klaviyo, "list_profiles")
     _, recent = server.add(10 * HOUR, 2 * HOUR)
     first = sync("list_profiles")
@@ -149,7 +151,7 @@ def test_more_records_than_can_be_held_back_are_emitted_again(klaviyo: FakeKlavi
     assert ids_of(read_again(klaviyo, "list_profiles", first)) == many
 
 
-def test_no_state_covers_held_records_of_a_sync_that_fails_before_they_are_out(klaviyo: FakeKlaviyo) -> None:
+def test_no_state_covers_held_back_records_of_a_sync_that_fails_before_they_are_emitted(klaviyo: FakeKlaviyo) -> None:
     server = Server(klaviyo, "list_profiles")
     server.add(3 * HOUR, MINUTE)
     first = sync("list_profiles")

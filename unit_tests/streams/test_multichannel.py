@@ -11,7 +11,7 @@ from airbyte_cdk.models import SyncMode
 
 from source_klaviyo.source import SourceKlaviyo
 from source_klaviyo.sync.instants import HOUR, SECOND, Instant, for_filter, parse_instant
-from unit_tests.fake_api import CONFIG, FakeKlaviyo, Output, Refused, sync
+from unit_tests.fake_api import CONFIG, FakeKlaviyo, Output, Rejected, sync
 from unit_tests.streams.documents import GONE, page
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Account:
         self.messages: list[dict[str, Any]] = []
         self.variations: dict[str, list[dict[str, Any]]] = {}
         self.gone: set[str] = set()
-        klaviyo.may_refuse = listing == "refuses"
+        klaviyo.may_reject = listing == "refuses"
         klaviyo.before = self.answer
 
     def campaign(self, identity: str, updated: str, *, archived: bool | None = False, audiences: Any = ()) -> None:
@@ -86,7 +86,7 @@ class Account:
         found = re.search(r"equals\(archived,(true|false)\)", params.get("filter", ""))
         asked = found.group(1) if found else None
         if asked and self.listing == "refuses":
-            raise Refused("'archived' cannot be filtered on.", "filter")
+            raise Rejected("'archived' cannot be filtered on.", "filter")
         wanted = None if self.listing == "ignores" else asked or ("false" if self.listing == "hides" else None)
         shown = [each for each in self.campaigns if wanted in (None, self._archived(each))]
         shown = self._since(shown, "updated_at", params)
@@ -110,8 +110,8 @@ class Account:
         found = [row for row in rows if parse_instant(row["attributes"][cursor]) >= start]
         return sorted(found, key=lambda row: str(row["attributes"][cursor]))
 
-    def asked_for_variations(self) -> list[str]:
-        """The messages whose variations were asked for, and forget the requests."""
+    def take_variation_requests(self) -> list[str]:
+        """Return the messages whose variations were requested, and forget the requests."""
         paths = [request.resource.split("/") for request in self.klaviyo.requests]
         self.klaviyo.requests.clear()
         return sorted(parts[1] for parts in paths if len(parts) == 3)
@@ -162,7 +162,7 @@ def test_an_increment_emits_the_campaigns_that_changed(klaviyo: FakeKlaviyo) -> 
     account.campaign("d", ago(klaviyo, MINUTE), archived=True)
     state = first.states("campaigns_multichannel")[-1]
     assert ids(sync("campaigns_multichannel", state={"campaigns_multichannel": state})) == ["c", "d"]
-    assert "greater-or-equal(updated_at,2024-07-01T11:59:55Z)" in klaviyo.questions("campaigns")[-1]["filter"]
+    assert "greater-or-equal(updated_at,2024-07-01T11:59:55Z)" in klaviyo.first_pages("campaigns")[-1]["filter"]
 
 
 # --- audiences ------------------------------------------------------------------------------------------------
@@ -199,7 +199,7 @@ def test_messages_are_requested_by_date_and_with_their_campaign(klaviyo: FakeKla
     account = Account(klaviyo)
     account.message("m", NEW)
     assert ids(sync("campaign_messages_multichannel")) == ["m"]
-    assert klaviyo.questions() == [
+    assert klaviyo.first_pages() == [
         {
             "include": "campaign",
             "fields[campaign]": "created_at",
@@ -235,7 +235,7 @@ def test_variations_hold_the_id_of_their_message_and_their_own_date(klaviyo: Fak
         ("m-0", "m", OLD),
         ("m-1", "m", "2024-05-02T00:00:00Z"),
     ]
-    assert account.asked_for_variations() == ["m", "n"]
+    assert account.take_variation_requests() == ["m", "n"]
 
 
 def test_variations_are_requested_of_changed_messages_only(klaviyo: FakeKlaviyo) -> None:
@@ -243,14 +243,14 @@ def test_variations_are_requested_of_changed_messages_only(klaviyo: FakeKlaviyo)
     account.message("m", OLD, OLD)
     account.message("n", ago(klaviyo, 30 * MINUTE), OLD)  # within the hours that are read again
     first = sync("campaign_variations")
-    assert account.asked_for_variations() == ["m", "n"]
+    assert account.take_variation_requests() == ["m", "n"]
     klaviyo.now += HOUR
     second = sync("campaign_variations", state={"campaign_variations": first.states("campaign_variations")[-1]})
-    assert (ids(second), account.asked_for_variations()) == ([], [])
+    assert (ids(second), account.take_variation_requests()) == ([], [])
     klaviyo.now += HOUR
     account.message("m", ago(klaviyo, MINUTE), OLD, OLD)
     third = sync("campaign_variations", state={"campaign_variations": second.states("campaign_variations")[-1]})
-    assert (ids(third), account.asked_for_variations()) == (["m-0", "m-1"], ["m"])
+    assert (ids(third), account.take_variation_requests()) == (["m-0", "m-1"], ["m"])
 
 
 def test_a_message_deleted_since_it_was_listed_has_no_variations(klaviyo: FakeKlaviyo) -> None:

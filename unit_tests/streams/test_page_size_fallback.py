@@ -8,28 +8,28 @@ from typing import Any
 
 import pytest
 
-from unit_tests.fake_api import FakeKlaviyo, Refused, Request, sync
+from unit_tests.fake_api import FakeKlaviyo, Rejected, Request, sync
 from unit_tests.streams.core import fill, state_of
 
 
 def refuse_pages_of(*sizes: str) -> Any:
     def before(request: Request) -> None:
         if request.params.get("page[size]") in sizes:
-            raise Refused("Page size must be between 1 and 200.", "page[size]")
+            raise Rejected("Page size must be between 1 and 200.", "page[size]")
 
     return before
 
 
 def test_events_fall_back_once_to_pages_of_200_and_log_it(klaviyo: FakeKlaviyo, log: pytest.LogCaptureFixture) -> None:
-    klaviyo.may_refuse = True
+    klaviyo.may_reject = True
     klaviyo.before = refuse_pages_of("1000")
     klaviyo.page_limit = 2
     ids = fill(klaviyo, "events", 5)
     assert sync("events", num_workers=1).ids() == ids
-    assert [params["page[size]"] for params in klaviyo.questions()] == ["1000", "200"]
+    assert [params["page[size]"] for params in klaviyo.first_pages()] == ["1000", "200"]
     said = [record.message for record in log.records if "refuses pages" in record.message]
     assert said == ["Klaviyo refuses pages of 1000 for stream events; continuing with pages of 200."]
-    assert len(klaviyo.refusals) == 1
+    assert len(klaviyo.rejections) == 1
 
 
 @pytest.mark.parametrize(
@@ -46,34 +46,34 @@ def test_events_fall_back_once_to_pages_of_200_and_log_it(klaviyo: FakeKlaviyo, 
 def test_a_page_size_that_klaviyo_rejects_is_reduced(
     klaviyo: FakeKlaviyo, stream: str, refused: tuple[str, ...], asked: list[str | None]
 ) -> None:
-    klaviyo.may_refuse = True
+    klaviyo.may_reject = True
     klaviyo.before = refuse_pages_of(*refused)
     ids = fill(klaviyo, stream, 3)
     output = sync(stream)
     assert output.raised is None
     assert output.ids() == ids
-    assert [params.get("page[size]") for params in klaviyo.questions()] == asked
+    assert [params.get("page[size]") for params in klaviyo.first_pages()] == asked
 
 
-def all_refused_at_once(klaviyo: FakeKlaviyo, size: str, parts: int) -> None:
-    """Each part asks with the same size before any is refused; the first has asked again before the others go on."""
+def reject_all_at_once(klaviyo: FakeKlaviyo, size: str, parts: int) -> None:
+    """Reject each partition's request after all have sent theirs; let the first retry before the others continue."""
     klaviyo.gate = threading.Barrier(parts, action=lambda: setattr(klaviyo, "gate", None))
-    asked_again = threading.Event()
+    requested_again = threading.Event()
     first = threading.Semaphore(1)
 
     def before(request: Request) -> None:
         if request.params.get("page[size]") == size:
-            raise Refused("Page size must be smaller.", "page[size]")
-        asked_again.set()
+            raise Rejected("Page size must be smaller.", "page[size]")
+        requested_again.set()
 
-    klaviyo.may_refuse = True
+    klaviyo.may_reject = True
     klaviyo.before = before
 
-    def refused() -> None:
+    def on_rejection() -> None:
         if not first.acquire(blocking=False):
-            asked_again.wait(10)
+            requested_again.wait(10)
 
-    klaviyo.refused = refused
+    klaviyo.on_rejection = on_rejection
 
 
 @pytest.mark.parametrize(
@@ -83,20 +83,20 @@ def all_refused_at_once(klaviyo: FakeKlaviyo, size: str, parts: int) -> None:
 def test_partitions_that_are_rejected_at_once_all_continue_with_the_same_size(
     klaviyo: FakeKlaviyo, stream: str, size: str, smaller: str | None, parts: int
 ) -> None:
-    all_refused_at_once(klaviyo, size, parts)
+    reject_all_at_once(klaviyo, size, parts)
     ids = fill(klaviyo, stream, 3)
     output = sync(stream, state={stream: state_of(stream)})
     assert output.raised is None
     assert output.ids() == ids
-    sizes = [params.get("page[size]") for params in klaviyo.questions()]
+    sizes = [params.get("page[size]") for params in klaviyo.first_pages()]
     assert Counter(sizes) == {size: parts, smaller: parts}
 
 
 def test_an_error_about_something_else_does_not_reduce_pages(klaviyo: FakeKlaviyo) -> None:
     def before(_: Request) -> None:
-        raise Refused("Cannot filter by that.", "filter")
+        raise Rejected("Cannot filter by that.", "filter")
 
-    klaviyo.may_refuse = True
+    klaviyo.may_reject = True
     klaviyo.before = before
     output = sync("events")
     assert len(klaviyo.requests) == 1

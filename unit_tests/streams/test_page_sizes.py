@@ -59,7 +59,7 @@ def test_large_records_are_read_in_small_pages_each_once(klaviyo: FakeKlaviyo) -
     assert set(sizes(klaviyo)[1:]) == {2}  # a record takes a little more in memory than its bytes
 
 
-def test_small_records_behind_large_ones_are_read_in_large_pages_again(klaviyo: FakeKlaviyo) -> None:
+def test_small_records_after_large_ones_are_read_in_large_pages_again(klaviyo: FakeKlaviyo) -> None:
     ids = klaviyo.add("events", *(event(second, LARGE if second < 20 else 0) for second in range(500)))
     klaviyo.page_limit = 100
     output = sync("events", state={"events": {"datetime": "2024-06-01T00:00:00+0000"}}, num_workers=1)
@@ -89,7 +89,7 @@ def test_a_few_large_records_in_the_middle_reduce_pages_for_a_while(klaviyo: Fak
     assert len(klaviyo.requests) < 120
 
 
-def test_a_record_that_is_too_large_by_itself_is_named_and_costs_its_stream_alone(klaviyo: FakeKlaviyo) -> None:
+def test_a_record_that_is_too_large_by_itself_is_named_and_fails_only_its_stream(klaviyo: FakeKlaviyo) -> None:
     klaviyo.add("events", event(1), event(2, 2 * MOST), event(3))
     profiles = klaviyo.add("profiles", {"updated": for_filter(SINCE)})
     output = sync("events", "profiles")
@@ -102,7 +102,7 @@ def test_a_record_that_is_too_large_by_itself_is_named_and_costs_its_stream_alon
     assert sizes(klaviyo)[:4] == [1000, 100, 10, 1]
 
 
-def test_an_endpoint_without_page_sizes_is_never_asked_for_pages(klaviyo: FakeKlaviyo) -> None:
+def test_an_endpoint_without_page_sizes_never_gets_a_page_size(klaviyo: FakeKlaviyo) -> None:
     klaviyo.add("metrics", *({"x": "x" * LARGE} for _ in range(40)))
     output = sync("metrics")
     (said,) = output.errors("metrics")

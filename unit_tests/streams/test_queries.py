@@ -100,7 +100,7 @@ def test_the_state_names_the_position_of_each_query(klaviyo: FakeKlaviyo) -> Non
         assert state == {"updated": SETTLED, "queries": {"changed": SETTLED, "suppressed": SETTLED}}
 
 
-def test_the_cursor_of_a_first_read_by_suppression_stays_until_all_profiles_are_out(klaviyo: FakeKlaviyo) -> None:
+def test_the_cursor_of_a_first_read_by_suppression_stays_until_all_profiles_are_emitted(klaviyo: FakeKlaviyo) -> None:
     klaviyo.page_limit = 2
     fill(klaviyo, 2)
     *before, last = sync("global_exclusions").states("global_exclusions")
@@ -137,7 +137,7 @@ def test_suppressed_profiles_in_another_order_are_all_found(klaviyo: FakeKlaviyo
     assert set(sync("global_exclusions").ids()) == wanted(klaviyo, "global_exclusions")
 
 
-def test_who_is_suppressed_again_while_pages_are_read_is_not_lost(klaviyo: FakeKlaviyo) -> None:
+def test_a_profile_suppressed_again_while_pages_are_read_is_not_lost(klaviyo: FakeKlaviyo) -> None:
     klaviyo.page_limit = 2
     fill(klaviyo, 6)
     row = next(row for row in klaviyo.rows["profiles"] if suppressions(row))

@@ -26,10 +26,10 @@ from unit_tests.streams.samples import (
     MARKETING,
     SPACED,
     SUPPRESSION,
-    answer_with,
     compact,
     expected,
     resource,
+    respond_with,
 )
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 def read_one(klaviyo: FakeKlaviyo, name: str, sent: bytes | Mapping[str, Any]) -> dict[str, Any]:
-    answer_with(klaviyo, sent)
+    respond_with(klaviyo, sent)
     output = sync(name)
     assert output.raised is None
     (record,) = output.records(name)
@@ -113,8 +113,8 @@ def test_a_channel_of_klaviyos_own_stays(klaviyo: FakeKlaviyo) -> None:
     ],
     ids=json.dumps,
 )
-def test_who_is_not_suppressed_is_no_global_exclusion(klaviyo: FakeKlaviyo, subscriptions: object) -> None:
-    answer_with(klaviyo, resource("global_exclusions", subscriptions=subscriptions), resource("global_exclusions"))
+def test_a_profile_that_is_not_suppressed_is_no_global_exclusion(klaviyo: FakeKlaviyo, subscriptions: object) -> None:
+    respond_with(klaviyo, resource("global_exclusions", subscriptions=subscriptions), resource("global_exclusions"))
     output = sync("global_exclusions")
     assert [record["attributes"]["subscriptions"] for record in output.records()] == [
         expected("global_exclusions")["attributes"]["subscriptions"]
@@ -122,7 +122,7 @@ def test_who_is_not_suppressed_is_no_global_exclusion(klaviyo: FakeKlaviyo, subs
 
 
 def test_a_profile_that_just_appeared_without_attributes_is_no_global_exclusion(klaviyo: FakeKlaviyo) -> None:
-    answer_with(klaviyo, b'{"type":"profile","id":"1"}', b'{"type":"profile","id":"2","attributes":{}}')
+    respond_with(klaviyo, b'{"type":"profile","id":"1"}', b'{"type":"profile","id":"2","attributes":{}}')
     output = sync("global_exclusions")
     assert output.raised is None
     assert output.records() == []
@@ -163,7 +163,7 @@ EXACT = [
 
 def lines_of(name: str, klaviyo: FakeKlaviyo, *resources: bytes) -> list[bytes]:
     """The lines that a sync writes."""
-    answer_with(klaviyo, *resources)
+    respond_with(klaviyo, *resources)
     catalog = {
         "streams": [
             {

@@ -15,7 +15,7 @@ from unit_tests.fake_api import FakeKlaviyo, Request, error, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-from unit_tests.streams.report_api import Answer, asked, metrics, report, serve, timeframes
+from unit_tests.streams.report_api import Response, metrics, report, requested, serve, timeframes
 
 NO_VALUES = (
     400,
@@ -29,10 +29,10 @@ OF_VALUES = {"average_order_value", "conversion_value", "revenue_per_recipient"}
 ROI = "text_message_roi"
 
 
-def refusing(*statistics: str) -> Callable[[Request], Answer]:
+def refusing(*statistics: str) -> Callable[[Request], Response]:
     """Refuse metric M1 if one of these statistics is asked for."""
 
-    def answer(request: Request) -> Answer:
+    def answer(request: Request) -> Response:
         attributes = request.body["data"]["attributes"]
         refuses = attributes["conversion_metric_id"] == "M1" and {*statistics} & {*attributes["statistics"]}
         return NO_VALUES if refuses else report(request)
@@ -60,9 +60,9 @@ def test_a_metric_without_values_is_requested_without_value_statistics(
 def test_a_metric_without_values_costs_one_request_more_for_all_periods_and_reports(klaviyo: FakeKlaviyo) -> None:
     serve(klaviyo, refusing(*OF_VALUES))
     sync("campaign_values_reports", "flow_values_reports", start_date="2024-01-01", num_workers=1)
-    refused = [one for one in asked(klaviyo) if OF_VALUES & {*one["statistics"]}]
+    refused = [one for one in requested(klaviyo) if OF_VALUES & {*one["statistics"]}]
     assert len(refused) <= 2  # one of each stream, if both have asked before either was refused
-    assert len(asked(klaviyo)) == 2 * 7 + len(refused)
+    assert len(requested(klaviyo)) == 2 * 7 + len(refused)
 
 
 def test_a_metric_that_has_no_report_has_no_rows_and_stops_no_other_metric(
@@ -72,7 +72,7 @@ def test_a_metric_that_has_no_report_has_no_rows_and_stops_no_other_metric(
     output = sync("flow_values_reports", start_date="2024-01-01")
     assert output.raised is None
     assert {record["conversion_metric_id"] for record in output.records()} == {"M2"}
-    assert [one["conversion_metric_id"] for one in asked(klaviyo)].count("M1") == 3
+    assert [one["conversion_metric_id"] for one in requested(klaviyo)].count("M1") == 3
     assert len([one for one in log.records if one.levelname == "WARNING" and "M1" in one.message]) == 1
     again = sync("flow_values_reports", state={"flow_values_reports": output.states("flow_values_reports")[-1]})
     assert (again.raised, again.records()) == (None, [])
@@ -82,7 +82,7 @@ def test_a_metric_that_has_no_report_has_no_rows_and_stops_no_other_metric(
 def test_a_metric_of_the_account_that_reports_do_not_know_has_no_rows_and_the_state_moves(
     klaviyo: FakeKlaviyo, log: pytest.LogCaptureFixture, stream: str
 ) -> None:
-    def some(request: Request) -> Answer:
+    def some(request: Request) -> Response:
         known = request.body["data"]["attributes"]["conversion_metric_id"] != "M1"
         return report(request) if known else UNKNOWN_METRIC
 
@@ -90,7 +90,7 @@ def test_a_metric_of_the_account_that_reports_do_not_know_has_no_rows_and_the_st
     output = sync(stream, start_date="2024-01-01")
     assert output.raised is None
     assert {record["conversion_metric_id"] for record in output.records()} == {"M2"}
-    assert [one["conversion_metric_id"] for one in asked(klaviyo)].count("M1") == 1
+    assert [one["conversion_metric_id"] for one in requested(klaviyo)].count("M1") == 1
     assert len([one for one in log.records if one.levelname == "WARNING" and "M1" in one.message]) == 1
     positions = {entry["partition"]["metric_id"]: entry["cursor"] for entry in output.states(stream)[-1]["states"]}
     assert positions["M1"] == positions["M2"] == {"date": "2024-07-01T00:00:00+0000"}
@@ -122,7 +122,7 @@ def test_an_unknown_metric_that_no_setting_names_is_not_a_config_error(klaviyo: 
 def test_a_value_that_klaviyo_rejects_names_its_setting_and_stops_nothing_else(
     klaviyo: FakeKlaviyo, stream: str, setting: dict[str, Any], pointer: str
 ) -> None:
-    def other(request: Request) -> Answer:
+    def other(request: Request) -> Response:
         asked = request.body["data"]["attributes"]
         if "M1" in {asked.get("metric_id"), asked.get("conversion_metric_id")}:
             return 400, error(400, "invalid", "That does not exist.", f"/data/attributes/{pointer}")
@@ -154,12 +154,12 @@ def test_an_outage_does_not_use_up_the_quota_metric_by_metric(klaviyo: FakeKlavi
     ids = ",".join(f"M{number}" for number in range(20))
     output = sync("flow_values_reports", start_date="2024-06-29", metric_ids=ids)
     assert output.statuses("flow_values_reports")[-1] == "INCOMPLETE"
-    assert len(asked(klaviyo)) == MAX_ATTEMPTS
+    assert len(requested(klaviyo)) == MAX_ATTEMPTS
 
 
-def used_up(klaviyo: FakeKlaviyo, after: int) -> Callable[[Request], Answer]:
+def used_up(klaviyo: FakeKlaviyo, after: int) -> Callable[[Request], Response]:
     """Refuse reports for hours after so many."""
-    return lambda request: report(request) if len(asked(klaviyo)) <= after else (429, b"")
+    return lambda request: report(request) if len(requested(klaviyo)) <= after else (429, b"")
 
 
 @pytest.fixture
@@ -206,7 +206,7 @@ def test_a_full_refresh_that_exceeds_the_daily_quota_fails(klaviyo: FakeKlaviyo)
 @pytest.mark.usefixtures("hours")
 def test_a_wait_of_a_minute_does_not_end_the_day(klaviyo: FakeKlaviyo) -> None:
     klaviyo.headers = {"Retry-After": "61"}
-    serve(klaviyo, lambda request: (429, b"") if len(asked(klaviyo)) == 2 else report(request))
+    serve(klaviyo, lambda request: (429, b"") if len(requested(klaviyo)) == 2 else report(request))
     output = sync("form_series_reports", start_date="2024-01-01")
     assert output.states("form_series_reports")[-1] == {"date": "2024-07-01T00:00:00+0000"}
     assert len(klaviyo.naps) == 1

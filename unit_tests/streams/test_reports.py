@@ -13,17 +13,17 @@ from unit_tests.streams.report_api import (
     GROUPS,
     SERIES,
     VALUES,
-    Answer,
+    Response,
     account,
-    asked,
     metrics,
     report,
+    requested,
     serve,
     state,
     timeframes,
 )
 
-# --- questions ----------------------------------------------------------------------------------------------
+# --- requests -----------------------------------------------------------------------------------------------
 
 
 def test_the_body_of_a_request_is_as_klaviyo_documents_it(klaviyo: FakeKlaviyo) -> None:
@@ -102,7 +102,7 @@ def test_a_day_in_the_west_ends_later(klaviyo: FakeKlaviyo) -> None:
 def test_the_metrics_of_the_setting_are_partitions(klaviyo: FakeKlaviyo) -> None:
     serve(klaviyo)
     sync("flow_series_reports", start_date="2024-06-29", metric_ids="M7, M8")
-    assert sorted(one["conversion_metric_id"] for one in asked(klaviyo)) == ["M7", "M8"]
+    assert sorted(one["conversion_metric_id"] for one in requested(klaviyo)) == ["M7", "M8"]
     assert "metrics" not in {request.resource for request in klaviyo.requests}
 
 
@@ -111,7 +111,7 @@ def test_metrics_are_requested_once_for_all_reports(klaviyo: FakeKlaviyo) -> Non
     sync("flow_series_reports", "flow_values_reports", "campaign_values_reports", start_date="2024-06-29")
     assert [request.resource for request in klaviyo.requests].count("metrics") == 1
     assert [request.resource for request in klaviyo.requests].count("accounts") == 1
-    assert len(asked(klaviyo)) == 6
+    assert len(requested(klaviyo)) == 6
 
 
 # --- records --------------------------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ def test_a_series_is_a_record_for_each_day(klaviyo: FakeKlaviyo, stream: str) ->
 
 
 def test_short_and_missing_series_are_null(klaviyo: FakeKlaviyo) -> None:
-    def short(_: Request) -> Answer:
+    def short(_: Request) -> Response:
         statistics = {"opens": [1], "clicks": None, "delivered": [2, 3]}
         results = [{"groupings": GROUPS["flow"], "statistics": statistics}]
         dates = ["2024-06-29T00:00:00+00:00", "2024-06-30T00:00:00+00:00"]
@@ -167,7 +167,7 @@ def test_no_results_are_no_records(klaviyo: FakeKlaviyo) -> None:
 
 
 def test_more_pages_are_requested_with_the_same_body(klaviyo: FakeKlaviyo) -> None:
-    def paged(request: Request) -> Answer:
+    def paged(request: Request) -> Response:
         status, body = report(request)
         document = json.loads(body)
         if not request.params:
@@ -176,7 +176,7 @@ def test_more_pages_are_requested_with_the_same_body(klaviyo: FakeKlaviyo) -> No
 
     serve(klaviyo, paged)
     assert len(sync("form_values_reports", start_date="2024-06-29").records()) == 2
-    first, second = asked(klaviyo)
+    first, second = requested(klaviyo)
     assert second == first
     assert klaviyo.requests[-1].params == {"page_cursor": "abc"}
 
@@ -201,7 +201,7 @@ def test_a_second_sync_of_the_day_requests_no_report(klaviyo: FakeKlaviyo) -> No
     second = sync(
         *VALUES, *SERIES, start_date="2024-06-29", state={one: first.states(one)[-1] for one in VALUES + SERIES}
     )
-    assert (second.raised, second.records(), asked(klaviyo)) == (None, [], [])
+    assert (second.raised, second.records(), requested(klaviyo)) == (None, [], [])
     assert all(second.states(one)[-1] == first.states(one)[-1] for one in VALUES + SERIES)
 
 
@@ -241,7 +241,7 @@ def test_values_of_a_period_are_not_read_again(klaviyo: FakeKlaviyo) -> None:
     assert timeframes(klaviyo)[0][0] == "2024-06-20T00:00:00+00:00"
 
 
-def test_each_answer_is_a_checkpoint(klaviyo: FakeKlaviyo) -> None:
+def test_each_response_is_a_checkpoint(klaviyo: FakeKlaviyo) -> None:
     serve(klaviyo)
     output = sync("form_series_reports", start_date="2024-01-01")
     found = [one["date"] for one in output.states("form_series_reports")]
@@ -250,7 +250,7 @@ def test_each_answer_is_a_checkpoint(klaviyo: FakeKlaviyo) -> None:
 
 @pytest.mark.parametrize("stream", ["flow_series_reports", "form_series_reports", "segment_series_reports"])
 def test_days_outside_of_the_requested_period_are_dropped(klaviyo: FakeKlaviyo, stream: str) -> None:
-    def with_edges(request: Request) -> Answer:
+    def with_edges(request: Request) -> Response:
         status, body = report(request)
         answer = json.loads(body)
         attributes = answer["data"]["attributes"]
@@ -277,7 +277,7 @@ def test_days_that_settle_are_read_again_once_a_day(klaviyo: FakeKlaviyo, stream
     reached = "2024-07-01T00:00:00+0000"
     old = state(reached, metric_id="M1") if stream.startswith("flow") else state(reached)
     sync(stream, state={stream: old}, reporting_lookback_window=5)
-    assert asked(klaviyo) == []
+    assert requested(klaviyo) == []
 
 
 def test_the_metric_that_is_furthest_behind_comes_first(klaviyo: FakeKlaviyo) -> None:
@@ -287,11 +287,11 @@ def test_the_metric_that_is_furthest_behind_comes_first(klaviyo: FakeKlaviyo) ->
         for one, day in (("M1", 29), ("M2", 10), ("M3", 20))
     ]
     sync("flow_values_reports", metric_ids="M1,M2,M3", num_workers=1, state={"flow_values_reports": {"states": states}})
-    assert [one["conversion_metric_id"] for one in asked(klaviyo)] == ["M2", "M3", "M1"]
+    assert [one["conversion_metric_id"] for one in requested(klaviyo)] == ["M2", "M3", "M1"]
 
 
 def test_pages_that_link_in_a_circle_fail_the_stream(klaviyo: FakeKlaviyo) -> None:
-    def circle(request: Request) -> Answer:
+    def circle(request: Request) -> Response:
         document = json.loads(report(request)[1])
         other = "b" if request.params.get("page_cursor") == "a" else "a"
         document["links"]["next"] = f"https://a.klaviyo.com/api/form-values-reports?page_cursor={other}"
@@ -300,11 +300,11 @@ def test_pages_that_link_in_a_circle_fail_the_stream(klaviyo: FakeKlaviyo) -> No
     serve(klaviyo, circle)
     output = sync("form_values_reports", start_date="2024-06-29")
     assert output.statuses("form_values_reports")[-1] == "INCOMPLETE"
-    assert len(asked(klaviyo)) < 30
+    assert len(requested(klaviyo)) < 30
 
 
 @pytest.mark.parametrize("attributes", [{"results": None}, {"results": None, "date_times": None}])
 def test_null_results_are_no_records(klaviyo: FakeKlaviyo, attributes: dict[str, Any]) -> None:
     serve(klaviyo, lambda _: (200, json.dumps({"data": {"attributes": attributes}}).encode()))
     output = sync("flow_series_reports", start_date="2024-06-29")
-    assert (output.raised, output.records(), len(asked(klaviyo))) == (None, [], 1)
+    assert (output.raised, output.records(), len(requested(klaviyo))) == (None, [], 1)

@@ -116,7 +116,7 @@ def ordered(questions: list[Params]) -> list[Params]:
 @pytest.mark.parametrize("stream", NAMES)
 def test_a_first_read_requests_records_from_the_start_date(klaviyo: FakeKlaviyo, stream: str) -> None:
     sync(stream)
-    assert ordered(klaviyo.questions()) == ordered(FIRST[stream])
+    assert ordered(klaviyo.first_pages()) == ordered(FIRST[stream])
     assert {request.resource for request in klaviyo.requests} == {RESOURCES.get(stream, stream)}
     assert len(klaviyo.requests) == len(FIRST[stream])
 
@@ -124,7 +124,7 @@ def test_a_first_read_requests_records_from_the_start_date(klaviyo: FakeKlaviyo,
 @pytest.mark.parametrize("stream", NAMES)
 def test_an_increment_requests_records_from_the_state(klaviyo: FakeKlaviyo, stream: str) -> None:
     sync(stream, state={stream: state_of(stream)})
-    assert ordered(klaviyo.questions()) == ordered(LATER[stream])
+    assert ordered(klaviyo.first_pages()) == ordered(LATER[stream])
     assert len(klaviyo.requests) == len(LATER[stream])
 
 
@@ -137,19 +137,19 @@ def test_a_full_refresh_and_a_start_date_without_a_time_request_what_a_first_rea
 ) -> None:
     state = {stream: state_of(stream)} if full_refresh else None
     sync(stream, state=state, full_refresh=full_refresh, start_date=start_date)
-    assert ordered(klaviyo.questions()) == ordered(FIRST[stream])
+    assert ordered(klaviyo.first_pages()) == ordered(FIRST[stream])
 
 
 @pytest.mark.parametrize("stream", sorted(set(NAMES) - {"global_exclusions", "metrics"}))
 def test_a_state_before_the_start_date_begins_at_the_start_date(klaviyo: FakeKlaviyo, stream: str) -> None:
     sync(stream, state={stream: state_of(stream, "2023-06-01T00:00:00+0000")})
     expected = [*FIRST[stream], *(suppressed_since(START) if stream == "profiles" else [])]
-    assert ordered(klaviyo.questions()) == ordered(expected)
+    assert ordered(klaviyo.first_pages()) == ordered(expected)
 
 
 def test_without_a_start_date_everything_since_2012_is_requested(klaviyo: FakeKlaviyo) -> None:
     sync("events", start_date=None)
-    assert klaviyo.questions() == events("greater-or-equal(datetime,2012-01-01T00:00:00Z)")
+    assert klaviyo.first_pages() == events("greater-or-equal(datetime,2012-01-01T00:00:00Z)")
 
 
 def test_each_partition_is_requested_from_its_own_state(klaviyo: FakeKlaviyo) -> None:
@@ -158,7 +158,7 @@ def test_each_partition_is_requested_from_its_own_state(klaviyo: FakeKlaviyo) ->
         {"partition": {"archived": "false"}, "cursor": {"updated": "2024-05-01T00:00:00+0000"}},
     ]
     sync("flows", state={"flows": {"states": states}})
-    assert sorted(params["filter"] for params in klaviyo.questions()) == [
+    assert sorted(params["filter"] for params in klaviyo.first_pages()) == [
         "equals(archived,false),greater-or-equal(updated,2024-05-01T00:00:00Z)",
         f"equals(archived,true),greater-or-equal(updated,{SINCE})",
     ]
@@ -168,7 +168,7 @@ def test_a_lookback_requests_events_again_but_none_before_the_start_date(klaviyo
     sync("events", state={"events": state_of("events")}, lookback_window=7)
     sync("events", state={"events": state_of("events")}, lookback_window=1000)
     sync("profiles", state={"profiles": state_of("profiles")}, lookback_window=7)
-    assert klaviyo.questions() == [
+    assert klaviyo.first_pages() == [
         *events("greater-or-equal(datetime,2024-05-25T10:00:00Z)"),
         *events(f"greater-or-equal(datetime,{START})"),
         *LATER["profiles"],
@@ -177,7 +177,7 @@ def test_a_lookback_requests_events_again_but_none_before_the_start_date(klaviyo
 
 def test_predictive_analytics_are_not_requested_if_the_user_disables_them(klaviyo: FakeKlaviyo) -> None:
     sync("profiles", disable_fetching_predictive_analytics=True)
-    assert klaviyo.questions() == profiles(f"greater-than(updated,{BEFORE_START})", "subscriptions")
+    assert klaviyo.first_pages() == profiles(f"greater-than(updated,{BEFORE_START})", "subscriptions")
 
 
 # --- slices ---------------------------------------------------------------------------------------------
@@ -265,4 +265,4 @@ def test_the_links_of_pages_are_followed_as_they_are(klaviyo: FakeKlaviyo, strea
 def test_streams_read_together_request_what_each_requests_alone(klaviyo: FakeKlaviyo) -> None:
     sync(*NAMES)
     asked = [params for questions in FIRST.values() for params in questions]
-    assert ordered(klaviyo.questions()) == ordered(asked)
+    assert ordered(klaviyo.first_pages()) == ordered(asked)

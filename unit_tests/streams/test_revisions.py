@@ -106,7 +106,7 @@ def test_parents_are_read_in_their_own_revision(klaviyo: FakeKlaviyo) -> None:
     assert revisions(klaviyo)["brand-voice/Ab1"] == {NEW}
 
 
-def test_requests_below_a_stream_name_its_revision() -> None:
+def test_requests_for_children_name_the_revision_of_their_stream() -> None:
     config, client = Config.parse(CONFIG, {}), KlaviyoClient("pk_made_up")
     stream = CampaignVariations(config, client, SyncContext(config, client))
     assert (stream.client.revision, stream._below.client.revision) == (NEW, NEW)

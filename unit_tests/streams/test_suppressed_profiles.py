@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from source_klaviyo.sync.instants import SECOND, for_filter
-from unit_tests.fake_api import FakeKlaviyo, Refused, Request, sync
+from unit_tests.fake_api import FakeKlaviyo, Rejected, Request, sync
 from unit_tests.fake_endpoints import SUPPRESSED_AT
 
 if TYPE_CHECKING:
@@ -19,13 +19,13 @@ OLD, NEW = "2024-05-01T00:00:00+00:00", "2024-06-10T00:00:00+00:00"
 
 def refuse_suppression_filter(request: Request) -> None:
     if SUPPRESSED_AT in request.params.get("filter", ""):
-        raise Refused("Cannot filter by that.", "filter")
+        raise Rejected("Cannot filter by that.", "filter")
 
 
 @pytest.mark.parametrize("stream", ["global_exclusions", "profiles"])
 def test_no_suppression_filter_comes_with_a_sort_or_a_second_date(klaviyo: FakeKlaviyo, stream: str) -> None:
     sync(stream, state={stream: state_of(stream)})
-    asked = [params for params in klaviyo.questions() if SUPPRESSED_AT in params["filter"]]
+    asked = [params for params in klaviyo.first_pages() if SUPPRESSED_AT in params["filter"]]
     assert len(asked) == 1
     assert "sort" not in asked[0]
     assert asked[0]["filter"].count("(") == 1
@@ -34,14 +34,14 @@ def test_no_suppression_filter_comes_with_a_sort_or_a_second_date(klaviyo: FakeK
 def test_a_first_read_without_the_suppression_filter_reads_all_profiles(
     klaviyo: FakeKlaviyo, log: pytest.LogCaptureFixture
 ) -> None:
-    klaviyo.may_refuse = True
+    klaviyo.may_reject = True
     klaviyo.before = refuse_suppression_filter
     klaviyo.page_limit = 2
     klaviyo.add("profiles", *({"updated": f"2024-05-{day:02}T00:00:00+00:00"} for day in range(1, 6)))
     ids = fill(klaviyo, "global_exclusions", 5)
     assert sorted(sync("global_exclusions").ids()) == ids
     since = "2000-01-01T00:00:00Z"
-    assert [(params["additional-fields[profile]"], params["filter"]) for params in klaviyo.questions()] == [
+    assert [(params["additional-fields[profile]"], params["filter"]) for params in klaviyo.first_pages()] == [
         ("subscriptions", f"greater-or-equal({SUPPRESSED_AT},{since})"),
         ("subscriptions", f"greater-than(updated,{since})"),
     ]
@@ -56,7 +56,7 @@ def test_a_first_read_without_the_suppression_filter_reads_all_profiles(
 def test_an_increment_without_the_suppression_filter_finds_the_suppressed_among_all_profiles(
     klaviyo: FakeKlaviyo, stream: str
 ) -> None:
-    klaviyo.may_refuse = True
+    klaviyo.may_reject = True
     klaviyo.before = refuse_suppression_filter
     klaviyo.add("profiles", {"updated": OLD}, suppressed(OLD, OLD))
     ids = klaviyo.add("profiles", suppressed(OLD, NEW), suppressed(NEW, OLD), suppressed(OLD, OLD, NEW))
@@ -91,7 +91,7 @@ def test_a_profile_with_several_suppressions_is_emitted_once_whichever_counts(
     single = klaviyo.add("profiles", *(suppressed(OLD, date) for date in dates))
     output = sync("global_exclusions")
     assert sorted(output.ids()) == [*several, *single]
-    assert len(klaviyo.questions()) > 1  # the time was divided
+    assert len(klaviyo.first_pages()) > 1  # the time was divided
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_profile_with_several_suppressions_is_emitted_once_whichever_counts(
         "both at the state",
     ],
 )
-def test_an_increment_finds_who_changed_or_was_suppressed_since_once(
+def test_an_increment_emits_profiles_that_changed_or_were_suppressed_once(
     klaviyo: FakeKlaviyo, profile: Mapping[str, Any], found: bool
 ) -> None:
     klaviyo.add("profiles", profile)
@@ -132,6 +132,6 @@ def test_an_increment_finds_who_changed_or_was_suppressed_since_once(
     assert output.ids() == (["profiles-00000"] if found or changed else [])
 
 
-def test_a_first_read_finds_who_was_suppressed_before_the_start_date(klaviyo: FakeKlaviyo) -> None:
+def test_a_first_read_finds_profiles_suppressed_before_the_start_date(klaviyo: FakeKlaviyo) -> None:
     (old,) = klaviyo.add("profiles", suppressed("2013-02-01T00:00:00+00:00", "2013-01-01T00:00:00+00:00"))
     assert sync("global_exclusions").ids() == [old]

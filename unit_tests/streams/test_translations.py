@@ -43,9 +43,9 @@ class Translator:
 def test_translations_are_listed_with_what_they_translate(klaviyo: FakeKlaviyo) -> None:
     Translator(klaviyo)
     assert sync("translations").ids() == [EMAIL, PAGE]
-    (question,) = klaviyo.questions()
-    assert question["include"] == "campaign-variation,flow-message,template,template-universal-content"
-    assert question["page[size]"] == "100"
+    (params,) = klaviyo.first_pages()
+    assert params["include"] == "campaign-variation,flow-message,template,template-universal-content"
+    assert params["page[size]"] == "100"
 
 
 def test_only_translations_that_changed_or_have_no_date_are_emitted_again(klaviyo: FakeKlaviyo) -> None:

@@ -60,7 +60,7 @@ class Line(Protocol):
     def begin(self) -> Iterable[Window]: ...
     def advance(self, window: Window, position: Instant) -> None: ...
     def split(self, window: Window) -> Window | None: ...
-    def close(self, window: Window, asked: Instant) -> Window | None: ...
+    def close(self, window: Window, requested_at: Instant) -> Window | None: ...
 
 
 class Account:
@@ -121,7 +121,7 @@ class Sync:
             self.readers.append(Reader(window))
 
     def _read(self, reader: Reader) -> None:
-        asked = self.account.now
+        requested_at = self.account.now
         page, is_last = self.account.page(reader.after, reader.window.end)
         self.emitted.update(page)
         if page:
@@ -129,7 +129,7 @@ class Sync:
             self.line.advance(reader.window, floor(page[-1].updated, SECOND))
         if is_last:
             self.readers.remove(reader)
-            self._begin(self.line.close(reader.window, asked))
+            self._begin(self.line.close(reader.window, requested_at))
 
     def unread_before(self, instant: Instant) -> set[Version]:
         """What a promise up to an instant would lose."""

@@ -116,20 +116,20 @@ class _Reading:
         for begin, end in zip([start, *bounds], [*bounds, None], strict=True):
             self._planner.opened(self._add(begin, end).number)
         now, requests, read_records = 0.0, 0, 0
-        answers: list[tuple[float, int, Window]] = []
-        while self._waiting or answers:
+        responses: list[tuple[float, int, Window]] = []
+        while self._waiting or responses:
             may_send = bool(self._waiting) and self._limits.in_flight < MAX_READERS
             free = self._limits.free_at(now) if may_send else math.inf
-            due = answers[0][0] if answers else math.inf
+            due = responses[0][0] if responses else math.inf
             if free <= now:
                 window = self._waiting.popleft()
                 self._limits.in_flight += 1
                 requests += 1
-                heapq.heappush(answers, (now + self._latency, requests, window))
+                heapq.heappush(responses, (now + self._latency, requests, window))
             elif free < due:
                 now = free
             else:
-                now, _, window = heapq.heappop(answers)
+                now, _, window = heapq.heappop(responses)
                 self._limits.record_response(now)
                 read_records += self._serve(window)
         assert read_records == len(self._instants)

@@ -95,7 +95,7 @@ def test_a_later_window_moves_no_state_while_an_earlier_one_is_open() -> None:
 
 
 @pytest.mark.usefixtures("each_state")
-def test_spans_that_later_windows_have_read_stand_in_the_state_as_read_ahead() -> None:
+def test_spans_that_later_windows_have_read_are_in_the_state_as_read_ahead() -> None:
     stage = Stage()
     earlier = stage.window()
     later = split_in_two(stage.cursor, 0, earlier, NOW)
@@ -361,12 +361,12 @@ def test_a_stream_without_a_cursor_has_no_position() -> None:
     assert (cursor.reached, cursor.partition_counts, cursor.covered) == (None, (1, 1), 1.0)
 
 
-def test_progress_can_be_asked_for_while_a_state_waits_for_the_queue() -> None:
-    publishing, asked = threading.Event(), threading.Event()
+def test_progress_can_be_read_while_a_state_waits_for_the_queue() -> None:
+    publishing, read = threading.Event(), threading.Event()
 
     def publish(_: Mapping[str, Any]) -> None:
         publishing.set()
-        assert asked.wait(10), "the question waits for what waits for whoever asks"
+        assert read.wait(10), "the progress waits for the queue, whose consumer reads the progress"
 
     cursor = WindowCursor("updated", now=lambda: NOW, publish=publish)
     cursor.begin([PartitionPosition({}, START)])
@@ -376,7 +376,7 @@ def test_progress_can_be_asked_for_while_a_state_waits_for_the_queue() -> None:
     assert publishing.wait(10)
 
     found = cursor.reached, cursor.partition_counts, cursor.covered > 0
-    asked.set()
+    read.set()
     thread.join(10)
 
     assert found == (START + SECOND, (0, 1), True)

@@ -55,8 +55,8 @@ class CursorOf:
     def split(self, window: Window) -> Window | None:
         return split_in_two(self.cursor, 0, window, self.account.now)
 
-    def close(self, window: Window, asked: Instant) -> Window | None:
-        return self.cursor.close(0, window, asked - CONSISTENCY_LAG)
+    def close(self, window: Window, requested_at: Instant) -> Window | None:
+        return self.cursor.close(0, window, requested_at - CONSISTENCY_LAG)
 
 
 @pytest.mark.parametrize("interval", [0.0, 1e9])
@@ -98,8 +98,8 @@ class PartOf:
     def split(self, window: Window) -> Window | None:
         return split_in_two(self.cursor, self.number, window, self.cursor._now())
 
-    def close(self, window: Window, asked: Instant) -> Window | None:
-        return self.cursor.close(self.number, window, asked - CONSISTENCY_LAG)
+    def close(self, window: Window, requested_at: Instant) -> Window | None:
+        return self.cursor.close(self.number, window, requested_at - CONSISTENCY_LAG)
 
 
 class Shop:

@@ -37,7 +37,7 @@ def at(second: int) -> Instant:
 
 
 def fits(pages: int, tier: Tier) -> bool:
-    """Whether a read is well below what a minute takes."""
+    """Return whether a read is well below what a minute takes."""
     return pages <= 0.9 * tier.steady
 
 
@@ -92,7 +92,7 @@ def test_pages_of_less_than_a_few_seconds_are_hardly_split(pages: int) -> None:
     assert found.seconds <= 2.5 * max(bound(pages, TIERS["XL"]), 60 * found.requests / 3500 * (pages > 3500))
 
 
-def test_a_read_of_a_hundred_thousand_pages_keeps_the_limit_busy() -> None:
+def test_a_read_of_a_hundred_thousand_pages_uses_the_whole_rate_limit() -> None:
     found = read(dates("skewed", 100_000, 1), TIERS["XL"])
     assert found.requests <= 1.01 * 100_000
     assert found.seconds <= 60 * found.requests / 3500 / 0.97 + 20
@@ -268,7 +268,7 @@ def test_a_read_of_a_short_time_begins_with_one_window(span: int) -> None:
     assert planner().opening_bounds(NOW - span * SECOND, NOW) == []
 
 
-def test_pages_of_one_second_say_nothing_of_the_time_behind_them() -> None:
+def test_pages_of_one_second_do_not_show_how_dense_the_time_after_them_is() -> None:
     time_of_page = PageTime()
     time_of_page.add(at(5), at(5) + 10)
     assert time_of_page.microseconds is None
@@ -278,7 +278,7 @@ def test_pages_of_one_second_say_nothing_of_the_time_behind_them() -> None:
 
 
 @pytest.mark.parametrize("ends", [True, False])
-def test_the_time_behind_a_second_of_many_pages_is_split_off(*, ends: bool) -> None:
+def test_the_time_after_a_second_of_many_pages_is_split_off(*, ends: bool) -> None:
     plan = WindowPlan(planner(), 0, ends=ends)
     end = at(1_000)
     assert plan.split_after(at(5), at(5) + 10, end, 0.3, 1) == [6 * SECOND]

@@ -136,7 +136,7 @@ def test_a_cursor_that_is_null_is_no_position(stream: str) -> None:
         ("profiles", {"updated": LATE}, ()),
     ],
 )
-def test_partitions_that_inherit_a_position_are_known(
+def test_partitions_that_inherit_a_position_are_recognized(
     stream: str, state: dict[str, Any], trusted: Sequence[Any]
 ) -> None:
     stored = StoredState(state, stream, FIELDS[stream])

@@ -229,8 +229,8 @@ class TimelineOf:
         at = middle(window, self.account.now - CONSISTENCY_LAG)
         return None if at is None else self.line.split(window, [at])[0]
 
-    def close(self, window: Window, asked: Instant) -> Window | None:
-        return self.line.close(window, asked - CONSISTENCY_LAG)
+    def close(self, window: Window, requested_at: Instant) -> Window | None:
+        return self.line.close(window, requested_at - CONSISTENCY_LAG)
 
     def promise(self) -> Instant:
         """What a state would say by now, and say for ever."""
@@ -289,8 +289,8 @@ class Resumable:
         cut = middle(window, self.account.now - CONSISTENCY_LAG)
         return None if cut is None else self.line.split(window, [cut])[0]
 
-    def close(self, window: Window, asked: Instant) -> Window | None:
-        return self.line.close(window, floor(asked - CONSISTENCY_LAG, SECOND))
+    def close(self, window: Window, requested_at: Instant) -> Window | None:
+        return self.line.close(window, floor(requested_at - CONSISTENCY_LAG, SECOND))
 
 
 @given(instants=st.lists(offsets, max_size=30), before=steps, after=steps)
