@@ -1,4 +1,4 @@
-"""What the tests of several parts share."""
+"""Fixtures that the tests of several parts share."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 # Klaviyo's documents are not part of the project; facts/ has what the other tests need of them
 collect_ignore = [] if all(path.exists() for path in DOCUMENTS) else ["test_documents.py"]
 
-# a machine under load is slow, which says nothing of the code
+# a machine under load is slow, which is no fault of the code
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
 
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> pytest.LogCaptureFixture:
-    """All that is logged, down to DEBUG, whatever the CDK has made of its logger by then."""
+    """Capture everything that is logged, down to DEBUG, however the CDK has configured its logger."""
     monkeypatch.setattr(logging.getLogger("airbyte"), "propagate", True)
     caplog.set_level(logging.DEBUG, "airbyte")
     caplog.set_level(logging.DEBUG)
@@ -34,7 +34,7 @@ def log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> py
 
 @pytest.fixture
 def klaviyo(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeKlaviyo]:
-    """A Klaviyo that may not have to refuse anything, unless the test expects it."""
+    """A Klaviyo that must not have to reject a request, unless the test expects it."""
     with requests_mock.Mocker(case_sensitive=True) as mocker:
         api = FakeKlaviyo(mocker)
         api.install(monkeypatch)

@@ -24,11 +24,11 @@ OPERATORS: dict[str, tuple[str, Callable[[Any, Any], bool]]] = {
 
 @dataclass(frozen=True)
 class Endpoint:
-    """What a collection accepts."""
+    """The parameters that a collection accepts."""
 
     filters: Mapping[str, set[str]] = field(default_factory=dict)
     sorts: frozenset[str] = frozenset()
-    sizes: tuple[int, int | None] = (200, None)  # by default, at most; None where there is no such parameter
+    sizes: tuple[int, int | None] = (200, None)  # by default, and at most; None if there is no such parameter
     options: Mapping[str, set[str]] = field(default_factory=dict)
 
 

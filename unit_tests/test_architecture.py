@@ -1,4 +1,4 @@
-"""The imports and modules are those that docs/architecture.md tells of."""
+"""The imports and modules are those in docs/architecture.md."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MODULES = {path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"
 
 
 def names(text: str) -> set[str]:
-    """What stands in backticks."""
+    """Return the texts in backticks."""
     return set(re.findall(r"`([^`]+)`", text))
 
 
@@ -32,7 +32,7 @@ def covers(entries: set[str], module: str) -> bool:
 
 
 def imported(module: str) -> tuple[set[str], set[str]]:
-    """What a module imports, wherever it stands and for whatever purpose: of the project, and of other projects."""
+    """Return all imports of a module, also those in functions: of the project, and of other projects."""
     found = []
     for node in ast.walk(ast.parse((PACKAGE / module).read_text("utf-8"))):
         if isinstance(node, ast.ImportFrom):

@@ -1,4 +1,4 @@
-"""`check`: what a person learns who sets up a connection."""
+"""`check`: its result for a person who sets up a connection."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ RETIRED: dict[str, Any] = {"status_code": 410, "json": refusal("gone", "The revi
 
 @pytest.fixture(autouse=True)
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Waits between tries take no time, and each reading of the budget's clock is a minute after the last one."""
+    """Let waits between attempts take no time, and let the budget read a clock that advances a minute each time."""
     waits: list[float] = []
     clock = count(0.0, 61.0).__next__
     patched = partial(KlaviyoClient, sleep=waits.append, budget=Budget(clock))

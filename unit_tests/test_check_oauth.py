@@ -1,4 +1,4 @@
-"""`check` of an OAuth connection: whose account it is, and which scopes were not granted."""
+"""`check` of an OAuth connection: its account, and the scopes that were not granted."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ALL = " ".join(SCOPES)
 
 
 def grant(klaviyo: Mocker, **answer: Any) -> None:
-    """Let the token endpoint grant an access token, with these changes to its answer."""
+    """Let the token endpoint grant an access token, with these changes to its response."""
     klaviyo.post(TOKEN, json={"access_token": "access-MARKED", "token_type": "Bearer", "expires_in": 3600, **answer})
 
 

@@ -1,4 +1,4 @@
-"""The settings: what is taken, what is refused, and that the key shows nowhere."""
+"""The settings: valid values, rejected values, and no sign of the key in any text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The credentials of a connection: which are accepted, which are refused, and that none is shown."""
+"""The credentials of a connection: accepted ones, rejected ones, and no sign of them in any text."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_a_saved_access_token_comes_with_its_expiry(date: object, expires_at: fl
     assert (oauth.access_token, oauth.expires_at) == ("access-MARKED", expires_at)
 
 
-# --- what is refused ------------------------------------------------------------------------------------
+# --- rejected -------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

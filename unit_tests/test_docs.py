@@ -1,4 +1,4 @@
-"""What the documentation says, held against the code: links, commands, settings, streams, numbers and messages."""
+"""The documentation agrees with the code: links, commands, settings, streams, numbers and messages."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def anchors(page: str) -> set[str]:
 
 
 def shell_lines() -> list[list[str]]:
-    """All commands that the pages tell one to run, as the shell splits them."""
+    """Return all commands on the pages, as the shell splits them."""
     lines = [line for page in PAGES.values() for block in blocks(page, "bash") for line in block.splitlines()]
     return [words for line in lines if (words := shlex.split(line.partition(" > ")[0], comments=True))]
 

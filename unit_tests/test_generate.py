@@ -1,4 +1,4 @@
-"""What is derived from declarations and facts is current, and the tool that writes it says what it does."""
+"""The files derived from declarations and facts are current, and their tool reports what it does."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_derived_files_are_current(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder in the place of the project: a schema that a stream has, one that none has, and no table."""
+    """A folder instead of the project: a schema of a stream, one without a stream, and no table."""
     monkeypatch.setattr(generate, "PROJECT", tmp_path)
     monkeypatch.setattr(schemas, "SCHEMAS", tmp_path)
     monkeypatch.setattr(schemas, "generated", lambda: [(tmp_path / "events.json", "{}\n")])
@@ -48,12 +48,12 @@ def test_stale_files_are_written_and_files_without_a_stream_removed(
 def test_breaking_changes_are_named_and_rejected(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def refused(*, breaking: bool) -> Iterator[tuple[Path, str]]:
+    def rejecting(*, breaking: bool) -> Iterator[tuple[Path, str]]:
         if not breaking:
             raise snapshots.Breaking("streams trees is gone")
         yield from ()
 
-    monkeypatch.setattr(snapshots, "generated", refused)
+    monkeypatch.setattr(snapshots, "generated", rejecting)
     assert generate.main([]) == 1
     assert "breaking: streams trees is gone\nThe snapshot is not written." in capsys.readouterr().out
     assert generate.main(["--breaking"]) == 0

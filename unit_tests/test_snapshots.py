@@ -1,4 +1,4 @@
-"""What users rely on stays: those of Airbyte's connector, and those of this one as it was last written down."""
+"""Nothing that users rely on changes: neither users of Airbyte's connector nor of the last snapshot."""
 
 from __future__ import annotations
 

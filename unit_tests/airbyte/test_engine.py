@@ -1,4 +1,4 @@
-"""The engine: streams read side by side by a pool of workers, their pages in order on one queue."""
+"""The engine: a pool of workers reads streams concurrently and puts their pages on one queue, in order."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Sync:
         return self.engine.read(self.generators)
 
     def output(self) -> list[str]:
-        """What is read, in words; the error in the end is one of them."""
+        """Return the messages of the sync in words, with the error at the end."""
         found: list[str] = []
         try:
             found.extend(map(words, self.read()))

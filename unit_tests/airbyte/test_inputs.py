@@ -1,4 +1,4 @@
-"""The files that Airbyte hands over: each that makes no sense is refused in one sentence, each that does is read."""
+"""The files that Airbyte hands over: invalid ones are rejected in one sentence, valid ones are read."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def put(tmp_path: Path) -> Callable[[Any], str]:
 
 
 def refusal(kind: str, path: str) -> str:
-    """The sentence that refuses a file."""
+    """Return the sentence that rejects a file."""
     with pytest.raises(ConfigError) as raised:
         READERS[kind](path)
     message = str(raised.value)

@@ -88,7 +88,7 @@ class Connection:
         return None
 
     def get_in_threads(self, threads: int = THREADS) -> list[KlaviyoError | None]:
-        """Request lists from so many threads at once; return the error of each."""
+        """Request lists from this many threads at once; return the error of each."""
         barrier = threading.Barrier(threads)
 
         def get(_: int) -> KlaviyoError | None:

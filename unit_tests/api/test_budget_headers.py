@@ -94,7 +94,7 @@ def test_headers_may_list_all_windows() -> None:
 
 
 def per_minute(headers: Mapping[str, str], *limits: Limit) -> int:
-    """How many requests are sent in a minute after such headers."""
+    """Return the number of requests that are sent in a minute after these headers."""
     world = World()
     world.budget.learn(limits, headers)
     return sum(sent < 60 for sent in world.send_all([limits] * 200, workers=1))

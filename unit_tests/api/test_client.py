@@ -1,4 +1,4 @@
-"""The client: what a request contains, which host it goes to, and how pages are dated."""
+"""The client: the contents of a request, its host, and the dates of pages."""
 
 from __future__ import annotations
 

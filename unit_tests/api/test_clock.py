@@ -23,7 +23,7 @@ def date(ahead: float) -> str:
 
 
 def clock(*ahead: float) -> Clock:
-    """A clock that has seen responses of a Klaviyo so many seconds ahead of the host."""
+    """A clock that has seen responses of a Klaviyo this many seconds ahead of the host."""
     made = Clock()
     for one in ahead:
         made.learn(date(one))

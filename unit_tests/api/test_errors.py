@@ -174,7 +174,7 @@ def test_the_message_names_the_status(row: Row) -> None:
     assert str(row.status) in own_words(error(row.status, row.body))
 
 
-# nobody sees the other kinds (a lost page cursor, a resource that is gone), or the caller or the client adds what to do
+# users do not see the other kinds (a lost page cursor, a deleted resource), or the caller adds what to do
 @pytest.mark.parametrize(
     "name",
     [

@@ -1,4 +1,4 @@
-"""Repeated pages are noticed, however many there are, in memory that does not grow."""
+"""Repeated pages are detected, whatever their number, in memory that does not grow."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def noticed_after(pages: Iterable[int]) -> int:
-    """How many pages are read until one is noticed."""
+def pages_until_repeat(pages: Iterable[int]) -> int:
+    """Return the number of pages read until a repeated one is detected."""
     repeats = Repeats()
     return next(read for read, page in enumerate(pages, 1) if repeats.is_repeated([page, -page - 1]))
 
 
 @given(st.integers(0, 2_000), st.integers(1, 1_000))
-def test_pages_that_link_in_a_circle_are_noticed(before: int, length: int) -> None:
+def test_pages_that_link_in_a_circle_are_detected(before: int, length: int) -> None:
     pages = chain(range(before), cycle(range(before, before + length)))
-    assert noticed_after(pages) <= 3 * (before + length) + 1
+    assert pages_until_repeat(pages) <= 3 * (before + length) + 1
 
 
-def test_a_page_that_is_soon_repeated_is_noticed_at_once() -> None:
+def test_a_page_that_is_soon_repeated_is_detected_at_once() -> None:
     for distance in (1, 2, RECENT_PAGES):
         pages = chain(range(5_000), islice(count(5_000 - distance), 1))
-        assert noticed_after(pages) == 5_001
+        assert pages_until_repeat(pages) == 5_001
 
 
 def test_one_part_of_the_fingerprint_in_common_is_enough() -> None:

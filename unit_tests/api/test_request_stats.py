@@ -47,7 +47,7 @@ def clock() -> Clock:
 
 
 class Slow(Budget):
-    """A rate limiter whose slots take so many seconds."""
+    """A rate limiter whose slots take this many seconds."""
 
     def __init__(self, clock: Clock, seconds: float) -> None:
         super().__init__(clock)

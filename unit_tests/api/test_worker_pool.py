@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def limit(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Let so many more threads start."""
+    """Let this many more threads start."""
     start, left = threading.Thread.start, [0]
 
     def start_if_allowed(thread: threading.Thread) -> None:

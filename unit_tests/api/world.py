@@ -57,7 +57,7 @@ class World:
             self.now = end
 
     def send(self, *limits: Limit) -> float:
-        """Send a request as soon as the budget allows it; returns when that was."""
+        """Send a request as soon as the budget allows it; return when that was."""
         self.budget.acquire(limits)
         latency = next(self._latencies)
         counted = self.now + next(self._moments) * latency
@@ -74,14 +74,14 @@ class World:
         self.budget.learn(limits, self._headers(counted))
 
     def send_all(self, requests: Iterable[Sequence[Limit]], workers: int) -> Iterator[float]:
-        """Send requests with so many workers; yields when each was sent."""
+        """Send requests with this many workers; yield when each was sent."""
         for limits in requests:
             while len(self.under_way) >= workers:
                 self.receive()
             yield self.send(*limits)
 
     def most_in_a_window(self, limit: Limit, seconds: float) -> int:
-        """The most requests that a fixed window of Klaviyo's can have counted, wherever its windows begin."""
+        """Return the most requests that a fixed window of Klaviyo's can have counted, wherever its windows begin."""
         counted = sorted(self.counted[limit.name])
         first = most = 0
         for last, moment in enumerate(counted):
@@ -91,6 +91,6 @@ class World:
         return most
 
     def wait_for(self, *limits: Limit) -> float:
-        """How long a request has to wait now."""
+        """Return the seconds that a request has to wait now."""
         before = self.now
         return self.send(*limits) - before

@@ -1,4 +1,4 @@
-"""What the tests of whole syncs share: accounts to read, and what is expected of the output."""
+"""Helpers for the tests of whole syncs: accounts to read, and assertions about the output."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ BROKEN = error(500, "error", "Something went wrong.")
 
 
 def iso(instant: Instant) -> str:
-    """The instant as Klaviyo writes it into records."""
+    """Return an instant as Klaviyo writes it into records."""
     return f"{for_filter(instant)[:-1]}.{instant % SECOND:06}+00:00"
 
 
 def seconds(count: int) -> list[Instant]:
-    """So many seconds, from SINCE on."""
+    """Return this many consecutive seconds, from SINCE on."""
     return [SINCE + number * SECOND for number in range(count)]
 
 
@@ -60,7 +60,7 @@ def add_profiles(klaviyo: FakeKlaviyo, *instants: Instant) -> list[str]:
 
 
 def skewed(count: int) -> list[Instant]:
-    """Most of the records lie in a hundredth of the time, with ties."""
+    """Return dates of which most lie in a hundredth of the time, with ties."""
     chance = random.Random(7)
     dense = [SINCE + chance.randrange(0, 2 * DAY) // SECOND * SECOND for _ in range(count * 9 // 10)]
     sparse = (Instant(chance.randrange(START, NOW - DAY)) for _ in range(count // 10))
@@ -68,7 +68,7 @@ def skewed(count: int) -> list[Instant]:
 
 
 def fail_on(klaviyo: FakeKlaviyo, resource: str, status: int, body: bytes) -> None:
-    """Answer all requests for a resource so."""
+    """Respond to all requests for a resource with this."""
     klaviyo.before = lambda request: (status, body) if request.resource == resource else None
 
 
@@ -107,7 +107,7 @@ def link_to(page: object) -> str:
 
 
 def pages_of(*pages: list[Instant], field: str = "updated") -> Callable[[Request], tuple[int, bytes]]:
-    """Answer with these pages, in this order, whatever is requested."""
+    """Respond with these pages, in this order, whatever is requested."""
     ids = map(str, range(1000))
     links = [*map(link_to, range(1, len(pages))), None]
     bodies = [
@@ -120,12 +120,12 @@ def pages_of(*pages: list[Instant], field: str = "updated") -> Callable[[Request
 
 
 def record_of(message: AirbyteMessage) -> dict[str, Any] | None:
-    """The data of a record; None for any other message."""
+    """Return the data of a record; None for any other message."""
     return message.record.data if message.record else None
 
 
 def state_of(message: AirbyteMessage) -> dict[str, Any] | None:
-    """The state of a stream; None for any other message."""
+    """Return the state of a stream; None for any other message."""
     if not message.state or not message.state.stream:
         return None
     found: dict[str, Any] = json.loads(json.dumps(message.state.stream.stream_state.__dict__))
@@ -133,12 +133,12 @@ def state_of(message: AirbyteMessage) -> dict[str, Any] | None:
 
 
 def positions(output: Output, stream: str) -> list[Instant]:
-    """What the states of a stream without partitions say, one after the other."""
+    """Return the positions in the states of a stream without partitions, in order."""
     return [parse_instant(state[cursor_of(stream)]) for state in output.states(stream)]
 
 
 def assert_states_are_true(output: Output, stream: str, now: Instant) -> None:
-    """States grow, stay behind the present, and each follows all the records before it. Of a single stream."""
+    """Assert for a single stream that states grow, stay before the present, and follow the records they cover."""
     field = cursor_of(stream)
     found = positions(output, stream)
     assert found == sorted(found)
@@ -152,18 +152,18 @@ def assert_states_are_true(output: Output, stream: str, now: Instant) -> None:
 
 
 def places(output: Output, status: AirbyteStreamStatus) -> Iterator[int]:
-    """Where in the output a status is."""
+    """Return the indexes of a status in the output."""
     for place, message in enumerate(output):
         if message.trace and message.trace.stream_status and message.trace.stream_status.status == status:
             yield place
 
 
 def last_state(output: Output) -> int:
-    """Where in the output the last state is."""
+    """Return the index of the last state in the output."""
     return max(place for place, message in enumerate(output) if message.type == Type.STATE)
 
 
 def hour_counts(output: Output) -> list[int]:
-    """How many events the last state of events says that each recent hour has."""
+    """Return the number of events of each recent hour, by the last state of events."""
     (hours,) = output.states("events")[-1]["recent_hours"]
     return [count for count, _ in hours["hours"].values()]

@@ -1,4 +1,4 @@
-"""The queue between the workers and the output: full when its batches take so many bytes."""
+"""The queue between the workers and the output: full when its batches take a number of bytes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def batch(size: int) -> RecordBatch:
 
 
 def fill(queue: BatchQueue, item: Any) -> int:
-    """Put an item again and again until the queue is full; how many it took."""
+    """Put an item again and again until the queue is full; return how many it took."""
     taken = 0
     while True:
         try:

@@ -1,4 +1,4 @@
-"""A full refresh that a later attempt goes on with: nothing is lost, and nothing comes twice but a few pages."""
+"""A full refresh that a later attempt resumes: nothing is lost, and only a few pages are emitted twice."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ def fill(klaviyo: FakeKlaviyo, resource: str, count: int) -> list[str]:
 
 
 def snapshots(klaviyo: FakeKlaviyo) -> None:
-    """Serve some collections that nobody can ask by date."""
+    """Serve some collections that cannot be filtered by date."""
     row = {"type": "x", "id": "X1", "attributes": {"updated": "2024-06-01T00:00:00Z"}}
     body = json.dumps({"data": [row]}).encode()
     klaviyo.before = lambda request: (200, body) if request.resource in ("tags", "coupons", "coupon-codes") else None
 
 
 def resumes(stream: KlaviyoStream) -> bool:
-    """Return whether Klaviyo's API lets a read begin at a date and go on in its order."""
+    """Return whether Klaviyo's API lets a read start at a date and continue in its order."""
     operation, cursor = facts_of(stream).operation(path_of(stream)), stream.cursor_attribute
     is_report = "asks" in operation
     return is_report or (cursor in operation.get("filters", {}) and cursor in operation.get("sorts", ()))

@@ -180,7 +180,7 @@ def test_the_future_is_not_split_however_long_a_read_takes(klaviyo: FakeKlaviyo)
 def test_page_cursors_that_always_expire_fail_the_stream_although_its_start_moves_with_the_clock(
     klaviyo: FakeKlaviyo,
 ) -> None:
-    """What is dated ahead leaves the position of the last window at the present, which moves."""
+    """Future-dated records keep the position of the last window at the present, which moves."""
     klaviyo.page_limit, klaviyo.may_reject = 2, True
     add_profiles(klaviyo, *(NOW + DAY + second * SECOND for second in range(10)))
 

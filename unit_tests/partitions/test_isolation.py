@@ -1,4 +1,4 @@
-"""A record that Klaviyo fails on costs itself: all others are read, and the message says where it lies."""
+"""If Klaviyo fails on one record, all others are read, and the message says where that record lies."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def fill(klaviyo: FakeKlaviyo, stream: str, count: int, step: int = 3600 * SECON
 
 
 def said(output: Output, stream: str) -> list[str]:
-    """What the error and the log say of a stream."""
+    """Return what the error and the log say about a stream."""
     logs = [one.log.message for one in output if one.log]
     return [
         *(one.message for one in output.errors(stream)),
@@ -176,7 +176,7 @@ def test_a_collection_without_a_date_filter_fails_at_an_unreadable_record(klaviy
 def test_a_page_is_emitted_once_although_the_page_past_the_end_of_its_window_cannot_be_read(
     klaviyo: FakeKlaviyo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the server takes no end, one page more shows that a window that was cut has ended."""
+    """If the server takes no upper bound, one more page shows that a split window has ended."""
     ids = fill(klaviyo, "lists", 40)
     klaviyo.poisoned = {ids[25]}
     bounds = iter([[START + 14 * 3600 * SECOND + SECOND]])

@@ -86,7 +86,7 @@ def test_changes_during_a_window_out_of_order_are_left_to_the_next_sync(
         return answer(request)
 
     klaviyo.before = before
-    # where a change moves a record to, nobody knows: perhaps to the first page, which was asked for at NOW
+    # a change may move a record anywhere, even to the first page, which was requested at NOW
     assert positions(sync("profiles", num_workers=1), "profiles")[-1] <= NOW - CONSISTENCY_LAG
 
 
@@ -161,7 +161,7 @@ def test_no_state_passes_a_record_that_appears_seconds_after_its_date(klaviyo: F
     late = NOW - SECOND - 1
 
     def before(_: Request) -> None:
-        # the first page is asked for at NOW; the late event shows when the reader has just passed its time
+        # the first page is requested at NOW; the late event appears when the reader has just passed its time
         klaviyo.now = NOW + [0, 3, 20, 20][len(klaviyo.requests) - 1] * SECOND
         if len(klaviyo.requests) == 2:
             add_events(klaviyo, late)

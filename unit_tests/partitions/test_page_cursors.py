@@ -91,7 +91,7 @@ def test_a_page_that_repeats_forever_fails_the_stream(klaviyo: FakeKlaviyo, curs
 def test_pages_in_a_circle_fail_the_stream_although_its_position_moves_with_the_clock(
     klaviyo: FakeKlaviyo, pages: int, workers: int
 ) -> None:
-    """The account holds a profile dated ahead: the position of the last window moves with the clock."""
+    """The account has a future-dated profile, so the position of the last window moves with the clock."""
 
     def circle(request: Request) -> tuple[int, bytes]:
         klaviyo.now += 2 * SECOND

@@ -1,4 +1,4 @@
-"""Late events: what shows up behind the state is found as it ages, and nothing is emitted twice for it."""
+"""Late events: those that appear after the state has passed them are found, and no others are emitted twice."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ class Account:
         self.table: list[str] = []
 
     def happen(self, *ago: int, metric: str = "M1") -> list[str]:
-        """Events become visible that are dated so long ago."""
+        """Make events visible that have dates this long ago."""
         return self.klaviyo.add(
             "events",
             *({"datetime": for_filter(self.klaviyo.now - back), "metric_id": metric} for back in ago),
         )
 
     def sync(self, after: int = 0, upto: int | None = None) -> list[str]:
-        """Sync some time later, and have it killed after so many messages; the ids that were appended."""
+        """Sync some time later, and stop it after this many messages; return the ids that were appended."""
         self.klaviyo.now += after
         state = {self.stream: self.state} if self.state else None
         output: Output = sync(self.stream, state=state, **self.config)
@@ -59,7 +59,7 @@ class Account:
 
     @property
     def remembered(self) -> list[RecentHours]:
-        """What the state remembers, a memory for each partition."""
+        """Return the recent hours in the state, those of each partition."""
         assert self.state
         return [RecentHours.read(entry) for entry in self.state["recent_hours"]]
 
@@ -150,9 +150,9 @@ def test_no_event_is_emitted_twice_if_none_is_late(account: Account) -> None:
 def test_a_recheck_requests_only_dates_of_hours_that_are_due(account: Account) -> None:
     account.klaviyo.requests.clear()
     account.sync(after=2 * HOUR)
-    looks = [params for params in account.klaviyo.first_pages("events") if "include" not in params]
-    assert {look["fields[event]"] for look in looks} == {"datetime"}
-    assert sorted(look["filter"] for look in looks) == [
+    rechecks = [params for params in account.klaviyo.first_pages("events") if "include" not in params]
+    assert {look["fields[event]"] for look in rechecks} == {"datetime"}
+    assert sorted(look["filter"] for look in rechecks) == [
         f"greater-or-equal(datetime,{start}Z),less-than(datetime,{end}Z)"
         for start, end in (
             ("2024-06-24T11:00:00", "2024-06-24T13:00:00"),
@@ -283,7 +283,7 @@ def test_a_recheck_that_fails_is_repeated_in_the_next_sync(account: Account) -> 
 steps = st.lists(
     st.tuples(
         st.integers(1, 40 * 60),  # minutes until the next sync
-        st.lists(st.integers(0, 6 * 24 * 60), max_size=6),  # how late events show up, in minutes
+        st.lists(st.integers(0, 6 * 24 * 60), max_size=6),  # how late events appear, in minutes
         st.none() | st.integers(0, 40),  # after how many messages the sync is killed
     ),
     max_size=12,
@@ -315,7 +315,7 @@ def test_every_event_is_emitted_and_hours_are_counted_exactly_whatever_happens(
 
 
 def assert_counted(account: Account) -> None:
-    """No hour is said to have more than its events that were emitted, or to be known where nothing was said."""
+    """Assert that no state counts more events of an hour than were emitted, or counts an hour it should not."""
     if account.state is None:
         return
     (memory,) = account.remembered

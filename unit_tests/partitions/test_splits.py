@@ -50,7 +50,7 @@ def test_the_end_of_events_is_read_once_more_if_the_rest_took_long(
 
     klaviyo.before = before
     assert sync("events", num_workers=10).ids() == ids
-    # the windows to begin with, and what lies behind the second that fills pages
+    # the first windows, and the one after the second that fills pages
     assert len(klaviyo.first_pages()) == requests
 
 
@@ -100,7 +100,7 @@ def test_windows_begin_at_whole_seconds_and_never_in_the_future(klaviyo: FakeKla
         starts.add(bounds["greater-or-equal"])
         ends.add(bounds.get("less-than"))
     assert len(starts) > 3
-    # each window but the first begins where another one ended when it was cut
+    # each window but the first begins where another one was split
     assert None in ends
     assert all(parse_instant(start) <= NOW - CONSISTENCY_LAG for start in starts)
 

@@ -63,7 +63,7 @@ def test_an_incremental_sync_resumes_where_the_last_one_ended(klaviyo: FakeKlavi
     first = sync("events")
     assert first.ids() == old
     klaviyo.now += HOUR
-    new = add_events(klaviyo, NOW - 4 * SECOND, NOW + SECOND)  # one of them showed late
+    new = add_events(klaviyo, NOW - 4 * SECOND, NOW + SECOND)  # one of them appeared late
     second = sync("events", state={"events": first.states("events")[-1]})
     assert second.ids() == new
 

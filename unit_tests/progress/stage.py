@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Context:
-    """A stream that tests read: as much of it as progress and the engine use."""
+    """A stream that tests read: only the parts that progress and the engine use."""
 
     def __init__(self, name: str, client: KlaviyoClient) -> None:
         self.stream = SimpleNamespace(name=name, client=client)
@@ -42,14 +42,14 @@ class Stage:
         self.progress.follow(list(self.contexts.values()))
 
     def send(self, name: str, limit: Limit, requests: int = 1) -> None:
-        """Send requests of a stream, answered at once."""
+        """Send requests of a stream, each with an immediate response."""
         for _ in range(requests):
             self.budget.acquire((limit,))
             self.contexts[name].stream.client.stats.record_request((limit,))
             self.budget.release((limit,))
 
     def read(self, name: str, records: int) -> None:
-        """Read a page of so many records."""
+        """Read a page of this many records."""
         self.progress.streams[name].on_page(records)
 
     def end(self, name: str, *, failed: bool = False) -> str:

@@ -1,4 +1,4 @@
-"""403: what a key may not read, what an account does not have, and what Klaviyo's answer does not tell."""
+"""403: missing scopes, missing features of the account, and responses that do not say which it is."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GENERIC = error(403, "permission_denied", "You do not have permission to perform
 
 
 def message(klaviyo: FakeKlaviyo, stream: str, body: bytes) -> str:
-    """The one error of a stream that Klaviyo answers so."""
+    """Return the only error of a stream for which Klaviyo sends this response."""
     klaviyo.before = lambda _: (403, body)
     output = sync(stream)
     (said,) = output.errors(stream)
@@ -37,7 +37,7 @@ def test_webhooks_need_an_app_or_an_add_on_and_no_scope(klaviyo: FakeKlaviyo, st
         "OAuth apps and to accounts with its add-on Advanced KDP only. Deselect the stream. "
         "Klaviyo says: You must have Advanced KDP enabled to use this endpoint."
     )
-    assert len(klaviyo.requests) == 1  # nothing that is included makes a difference
+    assert len(klaviyo.requests) == 1  # included resources make no difference
 
 
 @pytest.mark.parametrize("body", [ADD_ON, ENTITLEMENT], ids=["add-on", "entitlement"])

@@ -1,4 +1,4 @@
-"""What belongs to the account itself: its usage, its brand, how it sends text messages."""
+"""Resources of the account itself: its usage, its brand, how it sends text messages."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_a_brand_stream_continues_without_its_includes_if_klaviyo_rejects_them(
 
 
 def senders(*registered: str) -> tuple[int, bytes]:
-    """As many senders, each with a registration that was last updated then."""
+    """Return a page of senders, each with a registration that was last updated at one of these times."""
     kind = "text-messaging-sender-registration"
     data = [
         {"type": "x", "id": f"S{number}", "relationships": {kind: {"data": {"type": kind, "id": f"R{number}"}}}}

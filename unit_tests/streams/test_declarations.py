@@ -1,4 +1,4 @@
-"""The streams' declarations agree with the facts about the API: what is requested, and what is left out."""
+"""The streams' declarations agree with the facts about the API: the requests, and the collections left out."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ METRIC = {"metric_aggregates": [{"metric_id": "M1"}], "event_metric_ids": "M1", 
 
 
 class Ids:
-    """Every parent has one child's home."""
+    """A sync in which each parent stream has one ID."""
 
     @staticmethod
     def ids(_: type[KlaviyoStream]) -> list[str]:
@@ -136,7 +136,7 @@ def test_each_scope_is_that_of_the_operation_and_of_the_parents(stream: type[Kla
 
 
 def test_templates_are_read_without_a_link_that_differs_in_each_response() -> None:
-    """Revision 2026-10-15 adds a presigned `screenshot_url`, so who moves the stream has to leave it out."""
+    """Revision 2026-10-15 adds a presigned `screenshot_url`, so a move of the stream to it has to leave that out."""
     shown = facts_of(EmailTemplates).fields("template", "/api/templates") or ()
     for params in requests_of(made(EmailTemplates)):
         asked = params["fields[template]"].split(",") if "fields[template]" in params else shown

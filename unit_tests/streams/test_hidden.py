@@ -1,4 +1,4 @@
-"""Records that Klaviyo lists only when asked for: hidden images, inactive segments, reviews of every status."""
+"""Records that Klaviyo lists only with a filter: hidden images, inactive segments, reviews of every status."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OLD, NEW = "2024-05-01T00:00:00Z", "2024-06-10T00:00:00Z"
 
 
 class Server:
-    """A collection that leaves records out; it may refuse the filter on the attribute, or not apply it."""
+    """A collection that leaves records out; it may reject the filter on the attribute, or not apply it."""
 
     def __init__(self, klaviyo: FakeKlaviyo, stream: str, *, refuses: bool = False, ignores: bool = False) -> None:
         self.flag, self.cursor = STREAMS[stream]
@@ -123,4 +123,4 @@ def test_reviews_are_read_without_the_status_if_klaviyo_rejects_it(klaviyo: Fake
     klaviyo.may_reject = True
     klaviyo.before = answer
     assert sync("reviews").ids() == ["R1"]
-    assert klaviyo.first_pages("reviews")[-1]["include"] == "events"  # what is not refused stays
+    assert klaviyo.first_pages("reviews")[-1]["include"] == "events"  # parameters that are not rejected stay

@@ -1,4 +1,4 @@
-"""Records that show up minutes after their date: members of lists and segments, flow actions and flow messages."""
+"""Records that appear minutes after their date: members of lists and segments, flow actions and flow messages."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Server:
         klaviyo.before = self.answer
 
     def add(self, *ago: int) -> list[str]:
-        """Add records that carry a date so many microseconds ago."""
+        """Add records with a date this many microseconds ago."""
         ids = [f"R{len(self.rows) + number:04}" for number in range(len(ago))]
         self.rows += [self.row(one, self.klaviyo.now - before) for one, before in zip(ids, ago, strict=True)]
         return ids

@@ -60,7 +60,7 @@ def lists(klaviyo: FakeKlaviyo, monkeypatch: pytest.MonkeyPatch) -> Lists:
 
 
 def stopped_at(output: Output, number: int) -> tuple[set[tuple[str, str]], dict[str, Any]]:
-    """What was out before a state, and the state."""
+    """Return the records emitted before a state, and the state."""
     found = output.checkpoints(STREAM)
     out, state = found[number % len(found)]
     return pairs(out), state

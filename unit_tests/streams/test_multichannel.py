@@ -1,4 +1,4 @@
-"""Campaigns of several channels: the campaigns, their audiences, messages, and what these say."""
+"""Campaigns of several channels: the campaigns, their audiences, their messages and the content of these."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Account:
     """Campaigns with audiences, messages and variations, which can be added at any time.
 
     Attributes:
-        listing: what /campaigns does with archived ones: "hides" or "lists" them unless it is asked by a filter,
+        listing: what /campaigns does with archived ones: "hides" or "lists" them unless a filter asks for them,
             "refuses" that filter, or "ignores" it.
         gone: messages that have been deleted since they were listed.
     """
@@ -59,7 +59,7 @@ class Account:
         self.audiences[identity] = {"type": "campaign-audience", "id": identity, "attributes": attributes}
 
     def message(self, identity: str, updated: str, *variations: str) -> None:
-        """Add a message, or change it, with variations that were last updated then."""
+        """Add a message, or change it, with variations that were last updated at a time."""
         attributes = {"created": OLD, "updated": updated, "definition": {"status": "draft"}}
         self.messages = [each for each in self.messages if each["id"] != identity]
         self.messages.append({"type": "campaign-message", "id": identity, "attributes": attributes})

@@ -1,4 +1,4 @@
-"""Page sizes that Klaviyo refuses are reduced, once for all requests of a stream."""
+"""Page sizes that Klaviyo rejects are reduced, once for all requests of a stream."""
 
 from __future__ import annotations
 

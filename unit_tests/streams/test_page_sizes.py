@@ -1,4 +1,4 @@
-"""Page sizes while streams are read: smaller where records are large, and no record is lost or doubled by that."""
+"""Page sizes while streams are read: smaller if records are large, and no record is lost or repeated."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def campaign(size: int) -> dict[str, Any]:
 
 
 def sizes(klaviyo: FakeKlaviyo, resource: str = "events") -> list[int]:
-    """The page sizes that were asked for, page by page."""
+    """Return the requested page sizes, page by page."""
     return [int(one.params["page[size]"]) for one in klaviyo.requests if one.resource == resource]
 
 
@@ -79,7 +79,7 @@ def test_a_response_that_is_too_large_is_requested_again_in_smaller_pages(klaviy
 
 
 def test_a_few_large_records_in_the_middle_reduce_pages_for_a_while(klaviyo: FakeKlaviyo) -> None:
-    """The slice is begun again from where it got to, with smaller pages, and grows out of them."""
+    """The slice restarts from its position with smaller pages, which grow again later."""
     ids = klaviyo.add(
         "events", *(event(second, 10 * LARGE if 1_500 <= second < 1_503 else 0) for second in range(3_000))
     )
@@ -111,7 +111,7 @@ def test_an_endpoint_without_page_sizes_never_gets_a_page_size(klaviyo: FakeKlav
 
 
 def test_large_pages_out_of_order_keep_their_size(klaviyo: FakeKlaviyo) -> None:
-    """To begin such a slice again would read all of it twice."""
+    """Restarting such a slice would read all of it twice."""
     ids = klaviyo.add("campaigns", *(campaign(LARGE) for _ in range(30)))
     klaviyo.page_limit = 10
     output = sync("campaigns")
@@ -147,7 +147,7 @@ def test_the_client_gets_an_estimate_of_the_next_responses_size(
 
 
 def test_a_batch_counts_the_bytes_of_its_whole_page(klaviyo: FakeKlaviyo) -> None:
-    """The lines of one record keep all of the answer in memory."""
+    """The lines of one record keep the whole response in memory."""
     klaviyo.add("flows", {"updated": for_filter(SINCE)}, {"updated": "2023-01-01T00:00:00Z", "x": "x" * LARGE})
     klaviyo.before = lambda _: (200, json.dumps({"data": klaviyo.rows["flows"]}).encode())
     catalog = {
@@ -176,7 +176,7 @@ def test_a_slice_may_request_pages_of_its_own_size(klaviyo: FakeKlaviyo) -> None
 
 def events(klaviyo: FakeKlaviyo) -> Events:
     """The stream, outside of a sync."""
-    from source_klaviyo import source  # noqa: PLC0415 - as the fixture has left it
+    from source_klaviyo import source  # noqa: PLC0415 - after the fixture has changed it
 
     return Events(Config.parse(CONFIG), source._client(Config.parse(CONFIG)), None)  # type: ignore[arg-type]
 

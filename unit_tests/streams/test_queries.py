@@ -43,7 +43,7 @@ def fill(klaviyo: FakeKlaviyo, seed: int, count: int = 120) -> None:
 
 
 def wanted(klaviyo: FakeKlaviyo, stream: str) -> set[str]:
-    """The ids that a first read brings."""
+    """Return the ids that a first read emits."""
     return {row["id"] for row in klaviyo.rows["profiles"] if stream == "profiles" or suppressions(row)}
 
 
@@ -67,7 +67,7 @@ def test_a_first_sync_that_is_stopped_anywhere_resumes_and_misses_no_profile(
     for out, state in found:
         rest = sync(stream, state={stream: state}).ids()
         assert out | set(rest) == wanted(klaviyo, stream)
-        assert len(rest) <= len(wanted(klaviyo, stream)) - len(out) + 3 * 64  # pages under way come again, no more
+        assert len(rest) <= len(wanted(klaviyo, stream)) - len(out) + 3 * 64  # only pages in flight are repeated
     assert sync(stream, state={stream: found[-1][1]}).ids() == []
 
 

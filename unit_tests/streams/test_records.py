@@ -1,4 +1,4 @@
-"""Records: Klaviyo's resources as they are, with the cursor besides, on lines as the CDK would print them."""
+"""Records: Klaviyo's resources unchanged, with a copy of the cursor, on lines as the CDK would print them."""
 
 from __future__ import annotations
 

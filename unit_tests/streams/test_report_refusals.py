@@ -1,4 +1,4 @@
-"""Reports that Klaviyo refuses: metrics without values, unknown metrics, wrong settings, and the daily quota."""
+"""Reports that Klaviyo rejects: metrics without values, unknown metrics, wrong settings, and the daily quota."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ROI = "text_message_roi"
 
 
 def refusing(*statistics: str) -> Callable[[Request], Response]:
-    """Refuse metric M1 if one of these statistics is asked for."""
+    """Reject metric M1 if one of these statistics is requested."""
 
     def answer(request: Request) -> Response:
         attributes = request.body["data"]["attributes"]
@@ -61,7 +61,7 @@ def test_a_metric_without_values_costs_one_request_more_for_all_periods_and_repo
     serve(klaviyo, refusing(*OF_VALUES))
     sync("campaign_values_reports", "flow_values_reports", start_date="2024-01-01", num_workers=1)
     refused = [one for one in requested(klaviyo) if OF_VALUES & {*one["statistics"]}]
-    assert len(refused) <= 2  # one of each stream, if both have asked before either was refused
+    assert len(refused) <= 2  # one of each stream, if both sent a request before either was rejected
     assert len(requested(klaviyo)) == 2 * 7 + len(refused)
 
 
@@ -140,7 +140,7 @@ def test_a_value_that_klaviyo_rejects_names_its_setting_and_stops_nothing_else(
     assert said.message == (
         f"Klaviyo refuses what the setting {name} holds (400): correct it. Klaviyo says: That does not exist."
     )
-    assert len([request for request in klaviyo.requests if request.body]) > 1  # the other one has been asked for
+    assert len([request for request in klaviyo.requests if request.body]) > 1  # the other one has been requested
 
 
 def test_any_other_rejection_is_an_error(klaviyo: FakeKlaviyo) -> None:
@@ -158,7 +158,7 @@ def test_an_outage_does_not_use_up_the_quota_metric_by_metric(klaviyo: FakeKlavi
 
 
 def used_up(klaviyo: FakeKlaviyo, after: int) -> Callable[[Request], Response]:
-    """Refuse reports for hours after so many."""
+    """Reject reports for hours after this many."""
     return lambda request: report(request) if len(requested(klaviyo)) <= after else (429, b"")
 
 

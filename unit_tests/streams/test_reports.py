@@ -1,4 +1,4 @@
-"""Reports: whole days, one question a period, checkpoints, the quota of a day, and Airbyte's record shapes."""
+"""Reports: whole days, one request a period, checkpoints, the quota of a day, and Airbyte's record shapes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each stream asks Klaviyo, to the letter."""
+"""The exact requests of each stream."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def suppressed_since(bound: str, fields: str = ANALYTICS) -> list[Params]:
 
 
 def changed_since(since: str, before: str) -> dict[str, list[Params]]:
-    """What each stream requests of records changed since an instant; `before` is the second before it."""
+    """Return the requests of each stream for records changed since an instant; `before` is the second before it."""
     return {
         "campaigns": campaigns(f"greater-or-equal(updated_at,{since})"),
         "email_templates": templates(f"greater-or-equal(updated,{since})"),
@@ -105,9 +105,9 @@ LATER["global_exclusions"] += suppressed_since(SINCE, "subscriptions")
 LATER["profiles"] += suppressed_since(SINCE)
 
 
-def ordered(questions: list[Params]) -> list[Params]:
-    """In an order of their own: they are asked side by side."""
-    return sorted(questions, key=lambda params: sorted(params.items()))
+def ordered(requests: list[Params]) -> list[Params]:
+    """Sort requests, since they are made concurrently."""
+    return sorted(requests, key=lambda params: sorted(params.items()))
 
 
 # --- the first page -------------------------------------------------------------------------------------
@@ -248,7 +248,7 @@ def test_the_links_of_pages_are_followed_as_they_are(klaviyo: FakeKlaviyo, strea
     later = [request for request in klaviyo.requests if not request.is_first_page]
     assert len(later) == 2
     for request in later:
-        # the server knows only the links that it has given out, so these are they
+        # the server accepts only links that it has sent
         assert request.url.startswith(f"{HOST}/api/{RESOURCES.get(stream, stream)}?page%5Bcursor%5D=bmV4dDo6")
         assert {**request.params, "page[cursor]": ""} == {**FIRST[stream][0], "page[cursor]": ""}
 

@@ -1,4 +1,4 @@
-"""Reviews: the newest first, and what is known is not requested again."""
+"""Reviews: the newest first, and known ones are not requested again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Profiles by their suppression: who was suppressed since a state comes once, though `updated` does not move."""
+"""Profiles by their suppression: those suppressed since a state are emitted once, though `updated` does not move."""
 
 from __future__ import annotations
 

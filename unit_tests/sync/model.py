@@ -1,4 +1,4 @@
-"""A small world to read in: records that change while readers come and go, in any order hypothesis likes."""
+"""A model of reads: records change while readers start and stop, in any order that Hypothesis generates."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ steps = st.lists(
 
 
 def middle(window: Window, now: Instant) -> Instant | None:
-    """Where to divide what is left of a window in two: a whole second inside of it, or None."""
+    """Return the whole second that divides the rest of a window in two; None if there is none."""
     end = now if window.end is None else window.end
     found = floor(window.position + (end - window.position) // 2, SECOND)
     return found if window.position + SECOND < found < end else None
@@ -55,7 +55,7 @@ class Version(NamedTuple):
 
 
 class Line(Protocol):
-    """What a reader reports to: a Timeline or a WindowCursor."""
+    """The object that readers report to: a Timeline or a WindowCursor."""
 
     def begin(self) -> Iterable[Window]: ...
     def advance(self, window: Window, position: Instant) -> None: ...
@@ -71,12 +71,12 @@ class Account:
         self.rows = [Version(instant, number) for number, instant in enumerate(instants)]
 
     def page(self, after: Version, end: Instant | None) -> tuple[list[Version], bool]:
-        """The next records in the order of their dates, and whether they are the last ones."""
+        """Return the next records in the order of their dates, and whether they are the last ones."""
         found = sorted(row for row in self.rows if row > after and (end is None or row.updated < end))
         return found[:PAGE_SIZE], len(found) <= PAGE_SIZE
 
     def touch(self, number: int) -> None:
-        """A record changes now, which moves it to the end."""
+        """Change a record now, which moves it to the end."""
         self.now += 1
         self.rows[number] = Version(self.now, number)
 
@@ -132,5 +132,5 @@ class Sync:
             self._begin(self.line.close(reader.window, requested_at))
 
     def unread_before(self, instant: Instant) -> set[Version]:
-        """What a promise up to an instant would lose."""
+        """Return the records that a state up to an instant would lose."""
         return {row for row in self.account.rows if row.updated < instant and row not in self.emitted}

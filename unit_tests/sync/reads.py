@@ -69,7 +69,7 @@ class Limits:
 
 @dataclass
 class Window:
-    """A window, how far its reader has come, and what that tells."""
+    """A window, the progress of its reader, and what is known of its density."""
 
     number: int
     start: Instant
@@ -80,7 +80,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Read:
-    """What a read took: seconds, requests, and the most requests that one record after the other went through."""
+    """The cost of a read: seconds, requests, and the most requests that one record after the other went through."""
 
     seconds: float
     requests: int
@@ -182,7 +182,7 @@ def growing(records: int, chance: np.random.Generator) -> Instants:
 
 
 def skewed(records: int, chance: np.random.Generator) -> Instants:
-    """Nine tenths of the records in a hundredth of the time."""
+    """Return dates of which nine tenths lie in a hundredth of the time."""
     begin = START + int((NOW - START) * chance.uniform(0.05, 0.9))
     dense = chance.integers(begin, begin + (NOW - START) // 100, records - records // 10)
     return np.concatenate([dense, chance.integers(START, NOW - DAY, records // 10)])
@@ -201,7 +201,7 @@ def first_day(records: int, chance: np.random.Generator) -> Instants:
 
 
 def imports(records: int, chance: np.random.Generator) -> Instants:
-    """Spread evenly, but for a tenth that came in one second."""
+    """Return evenly spread dates, but for a tenth in one second."""
     dense = np.full(records // 10, START + int((NOW - START) * chance.uniform(0.1, 0.9)) // SECOND * SECOND)
     return np.concatenate([dense, even(records - records // 10, chance)])
 
@@ -218,12 +218,12 @@ SHAPES: dict[str, Callable[[int, np.random.Generator], Instants]] = {
 
 
 def dates(shape: str, pages: int, seed: int) -> Instants:
-    """The dates of so many full pages of records, in order."""
+    """Return the dates of this many full pages of records, in order."""
     return np.sort(SHAPES[shape](pages * PAGE, np.random.default_rng(seed)))
 
 
 def bound(pages: int, tier: Tier, latency: float = 0.3) -> float:
-    """Three round trips, and the pages at the highest rate: the least that one could hope for."""
+    """Return three round trips, and the pages at the highest rate: the lower bound of the time."""
     minutes, rest = divmod(pages, tier.steady)
     return 3 * latency + minutes * 60.0 + rest / tier.burst
 
@@ -249,4 +249,4 @@ def rows(sizes: tuple[int, ...], seeds: int = 3) -> Iterator[str]:
 
 if __name__ == "__main__":
     for line in rows((1, 5, 20, 70, 300, 1_000, 3_000, 10_000)):
-        print(line, flush=True)  # noqa: T201 - this is what it is for
+        print(line, flush=True)  # noqa: T201 - its purpose

@@ -1,4 +1,4 @@
-"""Old states, and what is read from them."""
+"""Old states, and the positions read from them."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ def iso(instant: Instant | None) -> str | None:
 
 
 def campaigns(**positions: str | None) -> list[str | None]:
-    """Positions by channel_archived, such as email_true; the others are None."""
+    """Return positions by channel_archived, such as email_true; the others are None."""
     return [positions.get(f"{one['campaign_type']}_{one['archived']}") for one in Campaigns.partitions]
 
 
 def everywhere(**positions: str) -> list[str | None]:
-    """Positions by archived or not, for each channel."""
+    """Return positions by archived or not, for each channel."""
     return [positions.get(one["archived"]) for one in Campaigns.partitions]
 
 

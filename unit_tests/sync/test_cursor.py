@@ -1,4 +1,4 @@
-"""WindowCursor: a state is a promise, made after the records it covers, kept for ever, never about the future."""
+"""WindowCursor: a state is emitted after the records it covers, never moves back, and never covers the future."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def test_after_many_pages_a_state_is_published_sooner(monkeypatch: pytest.Monkey
 
 
 def test_a_state_that_takes_long_to_make_is_published_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One of half a second each ten seconds, so that the making takes a twentieth of the time."""
+    """If it takes half a second, one is made every ten seconds, which costs a twentieth of the time."""
     now = [100.0]
     stage = Stage()
     cursors = WindowCursor._cursors

@@ -1,4 +1,4 @@
-"""The cursor in a world where anything may happen at any time: states grow, are true, and can be resumed from."""
+"""The cursor under any sequence of events: states grow, are correct, and can be resumed from."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ class PartOf:
 
 
 class Shop:
-    """Several accounts with one clock, read in syncs that hand each other nothing but the text of the last state."""
+    """Several accounts with one clock, read in syncs that share only the text of the last state."""
 
     def __init__(self, partitions: Sequence[Partition], instants: Sequence[list[Instant]]) -> None:
         self.partitions = partitions
@@ -117,7 +117,7 @@ class Shop:
         return max(account.now for account in self.accounts)
 
     def positions(self) -> list[Instant]:
-        """What the last state says, as the next sync reads it."""
+        """Return the positions in the last state, as the next sync reads them."""
         stored = StoredState(json.loads(self.text), "stream", "updated")
         return [START if (found := stored.position(one)) is None else found for one in self.partitions]
 
@@ -134,12 +134,12 @@ class Shop:
         self.promised = positions
 
     def read_ahead(self) -> list[list[Span]]:
-        """What the last state says was read ahead, as the next sync reads it."""
+        """Return the spans read ahead in the last state, as the next sync reads them."""
         stored = StoredState(json.loads(self.text), "stream", "updated")
         return [stored.read_ahead(one) for one in self.partitions]
 
     def sync(self, life: list[tuple[str, int, int]], *, lookback: int = 0, to_its_end: bool) -> None:
-        """One sync, which begins so many seconds before its state, killed where its life ends or read to its end."""
+        """Sync from this many seconds before the state, to the end or until it is killed."""
         self.cursor = WindowCursor("updated", lambda: self.now, self.publish)
         starts = [max(START, position - lookback * SECOND) for position in self.positions()]
         stopped = StoredState(json.loads(self.text), "stream", "updated").read_through

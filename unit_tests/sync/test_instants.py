@@ -18,7 +18,7 @@ offsets = st.integers(-14 * 60, 14 * 60)
 
 
 def instant_of(moment: dt.datetime) -> Instant:
-    """By arithmetic of the standard library."""
+    """Return the instant, by arithmetic of the standard library."""
     return Instant((moment - dt.datetime(1970, 1, 1)) // dt.timedelta(microseconds=1))  # noqa: DTZ001
 
 

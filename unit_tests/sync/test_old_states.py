@@ -86,7 +86,7 @@ OLD = [
         id="2.0 flows after 0.4",
     ),
     pytest.param("events", {"timestamp": SECONDS, "datetime": None}, [EPOCH], id="the old key beside null"),
-    # 2.0 to 2.12: the flat cursor serves every partition, that of the archived ones besides
+    # 2.0 to 2.12: the flat cursor serves every partition, and `archived` holds that of the archived ones
     pytest.param(
         "campaigns",
         {"updated_at": LATE, "archived": {"updated_at": EARLY}},

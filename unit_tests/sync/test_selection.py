@@ -50,7 +50,7 @@ def instant(cursor: bytes) -> Instant | None:
 
 
 def naive(cursors: list[bytes], start: Instant, end: Instant | None, before: Instant | None) -> Selection:
-    """What select is to say, found one record at a time."""
+    """Return the expected result of `select`, found one record at a time."""
     instants = [instant(cursor) for cursor in cursors]
     known = [one for one in instants if one is not None]
     chain = known if before is None else [before, *known]

@@ -1,4 +1,4 @@
-"""How reads are divided: simulated ones of many shapes and sizes, against the least that one could hope for."""
+"""Splitting: simulated reads of many shapes and sizes, compared with the lower bound of their time."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def at(second: int) -> Instant:
 
 
 def fits(pages: int, tier: Tier) -> bool:
-    """Return whether a read is well below what a minute takes."""
+    """Return whether a read is well within the quota of a minute."""
     return pages <= 0.9 * tier.steady
 
 
@@ -139,7 +139,7 @@ def planner(*, load: float = 0.0, most: int = 64) -> SplitPlanner:
 
 
 def first_windows(planner: SplitPlanner, partitions: int = 1) -> int:
-    """How many windows each partition of a first read begins with."""
+    """Return the number of windows with which each partition of a first read begins."""
     return len(planner.opening_bounds(START, NOW, partitions)) + 1
 
 
@@ -197,7 +197,7 @@ def test_the_load_is_the_processor_time_of_the_last_moments(monkeypatch: pytest.
     clock[0] += 2 * LOAD_SECONDS
     processor[0] += LOAD_SECONDS
     assert load() == pytest.approx(0.5)
-    clock[0] += LOAD_SECONDS / 2  # too short to tell
+    clock[0] += LOAD_SECONDS / 2  # too short to measure
     assert load() == pytest.approx(0.5)
     clock[0] += LOAD_SECONDS
     assert load() == 0.0

@@ -204,7 +204,7 @@ def test_an_error_about_a_value_that_is_no_date_names_it_and_the_remedy(value: o
         {"use_global_cursor": True, "state": LATE},
         {"legacy": LATE},
         {"archived": LATE},
-        # what counts as false is no less of another shape, and would have everything read anew
+        # values that count as false have another shape too, and would cause a full read
         *({name: value} for name in ("states", "slices") for value in cast("list[object]", ["", 0, False, {}])),
         *(
             {name: value}
@@ -283,7 +283,7 @@ def states(draw: st.DrawFn, field: str, values: st.SearchStrategy[Any]) -> dict[
 
 
 def outcome(stream: str, state: dict[str, Any]) -> list[Instant | None] | str:
-    """The positions, or what is wrong with the state."""
+    """Return the positions, or the error about the state."""
     try:
         return read_state(state, stream, FIELDS[stream], PARTITIONS.get(stream, ONE))
     except ConfigError as error:

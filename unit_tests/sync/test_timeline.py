@@ -1,4 +1,4 @@
-"""The time of a partition: cut into windows without gap or overlap, whatever the readers do."""
+"""The time of a partition: cut into windows without gap or overlap, whatever its readers do."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ def test_a_catch_up_that_is_split_may_need_another() -> None:
 def test_the_low_water_never_lies_before_the_start() -> None:
     line = Timeline(START)
     (window,) = line.open_windows
-    line.close(window, START - SECOND)  # asked for less than SETTLING after the state
+    line.close(window, START - SECOND)  # requested less than the consistency lag after the state
     assert line.low_water == START
 
 
@@ -233,7 +233,7 @@ class TimelineOf:
         return self.line.close(window, requested_at - CONSISTENCY_LAG)
 
     def promise(self) -> Instant:
-        """What a state would say by now, and say for ever."""
+        """Return the position that a state would have now, and that must hold from then on."""
         self.promised = max(self.promised, min(self.line.low_water, self.account.now - CONSISTENCY_LAG))
         return self.promised
 
@@ -273,7 +273,7 @@ def test_if_records_change_none_is_lost_and_no_position_passes_an_unread_one(
 
 
 class Resumable:
-    """A timeline that a later sync can go on with: from its low water, without what was read ahead."""
+    """A timeline that a later sync can resume: from its low water, without what was read ahead."""
 
     def __init__(self, account: Account, start: Instant = START, read: Sequence[Span] = ()) -> None:
         self.account = account
