@@ -30,7 +30,7 @@ def connector(shop: Simulator, tmp_path: Path) -> Connector:
 
 @pytest.fixture(scope="module")
 def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    """Return what runs commands without waits before retries."""
+    """Run commands without waits before retries."""
     forks = Forks(tmp_path_factory.mktemp("forks"), patient=False)
     yield forks
     forks.close()

@@ -51,7 +51,7 @@ class Output:
     stderr: str = ""
 
     def ids(self, stream: str) -> list[Any]:
-        """The ids of a stream's records, in the order they came; with that of the parent where there is one."""
+        """The ids of a stream's records, in the order they came; with that of the parent if there is one."""
         keys = DECLARED[stream].primary_key if stream in DECLARED else "id"
         name = keys if isinstance(keys, str) else next(key for key in reversed(keys) if key.endswith("id"))
         parent = PARENTS.get(stream)
@@ -127,7 +127,7 @@ class Connector:
     Attributes:
         url: the simulator.
         folder: where the files go.
-        settings: besides the key.
+        settings: those in addition to the key.
         program: the command line before the command.
     """
 

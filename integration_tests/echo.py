@@ -96,7 +96,7 @@ STATUSES = (400, 401, 403, 404, 405, 408, 409, 410, 415, 425, 429, 451, 500, 502
 
 
 class Echo(ThreadingHTTPServer):
-    """Answers every request with its own key, in the present place and spelling."""
+    """Answers every request with its own key, at the current place and in the current spelling."""
 
     daemon_threads = True
 
@@ -133,14 +133,14 @@ class EchoHandler(BaseHTTPRequestHandler):
 
 
 def assert_hidden(key: str, spelling: str, text: str) -> None:
-    """Neither the key nor what the server has made of it, nor either of them as JSON has it, shows in a text."""
+    """Assert that a text has neither the key nor the server's spelling of it, also not as JSON writes them."""
     for secret in (key, SPELLINGS[spelling](key)):
         for written in (secret, json.dumps(secret)[1:-1], repr(secret)[1:-1]):
             assert written.lower() not in text.lower()
 
 
 def command(forks: Forks, url: str, name: str, config: dict[str, Any], *options: str, **environ: str) -> str:
-    """Run a command for the stream lists; what it has printed."""
+    """Run a command for the stream lists; return what it printed."""
     for option, content in (("config", config), ("catalog", catalog("lists"))):
         (forks.folder / option).write_text(json.dumps(content), "utf-8")
     files = ["--config", "config"] + (["--catalog", "catalog"] if name == "read" else [])

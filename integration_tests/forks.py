@@ -71,7 +71,7 @@ class Forks:
         )
 
     def run(self, *arguments: str, **environ: str) -> Output:
-        """Run one command; what it prints has to be messages."""
+        """Run one command; return its messages, which must be all that it prints."""
         assert self._parent.stdin is not None
         assert self._parent.stdout is not None
         job = {"arguments": arguments, "environ": environ, "folder": str(self.folder)}
@@ -82,7 +82,7 @@ class Forks:
 
     @property
     def printed(self) -> str:
-        """All that the last command printed."""
+        """Return everything that the last command printed."""
         return "".join((self.folder / name).read_text("utf-8") for name in ("stdout", "stderr"))
 
     def close(self) -> None:

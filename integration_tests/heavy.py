@@ -39,7 +39,7 @@ class Heavy:
 
     Attributes:
         events: their number.
-        size: bytes of each event, or a function from its index to its bytes.
+        size: bytes of each event, or a function that returns the bytes of an index.
         seconds: between two events; with 0, all happen at once.
         spoil: returns the fault or None, given the number of the request (from 1) and its page size.
         sizes: the page size of each request for events so far.
@@ -158,7 +158,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @dataclass
 class Watched:
-    """What was seen of a running connector.
+    """The measurements of a running connector.
 
     Attributes:
         peak: the peak of resident memory, in MB.
@@ -224,7 +224,7 @@ def watch(
 
 
 def memory_of(pid: int, what: str = "VmHWM") -> float:
-    """Resident memory of a process in MB: the peak so far (VmHWM) or the present (VmRSS); 0 if it has ended."""
+    """Return the resident memory of a process in MB: its peak (VmHWM) or the present one (VmRSS); 0 if it ended."""
     try:
         status = Path(f"/proc/{pid}/status").read_text("utf-8")
     except OSError:

@@ -34,7 +34,7 @@ FEW = (
 
 @cache
 def temporary() -> TemporaryDirectory[str]:
-    """A folder that lasts as long as the tests."""
+    """A folder that exists as long as the tests run."""
     return TemporaryDirectory()
 
 
@@ -50,7 +50,7 @@ def connector_root() -> Path:
 
 @pytest.fixture(scope="module")
 def shop() -> Iterator[Simulator]:
-    """A shop of today that also answers reports."""
+    """A shop of today that serves reports too."""
     with Simulator(key=KEY, advanced_kdp=True, **writing.SIZES) as simulator:
         for name in FEW:
             simulator.touch(name, simulator.ids(name if name == "billing-usage" else f"{name}s")[0])

@@ -1,4 +1,4 @@
-"""CONTRIBUTING.md says all that one more stream takes: its page leads from a project without it to the one with it."""
+"""The steps of CONTRIBUTING.md for a new stream are complete: they turn a project without it into one with it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EXEMPT = re.compile(r"CONTRIBUTING\.md|benchmarks/.*|klaviyo_simulator/.*|(unit|
 
 
 class Edit:
-    """A block of the page: lines to add to a file, which may be new, at a place that other lines show."""
+    """A block of the page: lines to add to a file, which may be new, at a place that its context shows."""
 
     def __init__(self, block: str) -> None:
         _, target, *lines = block.splitlines(keepends=True)
@@ -28,7 +28,7 @@ class Edit:
         self.without = "".join(line[1:] for line in lines if line[0] in " -")
 
     def undo(self, project: Path) -> None:
-        """Take the lines out, and a file that has no others."""
+        """Remove the lines, and the file if it has no others."""
         path = project / self.file
         self._replace(path, self.with_stream, self.without)
         if not self.without:
@@ -48,19 +48,19 @@ class Edit:
 
 
 def section() -> str:
-    """The part of the page about a stream."""
+    """Return the section of the page about a stream."""
     return (ROOT / PAGE).read_text("utf-8").partition("\n## Add a stream\n")[2].partition("\n## ")[0]
 
 
 def tracked() -> list[str]:
-    """The files of the project, new ones too, without what tools leave behind."""
+    """Return the files of the project, also new ones, but not those that tools leave behind."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
     return [name for name in listed if (ROOT / name).is_file()]
 
 
 def files(project: Path) -> dict[str, bytes]:
-    """The content of each file of a copy."""
+    """Return the content of each file of a copy."""
     paths = (path for path in project.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     return {path.relative_to(project).as_posix(): path.read_bytes() for path in paths}
 

@@ -113,7 +113,7 @@ STREAMS = ("events", "profiles", "lists", "campaigns", "list_profiles")
 
 
 def name_of(fault: dict[str, Any]) -> str:
-    """Name a fault in a word or two."""
+    """Return a name for a fault, of a word or two."""
     return " ".join(str(fault[key]) for key in ("kind", "status", "retry_after", "type") if key in fault)
 
 
@@ -133,7 +133,7 @@ def read(*streams: str, **settings: Any) -> Output:
 
 
 def keys(output: Output, stream: str) -> set[Any]:
-    """The ids of a stream's records, as `expected` has them."""
+    """Return the IDs of a stream's records, in the form of `expected`."""
     found = output.records(stream)
     return {(one["list_id"], one["profile_id"]) if stream == "list_profiles" else one["id"] for one in found}
 
@@ -185,7 +185,7 @@ def test_the_error_of_failing_profiles_names_the_setting_that_helps(shop: Simula
 
 
 def closed_port() -> int:
-    """A port where nobody listens."""
+    """Return a port on which no process listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
@@ -242,7 +242,7 @@ def test_klaviyos_clock_decides_what_the_present_is(tmp_path: Path, minutes: int
         for output in (first, second):
             assert_sound(output, shop.now())
             assert not any("lies in the future" in log for log in output.logs)
-            # no state lies beyond the clock that is behind
+            # no state lies past the slower clock
             assert (
                 min(now.timestamp(), began) - 10
                 < parse_instant(output.last("events")["datetime"]) / SECOND

@@ -70,7 +70,7 @@ def image(engine: docker.DockerClient) -> str:
 
 @pytest.fixture
 def inside(engine: docker.DockerClient, shop: Simulator, tmp_path: Path) -> Iterator[Container]:
-    """Return what runs commands in the image against the shop."""
+    """Run commands in the image against the shop."""
     container = Container(engine, shop.url, tmp_path)
     yield container
     container.close()

@@ -1,6 +1,6 @@
-"""Wrong files and command lines: each command answers with one sentence that says what to do, and reads nothing.
+"""Wrong files and command lines: each command fails with one sentence that says what to do, and reads nothing.
 
-What the files may hold is tested with the parts that read them; here a few of each kind go through the commands.
+The contents of files are tested with the modules that read them; here a few of each kind go through the commands.
 """
 
 from __future__ import annotations
@@ -66,15 +66,15 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
 
 
 def assert_sentence(message: str, words: str) -> None:
-    """It can be shown to a user."""
+    """Assert that a message can be shown to a user."""
     assert words in message
     assert re.fullmatch(r"[A-Z][ -~…]+\.", message)
     assert len(message) < 300
     assert not re.search(r"Error|Exception|\bNone of|validation", message)
 
 
-def assert_refused(desk: Desk, output: Output, words: str) -> None:
-    """A configuration error in one sentence, and nothing has been read."""
+def assert_rejected(desk: Desk, output: Output, words: str) -> None:
+    """Assert that there is one configuration error of one sentence, and that nothing has been read."""
     (error,) = output.errors
     assert_sentence(error["message"], words)
     assert error["failure_type"] == "config_error"
@@ -86,7 +86,7 @@ def assert_refused(desk: Desk, output: Output, words: str) -> None:
 
 
 def assert_quiet(desk: Desk) -> None:
-    """No key, no traceback, and no line that is not whole."""
+    """Assert that the output has no key, no traceback and only whole lines."""
     assert KEY not in desk.forks.printed
     assert "Traceback" not in desk.forks.printed
     assert (desk.folder / "stdout").read_bytes()[-1:] in {b"\n", b""}
@@ -127,7 +127,7 @@ def test_a_wrong_configuration_is_a_failed_check(desk: Desk, content: Any, words
     assert message["connectionStatus"]["status"] == "FAILED"
     assert_sentence(message["connectionStatus"]["message"], words)
     assert not output.errors
-    assert output.code == 0  # Airbyte's own way: the check has been answered
+    assert output.code == 0  # by Airbyte's protocol, a check with a result succeeds
     assert_quiet(desk)
 
 
@@ -136,19 +136,19 @@ def test_a_wrong_configuration_is_a_failed_check(desk: Desk, content: Any, words
 def test_a_wrong_configuration_ends_other_commands(desk: Desk, command: str, content: Any, words: str) -> None:
     output = desk.run(command, config=content)
 
-    assert_refused(desk, output, words)
+    assert_rejected(desk, output, words)
     assert not output.others
 
 
 def entry(**changes: Any) -> dict[str, Any]:
-    """A catalog of one entry that differs from a good one; in `stream`, what is said of the stream itself."""
+    """A catalog of one entry that differs from a good one; `stream` changes the stream itself."""
     good = catalog("lists")["streams"][0]
     return {"streams": [{**good, **changes, "stream": {**good["stream"], **changes.get("stream", {})}}]}
 
 
 @cases({**BROKEN, "without a name": (entry(stream={"name": None}), "Stream number 1 of the catalog has no name")})
 def test_a_wrong_catalog_ends_a_read(desk: Desk, content: Any, words: str) -> None:
-    assert_refused(desk, desk.run("read", catalog=content), words)
+    assert_rejected(desk, desk.run("read", catalog=content), words)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ BAD_STATE_OF_A_STREAM: dict[str, tuple[Any, str]] = {
 
 @cases({**BROKEN, "without a descriptor": ([{"type": "STREAM", "stream": {}}], "the descriptor of a stream")})
 def test_a_wrong_state_file_ends_a_read(desk: Desk, content: Any, words: str) -> None:
-    assert_refused(desk, desk.run("read", state=content), words)
+    assert_rejected(desk, desk.run("read", state=content), words)
 
 
 @cases(BAD_STATE_OF_A_STREAM)
@@ -365,7 +365,7 @@ NOWHERE = ["", "/dev/null", "x" * 5000, "a\0b", f"{KEY}/{KEY}"]
 def test_a_wrong_path_is_an_error_that_does_not_repeat_it(desk: Desk, option: str, path: str) -> None:
     good = {"config": desk.put("config", {"api_key": KEY}), "catalog": desk.put("catalog", entry())}
     arguments = [part for name, value in {**good, option: path}.items() for part in (f"--{name}", value)]
-    assert_refused(desk, desk.forks.run("read", *arguments), "file")
+    assert_rejected(desk, desk.forks.run("read", *arguments), "file")
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ CHILDREN = ("campaign_messages", "flow_messages", "form_versions", "list_profile
 def read_and_stop(
     connector: Connector, after: int, number: signal.Signals, streams: tuple[str, ...] = CORE, **files: Any
 ) -> tuple[Output, bytes]:
-    """Read until so many records have come, then stop; returns whole lines, and what stood behind the last."""
+    """Read until this many records have come, then stop; return the whole lines, and the rest after the last."""
     command = impatient(connector.command("read", catalog=catalog(*streams), **files))
     with subprocess.Popen(command, cwd=ROOT, env=connector.environment, stdout=subprocess.PIPE) as process:
         assert process.stdout
@@ -77,7 +77,7 @@ def test_a_long_read_resumes_where_it_was_killed(tmp_path: Path) -> None:
 
 @pytest.fixture
 def families(tmp_path: Path) -> Iterator[Simulator]:
-    """A shop where children take their time: long lists, page by page, and many parents with few each."""
+    """A shop whose children take long to read: long lists, page by page, and many parents with few each."""
     sizes = {"profiles": 1_200, "members": 1_000, "lists": 12, "segments": 8, "flows": 6, "forms": 9, "reviews": 350}
     with Simulator(
         key=KEY, limits=False, events=10, campaigns=40, metrics=3, latency=0.2, advanced_kdp=True, **sizes
@@ -85,7 +85,7 @@ def families(tmp_path: Path) -> Iterator[Simulator]:
         yield simulator
 
 
-@pytest.mark.parametrize("after", [1, 700, 2_500, 3_700])  # of 3,843; then the last page is still on its way
+@pytest.mark.parametrize("after", [1, 700, 2_500, 3_700])  # of 3,843; then the last page is still in flight
 def test_the_next_sync_reads_what_is_left_of_children(families: Simulator, tmp_path: Path, after: int) -> None:
     connector = Connector(families.url, tmp_path)
     stopped, _ = read_and_stop(connector, after, signal.SIGKILL, CHILDREN)
@@ -107,7 +107,7 @@ INCREMENTAL = tuple(name for name in COLLECTIONS if is_incremental(name))
 def test_every_incremental_stream_is_complete_after_several_kills(
     families: Simulator, tmp_path: Path, seed: int
 ) -> None:
-    """All of them together, with their parents and partitions, stopped at random moments until they come to an end."""
+    """All are read together, with their parents and partitions, and stopped at random moments until they complete."""
     connector = Connector(families.url, tmp_path)
     families.switch(latency=0.02)
     moments = random.Random(seed)
@@ -128,21 +128,21 @@ def test_every_incremental_stream_is_complete_after_several_kills(
 
 
 def test_a_shutdown_writes_the_pages_that_have_been_read(tmp_path: Path) -> None:
-    """Nobody reads the output before SIGTERM: pages wait in the connector, and none of them is lost."""
+    """The output is not read before SIGTERM: pages wait in the connector, and none of them is lost."""
     with Simulator(key=KEY, limits=False, events=60_000, profiles=10) as shop:
         connector = Connector(shop.url, tmp_path)
         command = connector.command("read", catalog=catalog("events"))
         with subprocess.Popen(command, cwd=ROOT, env=connector.environment, stdout=subprocess.PIPE) as process:
-            answered = requests_until_idle(shop)
+            requests = requests_until_idle(shop)
             process.send_signal(signal.SIGTERM)
             assert process.stdout
             *lines, half = process.stdout.read().split(b"\n")
             assert process.wait(timeout=20) == -signal.SIGTERM
 
     assert half == b""
-    assert 5 < answered < 50
+    assert 5 < requests < 50
     # a window's last page is half full, and at most one of them for each of the first windows
-    assert sum(b'"RECORD"' in line[:20] for line in lines) >= 1_000 * (answered - 12)
+    assert sum(b'"RECORD"' in line[:20] for line in lines) >= 1_000 * (requests - 12)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -168,7 +168,7 @@ def test_a_signal_ends_the_process_as_callers_expect(
         while b'"RECORD"' not in process.stdout.readline()[:20]:
             pass
         pid = child_of(process.pid) if is_first else process.pid
-        for _ in range(2):  # timeout(1) and others tell a process and then its group
+        for _ in range(2):  # timeout(1) and others signal a process and then its group
             os.kill(pid, number)
         *lines, half = process.stdout.read().split(b"\n")
         assert process.wait(timeout=20) == (128 + number if is_first else -number)
@@ -194,7 +194,7 @@ def test_a_blocked_pipe_does_not_delay_a_shutdown(tmp_path: Path, number: signal
 
 
 def requests_until_idle(shop: Simulator) -> int:
-    """How many requests there have been when no more come."""
+    """Return the number of requests once no more arrive."""
     before, now = -1, 0
     while now == 0 or now != before:
         time.sleep(1)

@@ -32,7 +32,7 @@ def young(tmp_path: Path) -> Iterator[tuple[Simulator, Connector]]:
 
 
 def aged(states: list[dict[str, Any]], days: int) -> list[dict[str, Any]]:
-    """Move the last rechecks in the states so many days back, so that all hours since then are due."""
+    """Move the last rechecks in the states this many days back, so that all hours since then are due."""
     states = copy.deepcopy(states)
     for state in states:
         for memory in state["stream"]["stream_state"].get("recent_hours", []):

@@ -130,7 +130,7 @@ def test_a_single_endless_response_loses_no_record(tmp_path: Path, fault: str) -
 
 
 def test_large_events_of_the_same_second_are_read_once(tmp_path: Path) -> None:
-    """A slice restarts with another page size where it repeats few records, and these are dropped."""
+    """A slice restarts with another page size if that repeats few records, and these are dropped."""
     with Heavy(events=2_000, size=lambda place: 200 * KB if place % 500 < 100 else KB, seconds=0.25) as server:
         seen = watch(server, tmp_path, keep=True)
     assert seen.code == 0

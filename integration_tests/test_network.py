@@ -73,7 +73,7 @@ def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
 
 
 def message_of(forks: Forks, url: str = HOST, **environ: str) -> str:
-    """The message of a check; a read has the same, as a config error and without a retry."""
+    """Return the message of a check, which a read has too, as a config error and without a retry."""
     for option, content in (("config", {"api_key": KEY}), ("catalog", catalog("lists"))):
         (forks.folder / option).write_text(json.dumps(content), "utf-8")
     environ = {"KLAVIYO_API_URL": url, **environ}
@@ -93,7 +93,7 @@ def message_of(forks: Forks, url: str = HOST, **environ: str) -> str:
 
 
 def assert_nothing_else(forks: Forks) -> None:
-    """There was no retry, and neither a password nor a traceback appears."""
+    """Assert that there was no retry, and that neither a password nor a traceback appears."""
     assert PASSWORD not in forks.printed
     assert "Retrying in" not in forks.printed
     assert "Traceback" not in forks.printed

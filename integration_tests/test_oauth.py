@@ -59,13 +59,13 @@ def connected(simulator: Simulator, folder: Path, **credentials: Any) -> Connect
 
 
 def refreshes(simulator: Simulator) -> dict[str, int]:
-    """The number of requests for tokens by status."""
+    """Return the number of token requests by status."""
     found: dict[str, int] = simulator.stats()["endpoints"].get(TOKEN, {"by_status": {}})["by_status"]
     return found
 
 
 def reported(output: Output) -> list[dict[str, Any]]:
-    """The settings in the CONTROL messages."""
+    """Return the settings in the CONTROL messages."""
     messages = [message["control"] for message in output.others if message["type"] == "CONTROL"]
     assert all(message["type"] == "CONNECTOR_CONFIG" for message in messages)
     return [message["connectorConfig"]["config"] for message in messages]
@@ -324,7 +324,7 @@ def test_control_messages_are_whole_lines_among_records(start: Callable[..., Sim
     simulator = start(events=60_000, rotation="when_used", latency=0.05, events_max_page=200)
     for number in range(40, 400, 100):
         simulator.when_requested("/api/events?*", number, simulator.expire_tokens)
-    output = connected(simulator, tmp_path).read(*STREAMS)  # takes each line for JSON
+    output = connected(simulator, tmp_path).read(*STREAMS)  # expects JSON on each line
 
     assert_complete(simulator, output)
     assert len(reported(output)) == refreshes(simulator)["200"] >= 4

@@ -1,4 +1,4 @@
-"""No secret of an OAuth connection appears in the output, whatever the server answers.
+"""No secret of an OAuth connection appears in the output, whatever the server sends.
 
 Only a CONTROL message, which reports a new refresh token to the platform, contains them.
 """
@@ -47,10 +47,10 @@ TOKEN_PLACES: dict[str, Callable[[int, str, str], Answer]] = {
 
 
 class TokenEcho(Echo):
-    """Issues tokens, or repeats a secret of what was sent, in the present place and spelling.
+    """Issues tokens, or repeats a secret of the request, at the current place and in the current spelling.
 
     Attributes:
-        secret: which one it repeats.
+        secret: the one that it repeats.
         at_token: whether the token endpoint repeats it, not the API.
     """
 
@@ -103,7 +103,7 @@ def echo() -> Iterator[TokenEcho]:
 
 
 def command(forks: Forks, url: str, name: str, credentials: dict[str, str], *options: str, **environ: str) -> str:
-    """Run a command for the stream lists; what it has printed, but for CONTROL messages."""
+    """Run a command for the stream lists; return what it printed, except for CONTROL messages."""
     for option, content in (("config", {"credentials": credentials}), ("catalog", catalog("lists"))):
         (forks.folder / option).write_text(json.dumps(content), "utf-8")
     files = ["--config", "config"] + (["--catalog", "catalog"] if name == "read" else [])

@@ -110,12 +110,12 @@ def test_a_full_disk_ends_the_sync_after_a_whole_line(
 
 
 def limited(size: int, command: list[str]) -> list[str]:
-    """The same command, in a process whose files may not grow beyond so many bytes."""
+    """The same command, in a process whose files may not exceed this many bytes."""
     return ["sh", "-c", f'ulimit -f {size // 512}; exec "$@"', "sh", *command]
 
 
 def assert_one_sentence(stderr: bytes) -> None:
-    """Stderr holds one line: that the output cannot be written, and what to do."""
+    """Assert that stderr holds one line: that the output cannot be written, and what to do."""
     (line,) = stderr.decode().splitlines()
     assert line.startswith("Standard output cannot be written (")
     assert line.endswith(", and run the command again.")
@@ -162,13 +162,13 @@ def test_a_closed_pipe_ends_the_sync_with_one_sentence(connector: Connector) -> 
 
 
 def test_a_full_nonblocking_pipe_is_waited_for(connector: Connector, shop: Simulator) -> None:
-    """Node.js and other event loops hand out such pipes; full, they refuse what a page has more than room for."""
+    """Node.js and other event loops hand out such pipes; when full, they reject the rest of a page."""
     read, write = os.pipe()
     os.set_blocking(write, False)
     command = connector.command("read", catalog=catalog())
     with subprocess.Popen(command, env=connector.environment, stdout=write) as process, open(read, "rb") as pipe:  # noqa: PTH123 - a descriptor
         os.close(write)
-        time.sleep(3)  # the pipe is full long before
+        time.sleep(3)  # the pipe fills up long before
         output = Output.parse(pipe.read())
         output.code = process.wait(timeout=60)
 
@@ -179,7 +179,7 @@ def test_a_full_nonblocking_pipe_is_waited_for(connector: Connector, shop: Simul
 
 
 def test_a_read_writes_no_file(connector: Connector, shop: Simulator) -> None:
-    """As in a pod whose file system is read-only, without a folder for temporary files."""
+    """A pod may have a read-only file system without a folder for temporary files."""
     done = subprocess.run(
         limited(0, connector.command("read", catalog=catalog("events"))),
         env=connector.environment,

@@ -75,7 +75,7 @@ def environment(python: Path, shop: Simulator, folder: Path, *, oauth: bool = Fa
     return {
         **os.environ,
         **({f"KLAVIYO_{name}": value for name, value in app.items()} if oauth else {"KLAVIYO_API_KEY": KEY}),
-        "AIRBYTE_OFFLINE_MODE": "1",  # Airbyte's registry is not asked: the connector comes from the checkout
+        "AIRBYTE_OFFLINE_MODE": "1",  # Airbyte's registry is not requested: the connector comes from the checkout
         "DO_NOT_TRACK": "1",
         "KLAVIYO_API_URL": shop.url,
         "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",

@@ -30,18 +30,18 @@ SIZES = {"events": 5_000, "profiles": 50, "campaigns": 200, "flows": 4, "lists":
 
 
 def midnight(shop: Simulator, zone: str) -> dt.date:
-    """The day after the last one that is over in a time zone and in UTC; Klaviyo gets an hour to count it."""
+    """Return the midnight after the last complete day in a time zone and in UTC; Klaviyo gets an hour to count it."""
     now = dt.datetime.fromtimestamp(shop.now(), dt.UTC) - dt.timedelta(hours=1)
     return min(now.date(), now.astimezone(ZoneInfo(zone)).date())
 
 
 def iso(day: dt.date) -> str:
-    """The midnight at which a day begins."""
+    """Return the midnight at which a day begins."""
     return f"{day}T00:00:00+00:00"
 
 
 def report(shop: Simulator, stream: str, metric: str, start: dt.date, end: dt.date) -> Rows:
-    """What a report stream has to bring of the days in `[start, end)`, from a question asked directly."""
+    """Return the expected records of a report stream for the days in `[start, end)`, from a direct request."""
     path = f"/api/{stream.replace('_', '-')}"
     timeframe = {"start": iso(start), "end": f"{end - DAY}T23:59:59+00:00"}
     question = {"statistics": sorted(REPORTS[path].statistics), "timeframe": timeframe}
@@ -56,13 +56,13 @@ def report(shop: Simulator, stream: str, metric: str, start: dt.date, end: dt.da
             rows.append({**groups, "statistics": one["statistics"], "period_start": iso(start), "date": iso(end)})
         for place, date in enumerate(found.get("date_times", ())):
             of_day = {name: numbers[place] for name, numbers in one["statistics"].items()}
-            if iso(start) <= date < iso(end):  # Klaviyo answers a part of the day before as well
+            if iso(start) <= date < iso(end):  # Klaviyo returns a part of the day before too
                 rows.append({**groups, "statistics": of_day, "date": date})
     return rows
 
 
 def aggregate(shop: Simulator, definition: dict[str, Any], start: dt.date, end: dt.date) -> Rows:
-    """What metric_aggregates has to bring for a definition, from a question asked directly."""
+    """Return the expected records of metric_aggregates for a definition, from a direct request."""
     bounds = [f"greater-or-equal(datetime,{start}T00:00:00)", f"less-than(datetime,{end}T00:00:00)"]
     question = {name: value for name, value in definition.items() if name != "name"}
     with requests.Session() as session, unlimited(shop):
@@ -84,12 +84,12 @@ def aggregate(shop: Simulator, definition: dict[str, Any], start: dt.date, end: 
 
 
 def alike(rows: Rows) -> list[str]:
-    """Rows without ids of ours, to be compared in any order."""
+    """Return rows without IDs of our own, sorted for comparison."""
     return sorted(json.dumps({**row, "id": None}, sort_keys=True) for row in rows)
 
 
 def posts(shop: Simulator) -> dict[str, int]:
-    """How often each report was asked for."""
+    """Return the number of requests for each report."""
     return {path: count for path, count in requests_by_path(shop).items() if path != "/api/accounts"}
 
 
@@ -108,7 +108,7 @@ def metric(shop: Simulator) -> str:
 
 @pytest.fixture(scope="module")
 def definitions(metric: str) -> list[dict[str, Any]]:
-    """What is to be counted of events."""
+    """Return definitions of aggregates of events."""
     return [
         {"name": "a", "metric_id": metric, "interval": "day", "measurements": ["count", "sum_value", "unique"]},
         {"name": "b", "metric_id": metric, "interval": "day", "measurements": ["count"], "by": ["$attributed_flow"]},
@@ -187,7 +187,7 @@ def test_a_second_sync_on_the_same_day_makes_no_requests(shop: Simulator, connec
 
 
 def a_day_before(state: Any) -> Any:
-    """The state that a sync of the day before has left."""
+    """The state that a sync of the day before left."""
     if isinstance(state, list):
         return [a_day_before(one) for one in state]
     if not isinstance(state, dict):
@@ -204,7 +204,7 @@ def test_the_next_day_reads_that_day_and_the_lookback_window(
 ) -> None:
     shop.reset_stats()
     patient = Connector(shop.url, connector.folder, {**connector.settings, "reporting_lookback_window": 3})
-    with unlimited(shop):  # the first sync has taken its share of this minute's two
+    with unlimited(shop):  # the first sync has used its part of the two per minute
         next_day = patient.read(*ASKED_BY_POST, state=a_day_before(first.state()))
 
     assert_sound(next_day, shop.now())
@@ -223,7 +223,7 @@ def test_the_next_day_reads_that_day_and_the_lookback_window(
 def test_reports_beyond_the_daily_quota_are_read_the_next_day(
     tmp_path_factory: pytest.TempPathFactory, days: int, metrics: int
 ) -> None:
-    """A quota of one, since two questions a minute are Klaviyo's limit and a test should not wait for the third."""
+    """The quota is one, since Klaviyo allows two requests a minute and a test should not wait for the third."""
     with Simulator(key=KEY, timezone=ZONE, daily_quota=1, **SIZES) as shop:
         end = midnight(shop, ZONE)
         start, ids = end - days * DAY, shop.ids("metrics")[:metrics]

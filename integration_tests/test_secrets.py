@@ -1,4 +1,4 @@
-"""Neither the key nor personal data appear in the output, whatever the server answers.
+"""Neither the key nor personal data appear in the output, whatever the server sends.
 
 A server repeats the key in every place of a response and in every spelling; what the connector prints, at every level
 of its log, is searched for the key.
@@ -129,7 +129,7 @@ def test_no_error_about_a_setting_shows_the_key(forks: Forks, setting: str, name
 
 
 def reachable(*roots: object) -> Iterator[object]:
-    """All objects of this project and of the HTTP libraries that attributes and containers lead to."""
+    """Return all objects of this project and of the HTTP libraries that attributes and containers lead to."""
     seen: dict[int, object] = {}
     todo = list(roots)
     while todo:

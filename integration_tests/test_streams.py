@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 INCREMENTAL = tuple(stream for stream in COLLECTIONS if is_incremental(stream))
 SNAPSHOTS = tuple(stream for stream in COLLECTIONS if not is_incremental(stream))
 
-# More than a page of whatever Klaviyo lets one ask for quickly, and little of what it answers 15 or 60 times a minute.
+# more than a page of each resource with a high rate limit, and few of those with 15 or 60 requests a minute
 SIZES: dict[str, int] = {
     "events": 2_000,
     "profiles": 300,
@@ -57,19 +57,19 @@ SIZES: dict[str, int] = {
 
 @dataclass
 class Sync:
-    """What a sync printed, what it asked the shop for, and what there was to read.
+    """A sync: its output, its requests, and the records that the shop had.
 
     Attributes:
-        output: what it printed.
-        answered: how often each endpoint answered.
-        refused: how many requests did not get what they asked for, by status.
+        output: its messages.
+        successes: successful requests by endpoint.
+        failures: failed requests by status.
         truth: all ids of each stream.
         seconds: how long it took.
     """
 
     output: Output
-    answered: dict[str, int]
-    refused: dict[str, int]
+    successes: dict[str, int]
+    failures: dict[str, int]
     truth: dict[str, set[Any]]
     seconds: float
 
@@ -82,20 +82,20 @@ class Sync:
         ended, stats = shop.now(), shop.stats()
         return cls(
             output,
-            answered={path: counts["by_status"].get("200", 0) for path, counts in stats["endpoints"].items()},
-            refused={status: count for status, count in stats["by_status"].items() if status != "200"},
+            successes={path: counts["by_status"].get("200", 0) for path, counts in stats["endpoints"].items()},
+            failures={status: count for status, count in stats["by_status"].items() if status != "200"},
             truth={stream: expected(shop, stream) for stream in COLLECTIONS},
             seconds=ended - began,
         )
 
     def undated(self, stream: str) -> set[Any]:
-        """The ids of the records without a date; they come with each sync."""
+        """Return the IDs of the records without a date, which each sync emits."""
         records = self.output.records[stream]
         cursor = str(DECLARED[stream].cursor_attribute)
         return {one for one, record in zip(self.output.ids(stream), records, strict=True) if record[cursor] is None}
 
     def repeated(self, stream: str) -> set[Any]:
-        """The ids of late-coming streams whose hour is emitted again when somebody has left it."""
+        """Return the IDs of streams with a visibility lag whose hour is emitted again after a member has left."""
         declared = DECLARED[stream]
         cursors = [record[str(declared.cursor_attribute)] for record in self.output.records[stream]]
         if not declared.visibility_lag:
@@ -138,8 +138,8 @@ class Changed:
 
 
 @pytest.fixture(scope="module")
-def told() -> dict[str, set[Any]]:
-    """All records that have changed since the second sync."""
+def all_changed() -> dict[str, set[Any]]:
+    """Return all records that have changed since the second sync."""
     return {stream: set() for stream in INCREMENTAL}
 
 
@@ -149,18 +149,18 @@ def changed(
     shop: Simulator,
     connector: Connector,
     unchanged: Sync,
-    told: dict[str, set[Any]],
+    all_changed: dict[str, set[Any]],
 ) -> Changed:
-    """A third sync, after changes of every kind: nobody knows whether the dates of parents move with their children's.
+    """A third sync, after changes of every kind: with and without a move of the parents' dates.
 
-    Both times it goes on from the second one, so the other time brings also what has changed before the one.
+    Both times it resumes from the second sync, so the later one also emits the changes before the earlier one.
     """
     shop.switch(children_touch_parents=request.param)
     for stream, ids in play(shop, parents_move=request.param).items():
-        told[stream] |= ids
-    with unlimited(shop):  # a process that begins does not know what others have used up within the minute
+        all_changed[stream] |= ids
+    with unlimited(shop):  # a new process does not know how much of the minute's quota others have used
         sync = Sync.run(shop, connector, unchanged.output.state())
-    return Changed(sync, {stream: ids & sync.truth[stream] for stream, ids in told.items()})
+    return Changed(sync, {stream: ids & sync.truth[stream] for stream, ids in all_changed.items()})
 
 
 def test_a_first_sync_completes_within_a_minute(shop: Simulator, first: Sync) -> None:
@@ -199,34 +199,34 @@ def test_detailed_streams_have_their_additional_columns(first: Sync) -> None:
             for message in campaign["campaign_messages"]
         )
     estimates = [one["estimated_recipient_count"] for one in first.output.records["campaigns_detailed"]]
-    # Klaviyo has no estimate of some campaigns and answers 404, which counts as nobody
-    assert first.refused.get("404", 0) <= estimates.count(0) < len(estimates) / 2
+    # Klaviyo has no estimate of some campaigns and answers 404, which counts as zero
+    assert first.failures.get("404", 0) <= estimates.count(0) < len(estimates) / 2
 
 
 def test_klaviyo_rejects_no_request_but_estimates_that_it_does_not_have(first: Sync, unchanged: Sync) -> None:
-    assert first.refused.keys() <= {"404"}
-    assert unchanged.refused == {}
+    assert first.failures.keys() <= {"404"}
+    assert unchanged.failures == {}
 
 
 def pages(count: int, size: int = 100) -> int:
-    """Requests for so many records."""
+    """Return the number of requests for this many records."""
     return max(1, ceil(count / size))
 
 
 def pages_below(pairs: set[tuple[str, str]], parents: set[Any], size: int = 100) -> int:
-    """Requests for the children of all parents, one after the other."""
+    """Return the number of requests for the children of all parents."""
     counts = Counter(parent for parent, _ in pairs)
     return sum(pages(counts[parent[-1] if isinstance(parent, tuple) else parent], size) for parent in parents)
 
 
 def requests_of_plain_streams(count: dict[str, int]) -> dict[str, int]:
-    """Each page once, of streams that are all that reads their collection."""
+    """Return the number of pages of each stream that is the only one to read its collection."""
     plain = {path_of(stream): stream for name, stream in DECLARED.items() if name in COLLECTIONS}
     return {path: pages(count[one.name], one.page_size or 200) for path, one in plain.items() if "{" not in path}
 
 
 def requests_of_a_first_sync(truth: dict[str, set[Any]]) -> dict[str, int]:
-    """What the sizes of a shop come to: each page once for each stream, parents once for all of their children."""
+    """Return the expected requests of a shop: each page once for each stream, parents once for all their children."""
     count = {stream: len(ids) for stream, ids in truth.items()}
     return requests_of_plain_streams(count) | {
         "/api/accounts": 2,  # and for what has the account's id
@@ -288,12 +288,12 @@ MOST_WINDOWS = 16
 
 
 def test_a_first_sync_requests_each_page_once_and_few_more_if_time_is_divided(first: Sync) -> None:
-    answered = dict(first.answered)
-    answered.pop("/api/campaign-recipient-estimations/{id}")
+    successes = dict(first.successes)
+    successes.pop("/api/campaign-recipient-estimations/{id}")
     pages = requests_of_a_first_sync(first.truth)
 
-    assert answered.keys() == pages.keys()
-    for path, count in answered.items():
+    assert successes.keys() == pages.keys()
+    for path, count in successes.items():
         assert pages[path] <= count <= 1.2 * pages[path] + MOST_WINDOWS * DIVIDED.get(path, 0) or count == pages[path]
 
 
@@ -303,7 +303,7 @@ def test_a_sync_without_changes_requests_each_partition_once(unchanged: Sync) ->
         "/api/events": 2,
         "/api/forms": 2,  # forms, and for form_versions
         "/api/lists/{id}/profiles": count["lists"],
-        # profiles and global_exclusions ask for what changed and who was suppressed, conversations for all
+        # profiles and global_exclusions request changed and suppressed profiles, conversations all
         "/api/profiles": 2 + 2 + pages(count["profiles"]),
         "/api/reviews": 1,
         "/api/segments": 3 * 2,  # active or not: segments, segments_detailed, and for segment_profiles
@@ -318,7 +318,7 @@ def test_a_sync_without_changes_requests_each_partition_once(unchanged: Sync) ->
     undated = {"/api/translations/{id}": len(unchanged.undated("translations_detailed"))}
     requests = {**requests_of_a_first_sync(unchanged.truth), **one_page, **undated}
 
-    assert unchanged.answered == {path: count for path, count in requests.items() if path not in of_each_record}
+    assert unchanged.successes == {path: count for path, count in requests.items() if path not in of_each_record}
 
 
 @pytest.mark.parametrize("stream", INCREMENTAL)

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 
 def requests_by_path(shop: Simulator) -> dict[str, int]:
-    """How often each path was asked for."""
+    """Return the number of requests of each path."""
     return {path: counts["requests"] for path, counts in shop.stats()["endpoints"].items()}
 
 
 def dates(state: Any) -> Iterable[str]:
-    """All texts of a state, which are all dates."""
+    """Return all texts of a state, each of which is a date."""
     if isinstance(state, dict):
         for key, value in state.items():
             if key not in ("partition", "query"):
@@ -35,7 +35,7 @@ def dates(state: Any) -> Iterable[str]:
 
 
 def assert_sound(output: Output, now: float) -> None:
-    """What holds for every sync that ends well."""
+    """Assert what holds for every successful sync."""
     assert output.code == 0, output.logs
     assert output.errors == []
     for stream, statuses in output.statuses.items():
@@ -113,5 +113,5 @@ def test_a_large_account_is_read_within_the_real_limits(tmp_path: Path) -> None:
         assert_sound(output, shop.now())
         assert_complete(output, shop, ("events", "profiles", "lists", "campaigns"), once=True)
         assert shop.stats()["by_status"].keys() == {"200"}
-        for path in ("/api/events", "/api/profiles"):  # 100 pages of each; requests are plenty, time is not
+        for path in ("/api/events", "/api/profiles"):  # 100 pages of each: the quota suffices, so the time counts
             assert requests_by_path(shop)[path] <= 150

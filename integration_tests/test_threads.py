@@ -21,7 +21,7 @@ FEWEST = 4
 
 
 def run_limited(connector: Connector, threads: int, name: str) -> Output:
-    """Run a command in a process that may have so many threads.
+    """Run a command in a process that may have this many threads.
 
     The limit is one of the process's real user, which is one that nothing else runs as. Root's capabilities that lift
     the limit are taken away, and its others stay, so that it may read the project.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def below(stream: str) -> tuple[str, str]:
-    """Of a stream whose records belong to others: the collection of these, and what they call the records."""
+    """Return the parents' collection of a child stream, and the name of its relationship."""
     declared = DECLARED[stream]
     if isinstance(declared, Included):
         return declared.resource, declared.relationship
