@@ -1,1 +1,1 @@
-"""How fast, how frugal and how close to Klaviyo's limits the connector is, beside Airbyte's own: `make bench`."""
+"""Benchmarks of time, memory and use of Klaviyo's limits, compared with Airbyte's connector: `make bench`."""

@@ -70,17 +70,17 @@ class Sync:
 
     @property
     def total(self) -> int:
-        """Number of records."""
+        """Return the number of records."""
         return sum(self.records.values())
 
     @property
     def twice(self) -> int:
-        """Number of repeated records."""
+        """Return the number of repeated records."""
         return self.total - sum(self.distinct.values())
 
     @property
     def rate(self) -> float:
-        """Records per second, from the first record on."""
+        """Return the records per second, from the first record on."""
         return self.total / (self.ended - self.first)
 
     def holds(self, *, once: bool = True, **expected: int) -> Sync:
@@ -120,7 +120,7 @@ class Running:
             time.sleep(PEAK_SECONDS)
 
     def ends_within(self, most: float) -> bool:
-        """Wait for its end for at most so many seconds, and return whether it has ended."""
+        """Wait for its end for at most this many seconds, and return whether it has ended."""
         end = time.monotonic() + most
         while os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
             if time.monotonic() > end:

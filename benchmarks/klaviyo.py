@@ -32,7 +32,7 @@ class Endpoint:
     filtered: bool = True
 
     def bound(self, requests: float, latency: float, fullest: float = 0.0, trips: int = ROUND_TRIPS) -> float:
-        """Return the lower bound of the time for so many requests, in seconds.
+        """Return the lower bound of the time for this many requests, in seconds.
 
         Args:
             requests: number of requests.
@@ -45,7 +45,7 @@ class Endpoint:
         return trips * latency + max(minutes * 60 + rest / self.burst, fullest * latency)
 
     def is_paced(self, pages: int) -> bool:
-        """Return whether the minute's quota decides how long a read of so many pages takes."""
+        """Return whether the minute's quota decides how long a read of this many pages takes."""
         return pages > 0.9 * self.steady
 
 

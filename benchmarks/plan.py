@@ -1,4 +1,4 @@
-"""How much is read: a quick run of minutes, the default of half an hour, and a full run of hours."""
+"""The amounts to read: a quick run of minutes, the default of half an hour, and a full run of hours."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Plan:
         streams: the streams to read first; all if empty.
         tries: attempts at a read that misses its goal; the fastest counts.
         parents: number of parents, for streams with a request for each.
-        minutes: how long to read at the limits.
+        minutes: duration of reads at the limits.
         events: number of events to read without limits.
         wheel_events: the same with Airbyte's connector.
         memory: two numbers of events.

@@ -50,7 +50,7 @@ def measure(plan: Plan, say: Callable[[str], None]) -> Iterator[Table]:
 
 
 def _read(plan: Plan, accounts: int, stream: str) -> list[Sync]:
-    """Read so many accounts at once, each with its own limits."""
+    """Read this many accounts at once, each with its own limits."""
     endpoint = STREAMS[stream]
     size = plan.minutes * endpoint.steady * endpoint.page + 1
     with ExitStack() as stack:

@@ -64,13 +64,13 @@ class Case:
     peer: bool = False
 
     def size(self, pages: int) -> tuple[int, dict[str, Any]]:
-        """Return the number of records in so many full pages, and the simulator's options for them."""
+        """Return the number of records in this many full pages, and the simulator's options for them."""
         records = pages * self.endpoint.page
         sizes = {"lists": 1, "profiles": records} if self.stream == "list_profiles" else {}
         return records, {**self.options, **sizes, self.endpoint.size: records}
 
     def waits(self, pages: int) -> bool:
-        """Return whether a read of so many pages mostly waits for a quota."""
+        """Return whether a read of this many pages mostly waits for a quota."""
         return self.endpoint.is_paced(pages) and self.stream != "events"
 
 
@@ -125,7 +125,7 @@ class Read:
 
     @property
     def ratio(self) -> float:
-        """Its time divided by the bound."""
+        """Return its time divided by the bound."""
         return self.seconds / self.bound
 
     def traced(self) -> str:
@@ -135,7 +135,7 @@ class Read:
 
 
 def read(case: Case, pages: int, tries: int = 1) -> Read:
-    """Read so many full pages with this connector; repeat a read that misses its goal. The fastest counts.
+    """Read this many full pages with this connector; repeat a read that misses its goal. The fastest counts.
 
     Raises:
         WrongError: records are missing.
@@ -178,7 +178,7 @@ def read_with_airbytes(case: Case, pages: int, most: float, say: Callable[[str],
 
 
 def start_of(years: float) -> str:
-    """Return the date so many years and a day ago."""
+    """Return the date this many years and a day ago."""
     return f"{datetime.now(UTC) - timedelta(days=years * 365.25 + 1):%Y-%m-%dT00:00:00Z}"
 
 

@@ -59,7 +59,7 @@ class Simulator:
         self._call("advance", {"seconds": 60})
 
     def change(self, **changes: int) -> None:
-        """Change or add so many records of each kind; the simulator's `Mutations.play` lists the kinds."""
+        """Change or add this many records of each kind; the simulator's `Mutations.play` lists the kinds."""
         self._call("mutate", changes)
 
     def reset(self) -> None:

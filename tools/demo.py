@@ -1,7 +1,7 @@
 """`make demo`: the connector as a user meets it, from the specification to the second sync.
 
-A made-up shop is served by the simulator; the connector's commands run as Airbyte runs them; what
-they print is loaded into a DuckDB file. Progress goes to stderr, the summary to stdout.
+A made-up shop is served by the simulator; the connector's commands run as Airbyte runs them; their
+output is loaded into a DuckDB file. Progress goes to stderr, the summary to stdout.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Demo:
             return list(messages)
 
     def configure(self, catalog: dict[str, Any]) -> None:
-        """Choose all streams that take no patience, incrementally where that can be had."""
+        """Select all streams that are read quickly, incrementally if they support that."""
         choices = [
             {"stream": stream, "sync_mode": stream["supported_sync_modes"][-1], "destination_sync_mode": "append_dedup"}
             for stream in catalog["streams"]
@@ -126,7 +126,7 @@ class Demo:
 
 
 def summarise(database: duckdb.DuckDBPyConnection, full: Any, increment: Any, warehouse: Path) -> None:
-    """Print what has arrived, and answer what a marketer would ask of it."""
+    """Print what has arrived, and what a marketer would want to know."""
     rows = database.execute("SELECT stream, count(*) FROM records GROUP BY 1 ORDER BY 1").fetchall()
     print(f"\n{'stream':<28}{'rows':>10}{'first sync':>14}{'second sync':>14}")
     for stream, count in rows:
@@ -181,7 +181,7 @@ def simulator() -> Iterator[str]:
 
 
 def call(url: str, body: Any = None) -> Any:
-    """Ask the simulator itself, not the API it plays."""
+    """Send a request to the simulator itself, not to the API that it simulates."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"})  # noqa: S310 - our own
     with urllib.request.urlopen(request) as response:  # noqa: S310 - our own
@@ -194,7 +194,7 @@ def write(name: str, content: Any) -> None:
 
 
 def say(line: str) -> None:
-    """Tell how it goes."""
+    """Print the progress."""
     print(line, file=sys.stderr, flush=True)
 
 

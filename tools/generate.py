@@ -1,9 +1,9 @@
-"""Write all that is derived from the streams' declarations and from the facts about the API.
+"""Write all files derived from the streams' declarations and from the facts about the API.
 
     python -m tools.generate [--check] [--breaking]
 
 These are the streams' JSON schemas, the scopes in spec.json, the tables in README.md and docs/, and the snapshot of
-what users rely on. What the acceptance tests expect is written by ``integration_tests.acceptance.writing``.
+what users rely on. The expectations of the acceptance tests are written by ``integration_tests.acceptance.writing``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The streams' JSON schemas, draft-07, from the facts about the API and the streams' declarations.
 
-The schemas describe, they do not judge: each property may be null, each object may hold more than is declared, and the
-values of an enumeration are named in its description only, because Klaviyo may add any of these within a revision.
+The schemas describe and do not validate strictly: each property may be null, each object may hold more than is
+declared, and the values of an enumeration are named in its description only, because Klaviyo may add any of these
+within a revision.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def built(known: Facts, changes: Columns) -> Schema:
 
 
 def adapted(known: Facts, path: str, changes: Columns, requested: Iterable[str] = ()) -> Schema:
-    """Return the resources that an operation answers, with the attributes requested and the columns changed."""
+    """Return the resources that an operation returns, with the attributes requested and the columns changed."""
     schema = known.resource(path)
     for place, column in changes.items():
         add(known, schema, place, column)
@@ -133,7 +134,7 @@ def _format(name: str) -> dict[str, str]:
 
 
 def _description(path: tuple[str, ...], schema: Mapping[str, Any], resource: str) -> str:
-    """Return the description of the facts, with the known values, or that of what every resource has."""
+    """Return the description of the facts, with the known values; that of a member which every resource has."""
     dotted = ".".join(path)
     text: str = schema.get("description", "")
     if not text:

@@ -1,7 +1,7 @@
-"""What the connector's users rely on, for a test to compare: settings, streams, their revision, key, cursor and fields.
+"""A snapshot of what users rely on, for a test to compare: settings, streams, their revision, key, cursor and fields.
 
-``unit_tests/snapshots/connector.yaml`` has it. What breaks somebody's sync is refused unless ``--breaking`` says that
-it is meant; it needs a major version, and an entry in metadata.yaml that tells users what to do.
+``unit_tests/snapshots/connector.yaml`` has it. A change that breaks syncs is rejected unless ``--breaking`` says that
+it is intended; it needs a major version, and an entry in metadata.yaml that tells users what to do.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ LIMITS = ("pattern", "minimum", "maximum", "enum", "const", "default")
 """What a setting says of its values besides their type."""
 
 
-class Breaking(Exception):  # noqa: N818 - names what has happened
+class Breaking(Exception):  # noqa: N818 - names a kind of change
     """Changes that break users' syncs; the arguments describe them."""
 
 
 def types(schema: Mapping[str, Any]) -> set[str]:
-    """The types of a property, a string with its format: string:date-time."""
+    """Return the types of a property, a string with its format: string:date-time."""
     found = set()
     for option in schema.get("oneOf", [schema]):
         for name in [option["type"]] if isinstance(option["type"], str) else option["type"]:
@@ -44,7 +44,7 @@ def types(schema: Mapping[str, Any]) -> set[str]:
 
 
 def fields(schema: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each property below a schema, each array's items (path[]) and each variant of an object (path[name])."""
+    """Return each property below a schema, each array's items (path[]) and each variant of an object (path[name])."""
     for name, value in schema.get("properties", {}).items():
         here = f"{path}.{name}".lstrip(".")
         yield here, value
@@ -62,7 +62,7 @@ def fields(schema: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, dic
 def described(
     form: Mapping[str, Any], streams: Iterable[AirbyteStream], advanced_auth: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """What users rely on, in words.
+    """Return what users rely on, in words.
 
     Args:
         form: the JSON schema of the settings.
@@ -77,7 +77,7 @@ def described(
 
 
 def current() -> dict[str, Any]:
-    """What users of the code as it is rely on."""
+    """Return what users of the current code rely on."""
     source = SourceKlaviyo()
     form = source.spec(logging.getLogger("airbyte")).connectionSpecification
     advanced_auth = json.loads(SPEC.read_text("utf-8"))["advanced_auth"]
@@ -89,9 +89,9 @@ def current() -> dict[str, Any]:
 
 
 def breaks(old: Mapping[str, Any], new: Mapping[str, Any], path: str = "") -> Iterator[str]:
-    """What of the old is gone or different in the new, and what is new and has to be given.
+    """Return the breaking changes: what is gone or different, and new settings that are required.
 
-    What no longer has to be given breaks nothing.
+    A setting that is no longer required breaks nothing.
     """
     for name, before in old.items():
         here = f"{path} {name}".lstrip()
@@ -111,7 +111,7 @@ def generated(*, breaking: bool = False) -> Iterator[tuple[Path, str]]:
     """Yield the file and its text.
 
     Raises:
-        Breaking: it breaks syncs, and `breaking` does not say that this is meant.
+        Breaking: it breaks syncs, and `breaking` does not say that this is intended.
     """
     now = current()
     old = yaml.safe_load(SNAPSHOT.read_text("utf-8")) if SNAPSHOT.exists() else {}
@@ -130,13 +130,13 @@ def _setting(path: str, value: Mapping[str, Any], form: Mapping[str, Any]) -> st
 
 
 def _variant(schema: Mapping[str, Any]) -> str:
-    """The constant that tells one variant of an object from the others."""
+    """Return the constant that identifies a variant of an object."""
     constants = (value["const"] for value in schema["properties"].values() if "const" in value)
     return re.sub(r"\W", "_", next(constants, schema.get("title", "")))
 
 
 def _oauth(advanced_auth: Mapping[str, Any]) -> dict[str, str]:
-    """What makes Airbyte offer OAuth for a saved connection, and the settings that tokens and secrets go to."""
+    """Return the conditions for OAuth in a saved connection, and the settings for tokens and secrets."""
     specification = advanced_auth["oauth_config_specification"]
     predicate = f"{'.'.join(advanced_auth['predicate_key'])} {advanced_auth['predicate_value']}"
     found = {"flow": advanced_auth["auth_flow_type"], "predicate": predicate}

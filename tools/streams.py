@@ -1,4 +1,4 @@
-"""What the declarations of the streams say: for schemas, documentation and tests."""
+"""Read the declarations of the streams, for schemas, documentation and tests."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def by_name() -> dict[str, KlaviyoStream]:
 
 
 def collection(stream: KlaviyoStream) -> type[KlaviyoStream] | KlaviyoStream:
-    """Return what a stream's records are listed by: the stream itself, unless they lie below what it lists."""
+    """Return the stream that lists a stream's records: itself, unless they are children of what it lists."""
     return stream.children if isinstance(stream, OfChanged) else stream
 
 
@@ -58,7 +58,7 @@ def is_built(stream: KlaviyoStream) -> bool:
 
 
 def answering(stream: KlaviyoStream) -> str:
-    """Return the path of the operation that answers a stream's records."""
+    """Return the path of the operation that returns a stream's records."""
     if isinstance(stream, Included):
         return facts_of(stream).path_of(stream.type)
     path = path_of(collection(stream))
@@ -78,12 +78,12 @@ def parent_key(stream: KlaviyoStream) -> str | None:
 
 
 def described(stream: KlaviyoStream) -> tuple[str, str]:
-    """Return what a record is, and what users should know of the stream: the first line of its docstring."""
+    """Return the description of a stream's records, and notes for users: the first line of its docstring."""
     line = (type(stream).__doc__ or "").partition("\n")[0]
     name, _, note = line.partition(". ")
     return name.removesuffix("."), note
 
 
 def area(stream: KlaviyoStream) -> str:
-    """Return the area of Klaviyo that a stream belongs to: how the docstring of its module begins."""
+    """Return the area of Klaviyo that a stream belongs to: the beginning of its module's docstring."""
     return (inspect.getdoc(sys.modules[type(stream).__module__]) or "").partition(":")[0]

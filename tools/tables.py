@@ -109,7 +109,7 @@ def scopes_table() -> str:
 
 
 def pages_table() -> str:
-    """Return how long a million records take of each stream that is read page by page, the slowest last."""
+    """Return the time for a million records of each stream that is read page by page, the slowest last."""
     plain, analysed = streams(disable_fetching_predictive_analytics=True), streams()
     rates: dict[tuple[int, int], list[str]] = {}
     for stream, other in zip(plain, analysed, strict=True):
@@ -128,7 +128,7 @@ def pages_table() -> str:
 
 
 def parents_table() -> str:
-    """Return how many parents, or records, an hour takes of each stream that requests one at a time."""
+    """Return the parents, or records, an hour of each stream that requests them one by one."""
     rates: dict[int, list[str]] = {}
     for stream in streams():
         if isinstance(stream, Child | Detailed) and not isinstance(stream, OfAccount):
@@ -138,7 +138,7 @@ def parents_table() -> str:
 
 
 def small_table() -> str:
-    """How long first reads of accounts that are not large take, as ``benchmarks/results.md`` has it."""
+    """Return the time of first reads of smaller accounts, from ``benchmarks/results.md``."""
     times: dict[str, dict[str, str]] = {}
     for stream, pages, time, *_ in _measured("| Stream | Pages | Time |"):
         times.setdefault(stream, {})[pages] = time
@@ -150,13 +150,13 @@ def small_table() -> str:
 
 
 def measured_table() -> str:
-    """What syncs took of a machine, as ``benchmarks/results.md`` has it."""
+    """Return the cores and memory that syncs took, from ``benchmarks/results.md``."""
     head = ["Sync", "Records", "Time", "Cores", "Memory"]
     return _table(head, _measured("| Sync |"), [":---", *["---:"] * 4])
 
 
 def _measured(head: str) -> list[list[str]]:
-    """The rows of the table in ``benchmarks/results.md`` whose head begins so, without marks."""
+    """Return the rows of the table in ``benchmarks/results.md`` with such a heading, without marks."""
     text = (PROJECT / "benchmarks" / "results.md").read_text("utf-8").replace("**", "")
     plain = re.sub(r" *\| *", " | ", text)
     found = re.search(rf"^ {re.escape(head)}.*\n.*\n((?: \|.*\n)+)", plain, re.MULTILINE)
@@ -166,7 +166,7 @@ def _measured(head: str) -> list[list[str]]:
 
 
 def _time(minutes: float) -> str:
-    """A time in the unit that suits it."""
+    """Format a time in a suitable unit."""
     if minutes < 1:
         return f"{minutes * 60:.0f} s"
     return f"{minutes:.0f} min" if minutes < 100 else f"{minutes / 60:.1f} h"

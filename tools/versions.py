@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def declared() -> list[str]:
-    """The supported versions: those that setup.py names, such as 3.11."""
+    """Return the supported versions: those that setup.py names, such as 3.11."""
     return re.findall(r'"Programming Language :: Python :: (3\.\d+)"', (ROOT / "setup.py").read_text("utf-8"))
 
 

@@ -1,11 +1,11 @@
-"""Load what the connector adds to the resources of the API, changes or builds: ``facts/columns/``.
+"""Load ``facts/columns/``: the columns that the connector adds to the resources of the API, changes or builds.
 
 A column has its path in the record and what differs from the resource: ``type`` (as in the facts; ``absent`` removes
-it, a resource's type stands for the resource) and ``description``. Besides:
+it, a resource's type stands for the resource) and ``description``. Further keys:
 
 - ``copy``: the path that the connector copies the column from.
 - ``kept``: true for a column that Klaviyo no longer sends.
-- ``link``: what a relationship below an included resource leads to.
+- ``link``: the type to which a relationship below an included resource leads.
 - ``since``: the revision that introduces an attribute, which the stream declares already.
 """
 

@@ -37,7 +37,7 @@ class Document:
 
     @property
     def operations(self) -> Mapping[str, Any]:
-        """The operations, as the document has them, by method and path (``GET /api/profiles``)."""
+        """Return the operations, as the document has them, by method and path (``GET /api/profiles``)."""
         return {
             f"{method.upper()} {path}": operation
             for path, operations in self._paths.items()
@@ -45,17 +45,17 @@ class Document:
         }
 
     def is_collection(self, path: str) -> bool:
-        """Return whether the operation answers many resources."""
+        """Return whether the operation returns many resources."""
         return "items" in self._data(path)
 
     def resource(self, path: str) -> Schema:
-        """Return the schema of the resources that the operation answers."""
+        """Return the schema of the resources that the operation returns."""
         data = self._data(path)
         resource: Schema = data.get("items", data)
         return resource
 
-    def question(self, path: str) -> Schema:
-        """Return the schema of the attributes of what one asks a report or an aggregate for."""
+    def request_attributes(self, path: str) -> Schema:
+        """Return the schema of the attributes in the request body of a report or an aggregate."""
         body = next(iter(self._paths[path]["post"]["requestBody"]["content"].values()))["schema"]
         attributes: Schema = self._folded(body)["properties"]["data"]["properties"]["attributes"]
         return attributes
@@ -95,7 +95,7 @@ class Document:
 
 def _reading(path: str, methods: Mapping[str, Any]) -> dict[str, Any]:
     """Return the operation of a path that reads, if there is one: GET, or POST for reports and aggregates."""
-    if not path.startswith("/api/"):  # the others are for web pages and apps
+    if not path.startswith("/api/"):  # other paths are for web pages and apps
         return {}
     method = "post" if path.endswith(("-reports", "/metric-aggregates")) else "get"
     return {method: methods[method]} if method in methods else {}

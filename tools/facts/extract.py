@@ -65,7 +65,7 @@ def _kind(resource: Schema) -> str:
 
 
 def _operation(document: Document, path: str, operation: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what one may ask of an operation, and what it costs."""
+    """Return the parameters of an operation, its rate limits and the type of its resources."""
     parameters = {each["name"]: each for each in operation["parameters"] if each["in"] == "query"}
     schemas = {name: each["schema"] for name, each in parameters.items()}
     kind = _kind(document.resource(path))
@@ -90,18 +90,18 @@ def _operation(document: Document, path: str, operation: Mapping[str, Any]) -> d
     }
     if "requestBody" in operation:
         found["more_fields"] = schemas[f"fields[{kind}]"]["items"]["enum"]
-        found["asks"] = dict(_asked(document.question(path)))
+        found["asks"] = dict(_request_body(document.request_attributes(path)))
     return {name: list(value) if isinstance(value, tuple | list) else value for name, value in found.items() if value}
 
 
-def _asked(question: Schema) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield what the body of a request holds, by dotted path, and what only the document's prose says of it."""
-    prose = {name: property_.get("description", "") for name, property_ in question["properties"].items()}
-    said = {"group_by": {"default": GROUPS_BY_DEFAULT, "always": GROUPS_ALWAYS}, "filter": {"names": FILTERED}}
-    for path, fact in _attributes("", "", question):
-        required = {"required": True} if path in question.get("required", ()) else {}
+def _request_body(attributes: Schema) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the facts about each attribute of a request body, by dotted path, with those in the document's prose."""
+    prose = {name: property_.get("description", "") for name, property_ in attributes["properties"].items()}
+    patterns = {"group_by": {"default": GROUPS_BY_DEFAULT, "always": GROUPS_ALWAYS}, "filter": {"names": FILTERED}}
+    for path, fact in _attributes("", "", attributes):
+        required = {"required": True} if path in attributes.get("required", ()) else {}
         plain = {key: value for key, value in fact.items() if key != "description"}
-        names = {key: _names(pattern, prose[path]) for key, pattern in said.get(path, {}).items()}
+        names = {key: _names(pattern, prose[path]) for key, pattern in patterns.get(path, {}).items()}
         yield path, {**required, **plain, **{key: value for key, value in names.items() if value}}
 
 
@@ -116,7 +116,7 @@ def _rate(burst: str, steady: str, daily: str = "") -> str:
 
 
 def _dearer(operation: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield the parameters with which an operation has lower limits, and these.
+    """Yield the parameters that lower the rate limits of an operation, and these limits.
 
     Klaviyo has them in an operation's description only; a trimmed document has them as `x-tiers`.
     """
@@ -139,7 +139,7 @@ def _filter(documented: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _merged(shapes: Iterable[Schema]) -> Schema:
-    """Return the properties of a resource with the attributes and relationships of all operations that answer it."""
+    """Return the properties of a resource with the attributes and relationships of all operations that return it."""
     merged: Schema = {}
     for shape in shapes:
         for name, value in shape.items():
@@ -155,7 +155,7 @@ def _top(shape: Schema) -> list[str]:
 
 
 def _more_fields(operation: Mapping[str, Any], kind: str, shape: Schema) -> list[str]:
-    """Return what the sparse fieldset of an operation names although the resource has no such attribute."""
+    """Return the names in the sparse fieldset of an operation that are no attributes of the resource."""
     known = {"id", *_top(shape)}
     names = [
         name

@@ -1,4 +1,4 @@
-"""Load the facts and answer questions about one revision."""
+"""Load the facts about one revision of the API, and look them up."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ TYPES = frozenset({"array", "boolean", "integer", "number", "object", "string"})
 
 
 class Facts:
-    """What one revision of the API offers.
+    """The facts about one revision of the API.
 
     Attributes:
         revision: the API revision.
         operations: by method and path, such as ``GET /api/profiles``.
         resources: by type, such as ``profile``.
-        statistics: what each statistic of the reports says, by name.
+        statistics: the description of each statistic of the reports, by name.
     """
 
     def __init__(self, revision: str, content: Content) -> None:
@@ -42,12 +42,12 @@ class Facts:
         return found
 
     def type_of(self, path: str) -> str:
-        """Return the type of the resources that a path answers."""
+        """Return the type of the resources that a path returns."""
         answers: str = self.operation(path)["answers"]
         return answers.rpartition(" ")[2]
 
     def is_collection(self, path: str) -> bool:
-        """Return whether a path answers many resources."""
+        """Return whether a path returns many resources."""
         return str(self.operation(path)["answers"]).startswith("many ")
 
     def rate(self, path: str) -> tuple[int, int, int | None]:
@@ -72,7 +72,7 @@ class Facts:
         return found | {f"fields[{kind}]": self.fields(kind, path) for kind in operation.get("fieldsets", ())}
 
     def fields(self, kind: str, path: str) -> frozenset[str] | None:
-        """Return what a sparse fieldset of an operation may name; None if the facts do not have the resource.
+        """Return the names that a sparse fieldset of an operation may have; None if the facts do not have the resource.
 
         Names below an attribute that the facts leave open are not among them.
         """
@@ -82,7 +82,7 @@ class Facts:
             return frozenset(more) or None
         if own:
             absent = set(self.operation(path).get("without", ()))
-        else:  # what is included comes without the attributes that not every operation answers
+        else:  # included resources lack the attributes that only some operations return
             absent = {name for operation in self._answering(kind) for name in _partial(operation)}
         names = self.resources[kind].get("attributes", ())
         return frozenset(
@@ -90,7 +90,7 @@ class Facts:
         )
 
     def relationships(self, path: str) -> Mapping[str, tuple[str, bool]]:
-        """Return the relationships of what an operation answers: the type of the others, and whether many."""
+        """Return the relationships of an operation's resources: the type of the others, and whether many."""
         absent = self.operation(path).get("without", ())
         return {
             name: (fact["to"].partition(" ")[2], fact["to"].startswith("many "))
@@ -102,7 +102,7 @@ class Facts:
         return (one for one in self.operations.values() if one["answers"].endswith(f" {kind}"))
 
     def resource(self, path: str) -> Schema:
-        """Return the resources that an operation answers as a schema, with the attributes hidden by default."""
+        """Return the schema of the resources that an operation returns, with the attributes hidden by default."""
         operation, name = self.operation(path), self.type_of(path)
         facts = self.resources[name]
         absent = set(operation.get("without", ()))
@@ -124,13 +124,13 @@ class Facts:
         return {"type": "object", "title": name, "properties": properties}
 
     def path_of(self, kind: str) -> str:
-        """Return the path that answers resources of a type in full, their own rather than one below others."""
+        """Return the path that returns resources of a type in full, their own rather than one below others."""
         paths = [name.removeprefix("GET ") for name in self.operations if name.startswith("GET ")]
         own = [path for path in paths if self.type_of(path) == kind and "/relationships/" not in path]
         return min(own, key=lambda path: (f"/{kind}" not in path, path.count("/"), path))
 
     def statistics_of(self, path: str) -> Sequence[str]:
-        """Return the names of the statistics that one can ask a report for."""
+        """Return the names of the statistics that a report has."""
         names: Sequence[str] = self.operation(path)["asks"]["statistics"]["values"]
         return names
 
@@ -140,7 +140,7 @@ class Facts:
 
 
 def _partial(operation: Mapping[str, Any]) -> Sequence[str]:
-    """Return the attributes that an operation does not answer, or only if requested."""
+    """Return the attributes that an operation does not return, or only if requested."""
     return [*operation.get("without", ()), *operation.get("additional_fields", ())]
 
 
@@ -209,7 +209,7 @@ def _relationship(fact: Mapping[str, Any]) -> Schema:
 
 
 def revisions() -> Sequence[str]:
-    """Return the revisions that there are facts of, the earliest first."""
+    """Return the revisions with facts, the earliest first."""
     return sorted(folder.name for folder in FACTS.glob("*-*-*"))
 
 
@@ -220,7 +220,7 @@ def facts(revision: str) -> Facts:
 
 
 def before(revision: str) -> Content:
-    """Return what the files of all revisions before one say together."""
+    """Return the facts before a revision: those of all earlier files together."""
     earlier = (stored(known) for known in revisions() if known < revision)
     return reduce(overlaid, earlier, {"operations": {}, "resources": {}, "statistics": {}})
 
@@ -231,7 +231,7 @@ def latest() -> Facts:
 
 
 def stored(revision: str) -> Content:
-    """Return what the files of a revision hold: for a later revision, what differs from the one before."""
+    """Return the contents of a revision's files: for a later revision, the differences from the one before."""
     content: Content = {"operations": {}, "resources": {}, "statistics": {}}
     for path in sorted((FACTS / revision).glob("*.yaml")):
         for section, entries in (yaml.safe_load(path.read_text("utf-8")) or {}).items():

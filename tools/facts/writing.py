@@ -1,4 +1,4 @@
-"""The text of the facts' files: what a revision has and the one before has not, with the descriptions kept."""
+"""The text of the facts' files: the differences from the revision before, with the descriptions kept."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def written(documents: Sequence[Document]) -> Iterator[tuple[Path, str]]:
 
 
 def _changed(base: Content, content: Content) -> Content:
-    """Return what the base does not have, or has otherwise."""
+    """Return the facts that the base lacks or has differently."""
     plain = _undescribed(base)
     changed: Content = {
         "operations": {
