@@ -116,7 +116,7 @@ def test_a_state_in_the_future_is_logged_and_hides_no_later_change(
     for stream in filter(is_incremental, ALL):
         assert any(log.startswith(f"WARN The state of stream {stream} lies in the future") for log in output.logs)
         if stream in INCLUDED.values():
-            continue  # comes again with its parents, with any date
+            continue  # emitted again with its parents, with any date
         cursor = str(DECLARED[stream].cursor_attribute)
         dates = [parse_instant(record[cursor]) for record in output.records[stream] if record[cursor] is not None]
         assert [date for date in dates if date <= shop.now() * SECOND - 32 * DAY] == [], stream

@@ -15,7 +15,7 @@ from integration_tests.connector import ROOT
 PAGE = "CONTRIBUTING.md"
 NAMED = re.compile(r"web.?feed", re.IGNORECASE)
 EXEMPT = re.compile(r"CONTRIBUTING\.md|benchmarks/.*|klaviyo_simulator/.*|(unit|integration)_tests/.*\.py")
-"""What names the stream without being derived from it: this page, and tests and data about the stream itself."""
+"""Files that name the stream without being derived from it: this page, and tests and data about the stream itself."""
 
 
 class Edit:

@@ -93,7 +93,7 @@ def test_a_parent_deleted_during_the_read_loses_only_its_own_children(shop: Simu
 
 BREAKING: list[dict[str, Any]] = [
     *({"kind": "status", "status": status} for status in (408, 429, 500, 502, 503, 504, 520, 524)),
-    *({"kind": "status", "status": 429, "retry_after": wish} for wish in (0, 1, -5, "soon", 99_999_999)),
+    *({"kind": "status", "status": 429, "retry_after": seconds} for seconds in (0, 1, -5, "soon", 99_999_999)),
     {"kind": "status", "status": 429, "retry_after": "Wed, 21 Oct 2026 07:28:00 GMT"},
     *({"kind": kind} for kind in ("html", "html_403", "empty", "invalid_json")),
     *({"kind": kind} for kind in ("reset_before", "reset_middle", "truncated", "bad_gzip")),

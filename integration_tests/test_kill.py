@@ -150,7 +150,7 @@ def test_a_shutdown_writes_the_pages_that_have_been_read(tmp_path: Path) -> None
 def test_a_signal_ends_the_process_as_callers_expect(
     shop: Simulator, connector: Connector, number: signal.Signals, is_first: bool
 ) -> None:
-    """By the signal itself; that has no effect on the first process of a container, which exits with a shell's code."""
+    """The signal ends it; the first process of a container, which ignores signals, exits with a shell's code."""
     shop.switch(latency=0.3)
     connector.settings["num_workers"] = 1
     command = connector.command("read", catalog=catalog("events", "profiles"))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SLOW = 4 * MB
 """Bytes a second that a slow destination takes."""
 SECONDS = 6.0
-"""How long to watch a read that does not end by itself."""
+"""The time for which to watch a read that does not end by itself."""
 KB = 1_000
 
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from integration_tests.forks import Forks
 
 KEYS = ("pk_0123456789abcdef0123456789MARKED", "0123456789MARKED", """pk_'"\\<&>%41+/=;{}MARKED~!""")
-"""Of today's form, of the old one, and of all characters that mean something somewhere."""
+"""Keys of today's form, of the old one, and of all characters with a special meaning in some encoding."""
 
 
 @pytest.fixture(scope="module")

@@ -134,7 +134,7 @@ class Changed:
     """A sync after changes, and which records of the incremental streams they concern."""
 
     sync: Sync
-    news: dict[str, set[Any]]
+    new_ids: dict[str, set[Any]]
 
 
 @pytest.fixture(scope="module")
@@ -330,9 +330,9 @@ def test_a_sync_without_changes_emits_only_records_without_a_date(first: Sync, u
 def test_a_sync_after_changes_emits_the_changed_records_once(first: Sync, changed: Changed, stream: str) -> None:
     ids = changed.sync.output.ids(stream)
 
-    assert changed.news[stream]
-    news = changed.news[stream] | (first.undated(stream) & changed.sync.truth[stream])
-    assert news <= set(ids) <= news | first.repeated(stream)
+    assert changed.new_ids[stream]
+    new_ids = changed.new_ids[stream] | (first.undated(stream) & changed.sync.truth[stream])
+    assert new_ids <= set(ids) <= new_ids | first.repeated(stream)
     assert len(ids) == len(set(ids))
 
 

@@ -1,4 +1,4 @@
-"""What a shop contains, read page by page without the connector."""
+"""The contents of a shop, read page by page without the connector."""
 
 from __future__ import annotations
 

@@ -26,8 +26,8 @@ ROOT = Path(__file__).parent.parent
 OUTPUT = ROOT / "demo-output"
 KEY = "pk_demo"
 SIZES = {"events": 30_000, "profiles": 4_000, "campaigns": 150, "flows": 6, "lists": 20, "templates": 60}
-PATIENCE = ("metric_properties", "lists_detailed", "segments_detailed", "_reports")
-"""What Klaviyo lets one ask 15 times a minute or less: two syncs within a minute would wait for it."""
+SLOW = ("metric_properties", "lists_detailed", "segments_detailed", "_reports")
+"""Streams with at most 15 requests a minute: two syncs within a minute would wait for them."""
 CHANGES = {"profiles": 12, "events": 250, "campaigns": 3, "flows": 1, "lists": 1, "suppress_profiles": 4}
 
 
@@ -49,8 +49,8 @@ def main() -> None:
 
         full = demo.sync("full")
         changed = call(f"{url}/_simulator/mutate", CHANGES)
-        news = ", ".join(f"{len(ids)} {what}" for what, ids in changed.items() if ids)
-        say(f"Meanwhile, at the shop: {news}.")
+        summary = ", ".join(f"{len(ids)} {what}" for what, ids in changed.items() if ids)
+        say(f"Meanwhile, at the shop: {summary}.")
         increment = demo.sync("incremental")
         summarise(database, full, increment, warehouse)
 
@@ -87,7 +87,7 @@ class Demo:
         choices = [
             {"stream": stream, "sync_mode": stream["supported_sync_modes"][-1], "destination_sync_mode": "append_dedup"}
             for stream in catalog["streams"]
-            if not stream["name"].endswith(PATIENCE)
+            if not stream["name"].endswith(SLOW)
         ]
         say(f"  chosen: {len(choices)} of them, all but those that Klaviyo answers 15 times a minute or less")
         write("catalog.json", {"streams": choices})

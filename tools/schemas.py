@@ -91,7 +91,7 @@ def adapted(known: Facts, path: str, changes: Columns, requested: Iterable[str] 
 
 
 def _copy_cursor(schema: Schema, cursor: str) -> None:
-    """Put a copy of the cursor behind the type and the ID."""
+    """Insert a copy of the cursor after the type and the ID."""
     kind, identity, *others = schema["properties"].items()
     note = f"A copy of attributes.{cursor}, the cursor of this stream."
     copy = schema["properties"]["attributes"]["properties"][cursor] | {"description": note}

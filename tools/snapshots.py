@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 SNAPSHOT = PROJECT / "unit_tests" / "snapshots" / "connector.yaml"
 LIMITS = ("pattern", "minimum", "maximum", "enum", "const", "default")
-"""What a setting says of its values besides their type."""
+"""Keywords that limit the values of a setting, apart from their type."""
 
 
 class Breaking(Exception):  # noqa: N818 - names a kind of change

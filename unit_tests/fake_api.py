@@ -1,4 +1,4 @@
-"""A small, strict Klaviyo in memory, behind requests-mock: what is not in `fake_endpoints.py` is rejected.
+"""A small, strict Klaviyo in memory, behind requests-mock: it rejects every request that is not in `fake_endpoints.py`.
 
 Each rejection is recorded, and the fixture that provides the server fails a test that has not expected it.
 """

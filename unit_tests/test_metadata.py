@@ -39,7 +39,7 @@ def test_the_cdk_reads_the_metadata() -> None:
 
 
 def test_airbytes_registry_accepts_the_metadata(metadata: dict[str, Any]) -> None:
-    """By the model of its schema, which forbids what it does not know; the CDK ships a few loose fields only."""
+    """The model of its schema forbids unknown fields; the CDK has only a few loose ones."""
     models = pytest.importorskip(
         "airbyte_connector_models.metadata.v0.connector_metadata_definition_v0",
         reason="airbyte-connector-models takes no Python above 3.12",

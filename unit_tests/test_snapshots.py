@@ -28,7 +28,7 @@ DIFFERENT = {
         for below in ("", ".type", ".id")
     },
 }
-"""Where this connector differs from Airbyte's 2.13.1, and why that is better."""
+"""Differences of this connector from Airbyte's 2.13.1, and why they are better."""
 
 
 def test_users_of_airbytes_connector_lose_nothing_without_a_reason() -> None:

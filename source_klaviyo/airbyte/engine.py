@@ -52,7 +52,7 @@ class Engine:
     """Reads the streams of a sync, with workers enough for each: a slow limit never keeps another stream waiting.
 
     The tasks of a stream are to generate its partitions and to read each of them. Whoever ends the last task emits the
-    last checkpoint of the stream. On the queue it stands behind all pages, and the end of the stream behind it.
+    last checkpoint of the stream. On the queue it comes after all pages, and the end of the stream after it.
 
     Args:
         progress: follows the streams.
@@ -70,7 +70,7 @@ class Engine:
         self._lock = threading.Lock()
 
     def emit(self, message: AirbyteMessage) -> None:
-        """Put a message behind the pages that are on the queue; for workers, since it waits for space."""
+        """Put a message after the pages that are on the queue; for workers, since it waits for space."""
         self._queue.put(message)
 
     def submit(self, context: StreamContext, partition: StreamPartition) -> None:

@@ -74,7 +74,7 @@ class Output:
                 for start in range(0, len(pieces), MAX_PIECES):
                     _write(pieces[start : start + MAX_PIECES])
             except OSError as error:
-                with contextlib.suppress(OSError):  # a file ends behind a whole line; a pipe cannot be cut
+                with contextlib.suppress(OSError):  # a file ends after a whole line; a pipe cannot be truncated
                     os.ftruncate(STDOUT, size)
                 self._fail(error)
 

@@ -109,7 +109,7 @@ class TransientError(KlaviyoError):
 
 
 class ServerError(TransientError):
-    """5xx, or a timeout: the request may ask for more than Klaviyo can handle."""
+    """5xx, or a timeout: the request may be too large for Klaviyo."""
 
 
 class UnreadableDetail(ServerError):

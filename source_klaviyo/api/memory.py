@@ -62,7 +62,7 @@ class MemoryBudget:
                 self._changed.notify_all()
 
     def wait_while_stalled(self, hold: Hold) -> None:
-        """Wait while readers wait for memory and nobody releases any, since nobody takes the output."""
+        """Wait while readers wait for memory that none releases, since the output is blocked."""
         with self._changed:
             while self._waiting and monotonic() - self._released > STALLED_SECONDS:
                 self._wait(hold)
@@ -103,7 +103,7 @@ class Hold:
         self._budget.resize(self, max(0, size - self._free))
 
     def wait_while_stalled(self) -> None:
-        """Wait while nobody takes the output, so that no response waits on an open connection meanwhile.
+        """Wait while the output is blocked, so that no response waits on an open connection meanwhile.
 
         Readers with free bytes do not wait: they may be those that hold up the output.
         """

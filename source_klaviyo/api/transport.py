@@ -42,7 +42,7 @@ def new_session(auth: AuthBase | None = None, connections: int = 1) -> requests.
     """
     session = requests.Session()
     session.auth = auth
-    # keep no cookies, whoever sets them, so that no request depends on an earlier one
+    # keep no cookies of any server or proxy, so that no request depends on an earlier one
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
     session.headers.update({"Accept-Encoding": "gzip, deflate", "User-Agent": "airbyte-source-klaviyo"})
     adapter = _LimitedAdapter(pool_maxsize=connections)

@@ -49,7 +49,7 @@ class StreamContext:
 
     Args:
         stream: what to request.
-        emit: puts a state behind the pages that have been read; only workers may call it.
+        emit: puts a state after the pages that have been read; only workers may call it.
         submit: lets another worker read a partition of a stream.
         incremental: whether the sync resumes from a state and leaves one.
         generation: in a full refresh, the generation of the destination's table, which lets a later attempt resume

@@ -76,13 +76,13 @@ class RecordIsolation:
 def find_unreadable_second(can_be_read: Callable[[Instant], bool], start: Instant, end: Instant) -> Instant:
     """Return a second that holds a record which cannot be read; the next one, unless readable ones lie between several.
 
-    A request from a later instant on succeeds as soon as it lies behind that record, so the second is found by steps
+    A request from a later instant on succeeds as soon as it lies after that record, so the second is found by steps
     that double, and then by halves.
 
     Args:
         can_be_read: whether the first record from an instant on can be read, or there is none.
         start: the instant up to which all has been read.
-        end: an instant behind the record.
+        end: an instant after the record.
     """
     low, high, step = start, min(start + SECOND, end), SECOND
     while high < end and not can_be_read(high):

@@ -184,7 +184,7 @@ class ResumePoints:
         doubtful = [partition for partition in partitions if self._stored.is_inherited(partition)]
         if doubtful:
             logger.warning(
-                "The state of stream %s comes from a connector that may not have read all of it: %s. These go on from "
+                "The state of stream %s comes from a connector that may not have read all of it: %s. These resume from "
                 "the state's date like the others; clear the stream if older ones are missing.",
                 self._stream.name,
                 "; ".join(", ".join(f"{name} {value}" for name, value in partition.items()) for partition in doubtful),

@@ -112,8 +112,8 @@ def frame(progress: Progress, size: ConsoleDimensions) -> Group:
 def _fitting(width: int, names: int) -> Sequence[_Column]:
     """Return the first columns that fit next to the stream names, which are cut before the time left is dropped."""
     for count in range(len(COLUMNS), 1, -1):
-        beside = names if count > 2 else SHORT_NAME
-        if beside + sum(GAP + column.width for column in COLUMNS[:count]) <= width:
+        names_width = names if count > 2 else SHORT_NAME
+        if names_width + sum(GAP + column.width for column in COLUMNS[:count]) <= width:
             return COLUMNS[:count]
     return COLUMNS[:1]
 

@@ -179,7 +179,7 @@ class KlaviyoStream(HttpStream, ABC):
         return self.queries
 
     def query(self, stream_slice: Mapping[str, Any]) -> KlaviyoStream:
-        """Return the stream that asks for a slice: itself, unless one of its queries differs in kind."""
+        """Return the stream that requests a slice: itself, unless one of its queries differs in kind."""
         return self
 
     def probe_slice(self) -> Slice:

@@ -45,7 +45,7 @@ class CampaignAudiences(Included, _ArchivedOrNot):
 
 
 class _Messages(KlaviyoStream, ABC):
-    """GET /campaign-messages. How soon a message shows up there is not known, so recent hours are read again."""
+    """GET /campaign-messages. How soon a message appears there is not known, so recent hours are read again."""
 
     revision = OCTOBER_2026
     resource = "campaign-messages"

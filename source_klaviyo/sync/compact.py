@@ -6,7 +6,7 @@ Written (the CDK's form of a cursor for all partitions, and how far the sync has
      "read_through": {"partition": {"list_id": "Xy12Zz"}, "cursor": {"updated": "2026-11-20T…"}}}
 
 Partitions are read in the order of their names, so those up to `read_through` have come to its cursor, and all others
-to that of `state`. It applies to partitions that appear later, too: no position lies behind the moment when the
+to that of `state`. It applies to partitions that appear later, too: no position lies after the moment when the
 parents were listed, since a parent that is younger holds nothing older.
 """
 

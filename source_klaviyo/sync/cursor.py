@@ -1,4 +1,4 @@
-"""The cursor of one stream: its windows, and when a checkpoint is emitted, a state behind the records it covers."""
+"""The cursor of one stream: its windows, and when a checkpoint is emitted: a state after the records it covers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from source_klaviyo.sync.timeline import Window
 
 CONSISTENCY_LAG = 5 * SECOND
-"""Klaviyo needs a moment to show what was just written, so a state stays this far behind the present."""
+"""Klaviyo needs a moment to show what was just written, so a state stays this far before the present."""
 STATE_INTERVAL = 1.0
 """Minimum seconds between two states of a stream."""
 PAGES_A_STATE, SHORT_INTERVALS = 10, 10
@@ -40,7 +40,7 @@ class WindowCursor:
     """Emits checkpoints: a state covers only records that were emitted before it.
 
     A state covers the beginning of each partition that has been read without a gap. It never moves back, and stays
-    behind the present by Klaviyo's clock, whatever the dates of records.
+    before the present by Klaviyo's clock, whatever the dates of records.
 
     Args:
         cursor_field: the cursor field of the state; None for a stream without a cursor, whose state covers nothing.

@@ -110,7 +110,7 @@ def _comparable(cursors: Sequence[bytes]) -> list[bytes] | None:
     if length < _SHORTEST or len(set(map(len, cursors))) > 1:
         return None
     together = b"".join(cursors).replace(b"T", b" ")
-    # behind the opening quote and the date; the closing quote and the offset before it
+    # the index after the opening quote and the date; those of the closing quote and the offset before it
     places = [11, -2] if cursors[0].endswith(b'Z"') else [11, *range(-7, -1)]
     if any(len(set(together[place % length :: length])) > 1 for place in places):
         return None

@@ -285,7 +285,7 @@ class WindowPlan:
         return cuts(position, end, self._page_time.microseconds or SECOND, expected, believed, count)
 
     def note_last_page(self, latency: float, fill: float) -> None:
-        """Note a page behind which there is nothing to split, and how full it is, from 0 to 1."""
+        """Note a page after which there is nothing to split, and how full it is, from 0 to 1."""
         self._planner.page_read(self._reader, latency, 0.0, fill)
 
     def note_end(self, position: Instant, end: Instant) -> None:

@@ -8,11 +8,11 @@ Written (and read by Airbyte's connector, should the user go back):
 
 Those of thousands of partitions are written as `sync/compact.py` describes. `recent_hours` is described in
 `sync/recent_hours.py`, `queries` in `sync/queries.py`. `read_ahead` lists spans of time that
-were read behind the positions by a sync that was stopped; a full refresh adds `generation_id`. Also read: the flat
+were read past the positions by a sync that was stopped; a full refresh adds `generation_id`. Also read: the flat
 form for a partitioned stream (serves every partition) with the half of the archived records under `archived`;
 `states` of other partitions than ours (the smallest serves, if all of them are known to be there);
 `use_global_cursor` (minus its `lookback_window` seconds); the CDK's date ranges; and the keys `timestamp`
-and `created` of the connectors before 2.0. (Later ones left these as they were beside their own cursor,
+and `created` of the connectors before 2.0. (Later ones left these unchanged next to their own cursor,
 which then counts.) Otherwise, where two could apply, the smaller wins; a part that is listed without a
 cursor has not been read.
 """
@@ -50,7 +50,7 @@ RECENT_HOURS = "recent_hours"
 QUERIES = "queries"
 """The key of a state with the position of each query, for a stream that several queries make up."""
 READ_AHEAD = "read_ahead"
-"""The key of a state with the spans of time that were read behind its positions, for a sync that resumes."""
+"""The key of a state with the spans of time that were read past its positions, for a sync that resumes."""
 NOT_AN_OBJECT = "not an object"
 """The key of a state that is something else than an object; the stream itself reports the error."""
 GENERATION = "generation_id"
@@ -122,7 +122,7 @@ class StoredState:
         return self._recent_hours.get(name_of(partition))
 
     def read_ahead(self, partition: Partition, query: str | None = None) -> list[Span]:
-        """Return the spans of time behind the position of a partition (or query) that have been read."""
+        """Return the spans of time past the position of a partition (or query) that have been read."""
         return self._read_ahead.get(name_of({"partition": partition, "query": query}), [])
 
     def position(self, partition: Partition) -> Instant | None:
@@ -172,7 +172,7 @@ class StoredState:
         return _smallest(*(self._instant(state[name]) for name in names if state.get(name) is not None))
 
     def _date_range(self, state: Mapping[str, Any]) -> Instant | None:
-        """Return the end of the first slice: there may be gaps behind it."""
+        """Return the end of the first slice: there may be gaps after it."""
         slices = self._objects(state, "slices")
         if not slices:
             return self._flat(self._get(state, "legacy", dict))

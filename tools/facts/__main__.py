@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _FOLDER = PROJECT.parent / "shared" / "klaviyo"
 DOCUMENTS = [_FOLDER / "openapi-2026-07-15.json.gz", _FOLDER / "openapi-2026-10-15-derived.json.gz"]
-"""Where Klaviyo's OpenAPI documents lie if they are at hand."""
+"""The folder of Klaviyo's OpenAPI documents, if they are at hand."""
 
 
 def undescribed() -> Iterator[str]:

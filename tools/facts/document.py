@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Schema: TypeAlias = dict[str, Any]
 
 MOST = 50
-"""How many properties the shapes of a union may declare together; with more it becomes an open object."""
+"""Properties that the shapes of a union may declare together; with more it becomes an open object."""
 
 
 class Document:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tools.facts.model import Content
 
 NO_DATA_OF_A_SHOP = re.compile(r".*-job|import-error|object-ingestion-log|source-mapping")
-"""Types of resources that nobody reads: the facts have their operations only."""
+"""Types of resources that no stream reads: the facts have their operations only."""
 OPEN = {"form": "definition", "template": "definition"}
 """Attributes with many properties that no stream reads: the facts say that there is an object."""
 DEARER = re.compile(

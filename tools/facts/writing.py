@@ -98,7 +98,7 @@ def _describe(content: Content, known: Content) -> None:
 ON_ONE_LINE = frozenset(
     ["always", "default", "links", "maximum", "names", "of_lists", "operators", "required", "to", "type", "values"],
 )
-"""What the mappings that are written on one line are made of: filters, page sizes, bodies and relationships."""
+"""Keys of mappings that are written on one line: filters, page sizes, bodies and relationships."""
 
 
 class _Dumper(yaml.SafeDumper):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 HANGS = 10.0
-"""Seconds; whoever waits so long waits for ever."""
+"""Seconds after which a thread that still waits counts as waiting for ever."""
 LATER = AirbyteTracedException(message="Try again.", failure_type=FailureType.transient_error)
 REFUSED = AirbyteTracedException(message="Correct it.", failure_type=FailureType.config_error)
 

@@ -34,7 +34,7 @@ DATE = "2026-11-20T10:00:00+00:00"
 PAGE = {"data": [{"type": "event", "id": "1", "attributes": {"datetime": DATE}}]}
 BODY = json.dumps(PAGE).encode()
 EDGE = "<!DOCTYPE html>\n<html><head><title>Just a moment...</title></head></html>"
-"""What the network's edge responses."""
+"""A response of the network's edge."""
 ERROR = error(400, "error", "No.")
 GZIP = {"Content-Encoding": "gzip"}
 

@@ -1,6 +1,6 @@
 """The rate limiter: it never exceeds a quota, uses nearly all of it, and keeps limits apart.
 
-A simulated Klaviyo counts and a simulated clock runs, so nobody waits.
+A simulated Klaviyo counts and a simulated clock runs, so no test waits.
 """
 
 from __future__ import annotations

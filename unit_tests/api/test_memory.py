@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 HANGS = 10.0
-"""Seconds; whoever waits so long waits for ever."""
+"""Seconds after which a thread that still waits counts as waiting for ever."""
 SOON = 0.1
 """Seconds in which something would have happened that does not."""
 

@@ -13,7 +13,7 @@ URL = "https://a.klaviyo.com/api/events"
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting of the machine that runs the tests."""
+    """Remove the settings of the machine that runs the tests."""
     for name in ("https_proxy", "all_proxy", "no_proxy", "requests_ca_bundle", "curl_ca_bundle"):
         for spelling in (name, name.upper()):
             monkeypatch.delenv(spelling, raising=False)

@@ -1,4 +1,4 @@
-"""A clock, and a Klaviyo that counts the requests of a rate limiter, so that nobody waits."""
+"""A clock, and a Klaviyo that counts the requests of a rate limiter, so that no test waits."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class World:
         if self.under_way and self.under_way[0][0] <= end:
             self.receive()
         else:
-            assert end < math.inf, "nobody would ever wake it"
+            assert end < math.inf, "nothing would ever wake it"
             self.now = end
 
     def send(self, *limits: Limit) -> float:

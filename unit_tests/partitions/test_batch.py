@@ -11,7 +11,7 @@ import pytest
 from source_klaviyo.partitions.batch import BATCH_BYTES, OTHER_ITEMS, BatchQueue, RecordBatch
 
 HANGS = 10.0
-"""Seconds; whoever waits so long waits for ever."""
+"""Seconds after which a thread that still waits counts as waiting for ever."""
 SIZE = 10 * BATCH_BYTES
 
 

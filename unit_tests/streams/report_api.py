@@ -84,7 +84,7 @@ def serve(klaviyo: FakeKlaviyo, respond: Callable[[Request], Response] = report,
 
 
 def requested(klaviyo: FakeKlaviyo) -> list[dict[str, Any]]:
-    """What the reports were attributes_requested with."""
+    """Return the attributes of each request for a report or aggregate."""
     return [request.body["data"]["attributes"] for request in klaviyo.requests if request.body]
 
 

@@ -154,7 +154,7 @@ INCLUDED = {
     "/api/profiles/{id}/push-tokens": "push_tokens",
     "/api/text-messaging-sender-registrations/{id}": "text_messaging_sender_registrations",
 }
-"""What comes another way: with the parents' pages, or from a collection of all parents."""
+"""Collections read in another way: with the parents' pages, or from a collection of all parents."""
 ELSEWHERE = {
     "tags of one object": "the relationship tags of campaigns, flows, lists and segments holds their ids",
     "objects of one tag": "the relationship tags of campaigns, flows, lists and segments tells it from the other side",

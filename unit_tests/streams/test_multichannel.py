@@ -216,7 +216,7 @@ def test_a_message_that_appears_after_its_date_is_read(klaviyo: FakeKlaviyo, str
     account.message("m", ago(klaviyo, 30 * MINUTE), OLD)
     first = sync(stream)
     klaviyo.now += HOUR
-    account.message("late", ago(klaviyo, HOUR + 90 * MINUTE), OLD)  # behind the first state
+    account.message("late", ago(klaviyo, HOUR + 90 * MINUTE), OLD)  # before the first state
     second = sync(stream, state={stream: first.states(stream)[-1]})
     assert ids(second) == ["late"] if stream == "campaign_messages_multichannel" else ["late-0"]
     third = sync(stream, state={stream: second.states(stream)[-1]})

@@ -20,9 +20,9 @@ from unit_tests.fake_api import CONFIG, FakeKlaviyo, sync
 
 SINCE = parse_instant("2024-06-01T00:00:00Z")
 TARGET = 60_000
-"""What a page is to take, here."""
+"""The target size of a page in these tests, in bytes."""
 MOST = 300_000
-"""What is taken in of a page, here."""
+"""The maximum size of a page in these tests, in bytes."""
 LARGE = 20_000
 """The bytes of a record, three of which make a page."""
 

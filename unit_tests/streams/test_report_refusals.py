@@ -164,7 +164,7 @@ def used_up(klaviyo: FakeKlaviyo, after: int) -> Callable[[Request], Response]:
 
 @pytest.fixture
 def hours(klaviyo: FakeKlaviyo, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A 429 asks for hours, and the budget knows of days."""
+    """Let a 429 ask for a wait of hours, and let the budget count days."""
     monkeypatch.setattr("unit_tests.fake_api.NoLimits.exhaust_daily_quota", Budget.exhaust_daily_quota)
     monkeypatch.setattr("unit_tests.fake_api.NoLimits.acquire", acquire)
     klaviyo.headers = {"Retry-After": "73473"}

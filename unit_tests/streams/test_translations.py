@@ -67,7 +67,7 @@ def test_texts_are_requested_of_changed_translations_only(klaviyo: FakeKlaviyo) 
 
 
 def test_texts_hold_the_ids_of_what_they_translate(klaviyo: FakeKlaviyo) -> None:
-    """Which the collection includes; a single translation would need a further scope for them."""
+    """The collection includes them; a single translation would need a further scope for them."""
     translator = Translator(klaviyo)
     record, _ = sync("translations_detailed").records()
     assert record["relationships"] == translator.listed[0]["relationships"]

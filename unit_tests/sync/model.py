@@ -26,12 +26,12 @@ offsets = st.builds(
     st.one_of(st.integers(0, 100), st.integers(40, 43)),  # a dense spot among gaps
     st.sampled_from([0, 0, 1, 250_000, 999_999]),
 )
-"""Where records lie after START: many ties, many gaps, many at whole seconds."""
+"""Offsets of records from START: many ties, many gaps, many at whole seconds."""
 
 steps = st.lists(
     st.tuples(st.sampled_from(["read", "read", "read", "split", "touch", "tick"]), st.integers(0, 50)), max_size=60
 )
-"""What happens next, and to whom."""
+"""The next actions, and the record or reader that each is about."""
 
 
 def middle(window: Window, now: Instant) -> Instant | None:

@@ -204,5 +204,5 @@ def test_however_often_a_sync_is_killed_the_next_one_resumes_from_its_last_state
 
 
 def account_time(life: list[tuple[str, int, int]]) -> int:
-    """The most by which the end of a sync lies behind the clock: what has passed during it."""
+    """Return the most by which the end of a sync lies before the clock: the time that it took."""
     return SECOND + sum(choice * SECOND // 10 + 1 for _, choice, _ in life)

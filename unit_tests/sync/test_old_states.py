@@ -69,7 +69,7 @@ OLD = [
     pytest.param("campaigns", {}, campaigns(), id="0.1 campaigns"),
     pytest.param("lists", {}, [None], id="0.1 lists"),
     pytest.param("metrics", {}, [None], id="0.1 metrics"),
-    # W leaves the old key as it was beside its own, which it has read up to
+    # W leaves the old key unchanged next to its own, up to which it has read
     pytest.param("events", {"timestamp": SECONDS, "datetime": LATE}, [LATE], id="2.13 events after 0.1"),
     pytest.param(
         "global_exclusions", {"timestamp": EARLY, "updated": LATE}, [LATE], id="2.13 global_exclusions after 0.1.3"
