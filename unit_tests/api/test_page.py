@@ -273,7 +273,7 @@ def test_a_page_cut_off_anywhere_is_a_transient_error(length: int) -> None:
         decode(GOOD[:length])
 
 
-@given(st.binary(max_size=200))
+@given(st.binary(max_size=200).filter(lambda body: b":" not in body))  # with one, it may be an empty page
 def test_arbitrary_bytes_are_a_transient_error(body: bytes) -> None:
     with pytest.raises(DamagedResponse):
         decode(body)
