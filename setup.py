@@ -59,7 +59,7 @@ setup(
     install_requires=[
         "airbyte-cdk>=7.39,<8",  # docs/architecture.md says what is used of it
         "msgspec>=0.19,<1",  # decodes pages and keeps the opaque parts as bytes
-        "requests>=2.32.2,<3",  # HTTP; a new major is to be looked at
+        "requests>=2.32.2,<3",  # HTTP; review a new major version first
         "rich>=13.7,<16",  # draws the progress of a read for a person at a terminal
         "typing_extensions>=4.12",  # @override, which `typing` has from Python 3.12 on
         "urllib3>=2.6,<3",  # decompresses no more than it is asked for; errors of bodies that break while they are read
