@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from source_klaviyo.sync import cursor as module
-from source_klaviyo.sync.cursor import CONSISTENCY_LAG, WindowCursor
-from source_klaviyo.sync.instants import DAY, SECOND, for_state, parse_instant
+from source_klaviyo.sync.cursor import CONSISTENCY_LAG, WindowCursor, consistent_until
+from source_klaviyo.sync.instants import DAY, SECOND, Instant, for_state, parse_instant
 from source_klaviyo.sync.position import PartitionPosition
 from unit_tests.sync.model import START, split_in_two
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from source_klaviyo.sync.instants import Instant
     from source_klaviyo.sync.state import Partition
     from source_klaviyo.sync.timeline import Window
 
@@ -380,3 +379,8 @@ def test_progress_can_be_read_while_a_state_waits_for_the_queue() -> None:
     thread.join(10)
 
     assert found == (START + SECOND, (0, 1), True)
+
+
+@pytest.mark.parametrize("fraction", [0, 1, SECOND - 1])
+def test_what_has_been_read_ends_at_a_whole_second_as_requests_do(fraction: int) -> None:
+    assert consistent_until(Instant(NOW + fraction)) == NOW - CONSISTENCY_LAG
